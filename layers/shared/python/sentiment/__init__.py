@@ -1,0 +1,1 @@
+"""What the functions share: settings, errors, messages, logging and the database."""

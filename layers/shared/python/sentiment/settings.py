@@ -1,0 +1,48 @@
+"""How every function reads its settings: from the environment (or a `.env`), validated once, with errors to act on.
+
+Each function defines its own class in its own `settings.py`; this module holds no setting of any function.
+"""
+
+from typing import Annotated, TypeVar
+
+from pydantic import AfterValidator, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from sentiment.exceptions import ConfigurationError
+
+PLACEHOLDERS = frozenset(
+    {"", "changeme", "change-me", "change_me", "example", "password", "placeholder", "replaceme", "secret", "todo", "xxx"}
+)
+
+
+def refuse_placeholder(secret: SecretStr) -> SecretStr:
+    """Return the secret unchanged; raise ValueError when it is a placeholder somebody forgot to replace."""
+    value = secret.get_secret_value().strip().lower()
+    if value in PLACEHOLDERS or (value.startswith("<") and value.endswith(">")):
+        raise ValueError("is a placeholder; set a real secret, for example the output of `openssl rand -hex 32`")
+    return secret
+
+
+Secret = Annotated[SecretStr, AfterValidator(refuse_placeholder)]
+
+
+class Settings(BaseSettings):
+    """Read variables by field name, upper-cased; a real environment variable wins over `.env`."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True)
+
+
+SettingsT = TypeVar("SettingsT", bound=BaseSettings)
+
+
+def read_settings(settings_class: type[SettingsT]) -> SettingsT:
+    """Build the settings or raise ConfigurationError naming every variable at fault and the mend."""
+    try:
+        return settings_class()
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(str(part) for part in problem['loc']).upper() or settings_class.__name__}: "
+            f"{'is not set' if problem['type'] == 'missing' else problem['msg']}"
+            for problem in error.errors(include_input=False, include_url=False)
+        )
+        raise ConfigurationError(f"{problems} (set it in the environment or in .env; see .env.example)") from None

@@ -1,0 +1,1 @@
+"""The laptop's stand-ins for AWS, and the loop that connects them."""

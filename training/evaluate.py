@@ -1,0 +1,62 @@
+"""Measure a classifier from its probabilities; says nothing about where they came from."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import f1_score, log_loss, roc_auc_score
+
+_BOOTSTRAP_SAMPLES = 2_000
+
+Metrics = dict[str, Any]
+
+
+def classification_metrics(
+    labels: NDArray[np.integer[Any]], probabilities: NDArray[np.floating[Any]], *, seed: int = 0
+) -> Metrics:
+    """Measure `probabilities` (rows, classes) against integer `labels`, as JSON-serialisable values.
+
+    Keys: accuracy; accuracy_ci95, its percentile bootstrap interval [low, high]; f1, macro-averaged; roc_auc,
+    one against the rest and macro-averaged over three or more classes, null unless every class occurs;
+    log_loss in nats.
+    """
+    classes = np.arange(probabilities.shape[1])
+    totals = probabilities.sum(axis=1, keepdims=True)
+    probabilities = probabilities.astype(np.float64) / totals
+    correct = probabilities.argmax(axis=1) == labels
+    low, high = _bootstrap_interval(correct, seed)
+    return {
+        "accuracy": float(correct.mean()),
+        "accuracy_ci95": [low, high],
+        "f1": float(f1_score(labels, probabilities.argmax(axis=1), labels=classes, average="macro")),
+        "roc_auc": _roc_auc(labels, probabilities),
+        "log_loss": float(log_loss(labels, probabilities, labels=classes)),
+    }
+
+
+def numbers(metrics: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
+    """Keep the plain numbers of (nested) metrics under dotted names, as experiment trackers want them."""
+    flat: dict[str, float] = {}
+    for name, value in metrics.items():
+        if isinstance(value, Mapping):
+            flat.update(numbers(value, f"{prefix}{name}."))
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            flat[prefix + name] = float(value)
+    return flat
+
+
+def _bootstrap_interval(correct: NDArray[np.bool_], seed: int) -> tuple[float, float]:
+    # The mean of a resample of 0/1 values is a binomial draw: no need to resample the rows themselves.
+    draws = np.random.default_rng(seed).binomial(len(correct), correct.mean(), _BOOTSTRAP_SAMPLES)
+    low, high = np.percentile(draws / len(correct), [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _roc_auc(labels: NDArray[np.integer[Any]], probabilities: NDArray[np.float64]) -> float | None:
+    classes = probabilities.shape[1]
+    if len(np.unique(labels)) < classes:
+        return None
+    if classes == 2:
+        return float(roc_auc_score(labels, probabilities[:, 1]))
+    return float(roc_auc_score(labels, probabilities, multi_class="ovr", average="macro"))

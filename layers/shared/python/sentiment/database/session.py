@@ -1,0 +1,128 @@
+"""How a function reaches Postgres: settings, TLS, IAM logins, and a pool fit for Lambda.
+
+Sessions and transactions are opened by the caller, who alone commits.
+"""
+
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from sentiment.exceptions import DatabaseError
+from sentiment.settings import Secret, Settings
+
+# IAM tokens open a connection for 15 minutes after they were made (RDS user guide, "IAM database
+# authentication"); a connection younger than this never outlives the token it was opened with.
+RECYCLE_SECONDS = 600
+
+
+class DatabaseSettings(Settings):
+    """Where Postgres is and how to log in. IAM tokens travel over verified TLS only."""
+
+    database_host: str
+    database_port: int = Field(default=5432, ge=1, le=65535)
+    database_name: str
+    database_user: str
+    database_auth: Literal["iam", "password"] = "iam"
+    database_password: Secret | None = None
+    database_tls: Literal["verify", "off"] = "verify"
+    database_ca_file: Path | None = None  # RDS's bundle; the system's certificates when not set
+    database_timeout_seconds: int = Field(default=10, ge=1)  # of one statement
+
+    @model_validator(mode="after")
+    def _check_login(self) -> Self:
+        if self.database_auth == "password" and self.database_password is None:
+            raise ValueError("DATABASE_PASSWORD is required when DATABASE_AUTH is password")
+        if self.database_auth == "iam" and self.database_tls == "off":
+            raise ValueError("DATABASE_TLS must be verify when DATABASE_AUTH is iam: a token is a credential")
+        if self.database_ca_file is not None and not self.database_ca_file.is_file():
+            raise ValueError(f"DATABASE_CA_FILE {self.database_ca_file} is not a file")
+        return self
+
+
+def make_engine(settings: DatabaseSettings, *, pool_size: int = 1) -> Engine:
+    """Make an engine without connecting; one connection suits a Lambda instance, a server holds more.
+
+    Connections are checked before use and replaced before they are older than an IAM token may be.
+    """
+    url = URL.create(
+        "postgresql+pg8000",
+        username=settings.database_user,
+        host=settings.database_host,
+        port=settings.database_port,
+        database=settings.database_name,
+    )
+    timeout_ms = settings.database_timeout_seconds * 1000
+    engine = create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_pre_ping=True,
+        pool_recycle=RECYCLE_SECONDS,
+        hide_parameters=True,  # parameters hold user text, and errors are logged
+        connect_args={
+            "ssl_context": _tls(settings),
+            # Longer than the server waits, so that a slow statement ends with the server's own error.
+            "timeout": settings.database_timeout_seconds + 5,
+            "startup_params": {
+                "statement_timeout": str(timeout_ms),
+                # A Lambda frozen in the middle of a transaction must not hold its locks for hours.
+                "idle_in_transaction_session_timeout": str(2 * timeout_ms),
+            },
+        },
+    )
+
+    @event.listens_for(engine, "do_connect")
+    def log_in(_dialect: Any, _record: Any, _arguments: Any, parameters: dict[str, Any]) -> None:
+        parameters["password"] = _password(settings)
+
+    return engine
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Session]:
+    """Open a session that commits at the end of the block and rolls back on any error.
+
+    Raises DatabaseError when Postgres refuses or cannot be reached; after a failed commit the caller cannot
+    know whether it happened, so what it does must be safe to repeat.
+    """
+    try:
+        with Session(engine) as session, session.begin():
+            yield session
+    except DBAPIError as error:
+        raise DatabaseError(f"Postgres at {engine.url.host}:{engine.url.port}: {describe(error)}") from None
+
+
+def sqlstate(error: DBAPIError) -> str:
+    """Return Postgres's five-character error code, or "" when the connection itself failed."""
+    report = error.orig.args[0] if error.orig and error.orig.args else None
+    return str(report.get("C", "")) if isinstance(report, dict) else ""
+
+
+def describe(error: DBAPIError) -> str:
+    """Say in one line what Postgres or the network reported, but not the row, which may hold user text."""
+    report = error.orig.args[0] if error.orig and error.orig.args else error
+    return f"{report.get('M')} ({report.get('C')})" if isinstance(report, dict) else str(report)
+
+
+def _tls(settings: DatabaseSettings) -> ssl.SSLContext | Literal[False]:
+    if settings.database_tls == "off":
+        return False
+    return ssl.create_default_context(cafile=settings.database_ca_file)
+
+
+def _password(settings: DatabaseSettings) -> str:
+    if settings.database_password is not None and settings.database_auth == "password":
+        return settings.database_password.get_secret_value()
+    import boto3  # 140 ms that only IAM logins need
+
+    token: str = boto3.client("rds").generate_db_auth_token(
+        DBHostname=settings.database_host, Port=settings.database_port, DBUsername=settings.database_user
+    )
+    return token

@@ -1,0 +1,102 @@
+"""Write the artefact, the one contract with serving: a folder `models/<version>` and the link `model` to it.
+
+The folder appears whole or not at all: it is filled beside its place and renamed, and the link is swapped in
+one step. What goes into it is decided elsewhere: see `training.export`.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from training.data import Rows
+from training.text import clean
+
+# No export fills its folder for this long; a younger one may belong to an export that is running now.
+_ABANDONED_SECONDS = 3600
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A published artefact: its versioned folder and its card."""
+
+    folder: Path
+    card: dict[str, Any]
+
+
+@contextmanager
+def published(artifacts: Path, graph: Path, card: dict[str, Any]) -> Iterator[Path]:
+    """Give a folder to fill; on success add graph and card, rename it into place, point `model` at it."""
+    models = artifacts / "models"
+    models.mkdir(parents=True, exist_ok=True)
+    for abandoned in models.glob(".building-*"):  # of an export that was killed
+        if time.time() - abandoned.stat().st_mtime > _ABANDONED_SECONDS:
+            shutil.rmtree(abandoned, ignore_errors=True)
+    building = Path(tempfile.mkdtemp(prefix=".building-", dir=models))
+    building.chmod(0o755)
+    try:
+        yield building
+        shutil.copyfile(graph, building / "model.onnx")
+        card["files"] = {path.name: _fingerprint(path) for path in sorted(building.iterdir())}
+        identity = hashlib.sha256(json.dumps(card, sort_keys=True).encode()).hexdigest()[:8]
+        card["model_version"] = f"{card['created_at'][:10].replace('-', '')}-{identity}"
+        (building / "model.json").write_text(json.dumps(card, indent=2) + "\n")
+        building.rename(models / card["model_version"])
+    except BaseException:
+        shutil.rmtree(building, ignore_errors=True)
+        raise
+    point_at(artifacts, card["model_version"])
+
+
+def point_at(artifacts: Path, model_version: str) -> None:
+    """Make `artifacts/model` the artefact of this version, in one step that no reader can see half done."""
+    link = artifacts / f".model-{os.getpid()}"
+    link.unlink(missing_ok=True)
+    link.symlink_to(Path("models") / model_version, target_is_directory=True)
+    link.replace(artifacts / "model")
+
+
+def _fingerprint(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+
+
+def write_reference(
+    path: Path,
+    rows: Rows,
+    tokenizer: Tokenizer,
+    max_length: int,
+    labels: list[str],
+    probabilities: NDArray[np.float64],
+) -> None:
+    """Write held-out rows with what serving logs about them, which drift detection compares traffic with.
+
+    `tokens` counts before truncation, special tokens included; `probabilities` are in the card's label order.
+    """
+    tokens = [len(encoding.ids) for encoding in tokenizer.encode_batch([clean(text) for text in rows.texts])]
+    table = pa.table(
+        {
+            "text": rows.texts,
+            "label": [labels[label] for label in rows.labels],
+            "characters": pa.array([len(text) for text in rows.texts], pa.int32()),
+            "tokens": pa.array(tokens, pa.int32()),
+            "truncated": [count > max_length for count in tokens],
+            "sentiment": [labels[index] for index in probabilities.argmax(axis=1)],
+            "confidence": probabilities.max(axis=1),
+            "probabilities": list(probabilities),
+        }
+    )
+    pq.write_table(table, path, compression="zstd")

@@ -1,0 +1,251 @@
+"""Publish a checkpoint as the artefact that serving loads, if a quantized form of it is good enough.
+
+Candidates are compared on validation rows, and the chosen one is reported on test rows that chose nothing.
+How a candidate is made is `training.graph`, how the artefact is written `training.artifact`.
+"""
+
+import os
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+from transformers import AutoConfig
+
+from training.artifact import Artifact, published, write_reference
+from training.data import Rows
+from training.errors import GateError
+from training.evaluate import classification_metrics
+from training.graph import OPSET, QUANTIZATIONS, Quantization, export_graph, quantize
+from training.text import CLEANING, Truncation, encode_batch
+
+CARD_SCHEMA_VERSION = 1
+# Candidates this close to the fastest count as equally fast; then the safest and smallest is taken.
+LATENCY_TIE = 1.05
+_TIMED_TOKENS = 128
+_TIMED_ROUNDS = 15
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What a quantized model may lose against fp32 on the same validation rows, as fractions."""
+
+    max_accuracy_loss: float = 0.005
+    max_flipped: float = 0.02
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One quantized graph and what it costs and loses on the validation rows."""
+
+    quantization: Quantization
+    path: Path
+    accuracy: float
+    accuracy_loss: float
+    flipped: float
+    latency_ms: float  # median of one text of 128 tokens on one thread
+    size_mb: float
+
+    def passes(self, gate: Gate) -> bool:
+        """Tell whether the gate lets this candidate through."""
+        # Both sides are multiples of 1/rows, so the tolerance only absorbs floating-point noise.
+        return self.accuracy_loss <= gate.max_accuracy_loss + 1e-9 and self.flipped <= gate.max_flipped + 1e-9
+
+
+class Scorer:
+    """Runs an ONNX graph as serving does: one unpadded text per call. Texts run side by side on all cores."""
+
+    def __init__(self, graph: Path) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        self.session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+        self.inputs = {graph_input.name for graph_input in self.session.get_inputs()}
+
+    def logits(self, ids: Sequence[int]) -> NDArray[np.float32]:
+        """Score one text; returns (labels,)."""
+        tokens = np.array([ids], dtype=np.int64)
+        feed = {
+            "input_ids": tokens,
+            "attention_mask": np.ones_like(tokens),
+            "token_type_ids": np.zeros_like(tokens),
+        }
+        outputs = self.session.run(["logits"], {name: feed[name] for name in self.inputs})
+        row: NDArray[np.float32] = outputs[0][0]
+        return row
+
+    def probabilities(self, encoded: Sequence[Sequence[int]]) -> NDArray[np.float64]:
+        """Score texts; returns (texts, labels), each row summing to one."""
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            logits = np.stack(list(threads.map(self.logits, encoded))).astype(np.float64)
+        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+        softmax: NDArray[np.float64] = exponentials / exponentials.sum(axis=1, keepdims=True)
+        return softmax
+
+
+def build_artifact(
+    checkpoint: Path,
+    validation: Rows,
+    test: Rows,
+    *,
+    max_length: int,
+    truncation: Truncation,
+    labels: list[str],
+    artifacts: Path,
+    card_fields: dict[str, Any],
+    progress: Progress | None = None,
+    gate: Gate | None = None,
+) -> Artifact:
+    """Export, quantize, choose and publish; `artifacts/model` then points at `artifacts/models/<version>`.
+
+    Raises GateError, leaving everything as it was, when no candidate passes the gate on the validation rows.
+    `card_fields` are the parts of the card that the export cannot know (data, training, run id).
+    """
+    say = progress or (lambda _: None)
+    gate = gate or Gate()
+    tokenizer = Tokenizer.from_file(str(checkpoint / "tokenizer.json"))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    validation_ids = encode_batch(tokenizer, validation.texts, max_length, truncation)
+    test_ids = encode_batch(tokenizer, test.texts, max_length, truncation)
+    with tempfile.TemporaryDirectory(prefix="export-") as scratch:
+        say("Exporting the graph")
+        fused = export_graph(checkpoint, Path(scratch))
+        say(f"Scoring fp32 on {len(validation) + len(test):,} rows")
+        fp32 = Scorer(fused)
+        fp32_test = fp32.probabilities(test_ids)
+        candidates = _measure_candidates(fused, fp32, validation_ids, validation, Path(scratch), say)
+        chosen = choose(candidates, gate)
+        say(f"Scoring {chosen.quantization.name} on {len(test):,} test rows")
+        int8_test = Scorer(chosen.path).probabilities(test_ids)
+        truth = np.array(test.labels)
+        card = {
+            "schema_version": CARD_SCHEMA_VERSION,
+            "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "labels": labels,
+            "max_length": max_length,
+            "truncation": truncation,
+            "text_cleaning": list(CLEANING),
+            "architecture": _architecture(checkpoint),
+            "metrics": {
+                "split": "test",
+                "rows": len(test),
+                "fp32": classification_metrics(truth, fp32_test),
+                "int8": classification_metrics(truth, int8_test),
+                "flipped": flipped(fp32_test, int8_test),
+            },
+            "export": {
+                "opset": OPSET,
+                "split": "validation",
+                "rows": len(validation),
+                "gate": asdict(gate),
+                "chosen": chosen.quantization.name,
+                "candidates": [_described(candidate, gate) for candidate in candidates],
+            },
+            **card_fields,
+        }
+        with published(artifacts, chosen.path, card) as folder:
+            say("Writing the artefact")
+            tokenizer.save(str(folder / "tokenizer.json"))
+            write_reference(folder / "reference.parquet", test, tokenizer, max_length, labels, int8_test)
+    return Artifact(folder=artifacts / "models" / card["model_version"], card=card)
+
+
+def choose(candidates: Sequence[Candidate], gate: Gate) -> Candidate:
+    """Return the fastest candidate that passes the gate; raise GateError with all figures if none does.
+
+    Among equally fast ones reduced range wins, because it is exact on processors without VNNI as well, and
+    the function may run on another processor than the export did; then the smaller file.
+    """
+    passing = [candidate for candidate in candidates if candidate.passes(gate)]
+    if not passing:
+        figures = "; ".join(
+            f"{c.quantization.name} loses {100 * c.accuracy_loss:.2f} points and flips {100 * c.flipped:.2f}%"
+            for c in candidates
+        )
+        raise GateError(
+            f"no quantized model is within {100 * gate.max_accuracy_loss:g} points of fp32 with at most "
+            f"{100 * gate.max_flipped:g}% of decisions flipped: {figures}. Nothing was published; train "
+            "longer or on more rows, so that fewer decisions are close"
+        )
+    fastest = min(candidate.latency_ms for candidate in passing)
+    ties = [candidate for candidate in passing if candidate.latency_ms <= fastest * LATENCY_TIE]
+    return min(ties, key=lambda c: (not c.quantization.reduce_range, c.size_mb, c.flipped))
+
+
+def flipped(one: NDArray[np.floating[Any]], other: NDArray[np.floating[Any]]) -> float:
+    """Return the share of rows on which two (rows, labels) score tables decide differently."""
+    return float((one.argmax(axis=1) != other.argmax(axis=1)).mean())
+
+
+def _measure_candidates(
+    fused: Path, fp32: Scorer, encoded: list[list[int]], rows: Rows, folder: Path, say: Progress
+) -> list[Candidate]:
+    truth = np.array(rows.labels)
+    fp32_scores = fp32.probabilities(encoded)
+    fp32_accuracy = float((fp32_scores.argmax(axis=1) == truth).mean())
+    graphs = [quantize(fused, folder / f"{option.name}.onnx", option) for option in QUANTIZATIONS]
+    scorers = [Scorer(graph) for graph in graphs]
+    candidates = []
+    for option, graph, scorer, latency_ms in zip(
+        QUANTIZATIONS, graphs, scorers, _latencies(scorers), strict=True
+    ):
+        say(f"Scoring {option.name} on {len(rows):,} validation rows")
+        scores = scorer.probabilities(encoded)
+        accuracy = float((scores.argmax(axis=1) == truth).mean())
+        candidates.append(
+            Candidate(
+                quantization=option,
+                path=graph,
+                accuracy=accuracy,
+                accuracy_loss=fp32_accuracy - accuracy,
+                flipped=flipped(fp32_scores, scores),
+                latency_ms=latency_ms,
+                size_mb=graph.stat().st_size / 1e6,
+            )
+        )
+    return candidates
+
+
+def _latencies(scorers: Sequence[Scorer]) -> list[float]:
+    """Time one text of 128 tokens on each graph, interleaved so that all meet the same noise (ms)."""
+    ids = [101] * _TIMED_TOKENS
+    samples: list[list[float]] = [[] for _ in scorers]
+    for _ in range(_TIMED_ROUNDS):
+        for scorer, times in zip(scorers, samples, strict=True):
+            start = time.perf_counter()
+            scorer.logits(ids)
+            times.append((time.perf_counter() - start) * 1000)
+    return [median(times) for times in samples]
+
+
+def _described(candidate: Candidate, gate: Gate) -> dict[str, Any]:
+    return {
+        "name": candidate.quantization.name,
+        "accuracy": candidate.accuracy,
+        "accuracy_loss": candidate.accuracy_loss,
+        "flipped": candidate.flipped,
+        "latency_ms": round(candidate.latency_ms, 3),
+        "size_mb": round(candidate.size_mb, 2),
+        "passed": candidate.passes(gate),
+    }
+
+
+def _architecture(checkpoint: Path) -> dict[str, Any]:
+    config = AutoConfig.from_pretrained(checkpoint)
+    return {
+        "family": config.model_type,
+        "layers": config.num_hidden_layers,
+        "width": config.hidden_size,
+        "heads": config.num_attention_heads,
+    }

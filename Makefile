@@ -1,0 +1,56 @@
+# Every target sets up what it needs first. Nothing is installed outside .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# The Lambda runtime interface emulator is one binary inside this wheel; its 60 dependencies are not needed.
+EMULATOR := aws-sam-cli==1.170.0
+
+export DO_NOT_TRACK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up test check format bench lock clean
+
+help: ## Show the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(VENV)/.installed ## Install everything into .venv from the lock
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Name another with: make PYTHON=python3.12 ...")'
+	@echo "Installing into $(VENV) (2 to 5 minutes the first time) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --upgrade 'pip>=25.1'
+	@$(BIN)/pip install --quiet --group dev --constraint constraints.txt
+	@$(BIN)/pip install --quiet --no-deps --editable .
+	@if [ "$$(uname)" = Linux ]; then \
+		$(BIN)/pip install --quiet --no-deps --upgrade --target $(VENV)/lambda-emulator $(EMULATOR); fi
+	@touch $@
+
+demo: setup ## Train on real reviews, serve them through a Lambda runtime, store them in Postgres, report
+	@$(BIN)/sentiment demo
+
+up: setup ## Keep the system running on http://localhost:8000 until Ctrl-C
+	@$(BIN)/sentiment up
+
+test: setup ## Run the whole suite with coverage
+	@$(BIN)/pytest --cov --cov-report=term
+
+check: setup ## Lint, formatting and types
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+
+format: setup ## Fix what ruff can fix
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+bench: setup ## Measure speed against the peers, side by side; writes artifacts/bench/
+	@$(BIN)/python -m benchmarks.serving
+	@$(BIN)/python -m benchmarks.log_writer
+
+lock: ## Resolve the dependencies again (needs uv)
+	uv lock
+	uv export --quiet --frozen --all-groups --no-hashes --no-emit-project --output-file constraints.txt
+
+clean: ## Remove the environment, local state and artefacts
+	rm -rf $(VENV) .local artifacts

@@ -1,0 +1,64 @@
+"""The import rules of docs/architecture.md: data flows one way, and a function can be changed alone."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SHARED = ROOT / "layers" / "shared" / "python"
+FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/handler.py"))
+OURS = {"benchmarks", "cli", "functions", "local", "sentiment", "tests", "training"}
+PACKAGES = {
+    "cli": ROOT / "cli",
+    "local": ROOT / "local",
+    "sentiment": SHARED / "sentiment",
+    "training": ROOT / "training",
+} | {f"functions.{name}": ROOT / "functions" / name for name in FUNCTIONS}
+
+
+def may_import(package: str) -> set[str]:
+    if package.startswith("functions."):
+        return {package, "sentiment"}
+    if package == "local":
+        return OURS - {"benchmarks", "cli", "tests"}
+    if package == "cli":
+        return OURS - {"benchmarks", "tests"}
+    return {package}
+
+
+def imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield node.module or ""
+
+
+def violations(package: str, folder: Path) -> list[str]:
+    allowed = may_import(package)
+    return [
+        f"{path.relative_to(folder)} imports {name}"
+        for path in sorted(folder.rglob("*.py"))
+        for name in imported(path)
+        if name.split(".")[0] in OURS
+        and not any(name == prefix or name.startswith(f"{prefix}.") for prefix in allowed)
+    ]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_imports_only_what_it_may(package: str) -> None:
+    assert list(PACKAGES[package].rglob("*.py")), "an empty package would pass for nothing"
+    assert violations(package, PACKAGES[package]) == []
+
+
+def test_the_rule_catches_a_function_that_imports_another(tmp_path: Path) -> None:
+    (tmp_path / "handler.py").write_text("from functions.log_writer.handler import handler\n")
+    assert violations("functions.api", tmp_path) == ["handler.py imports functions.log_writer.handler"]
+
+
+def test_no_folder_of_ours_hides_a_standard_module() -> None:
+    assert OURS.isdisjoint(sys.stdlib_module_names)

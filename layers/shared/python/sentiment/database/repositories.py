@@ -206,6 +206,13 @@ def resolve_alert(session: Session, *, kind: str, cause: str) -> None:
     )
 
 
+def mark_notified(session: Session, alert_id: UUID) -> None:
+    """Remember that people were told of the alert."""
+    session.execute(
+        update(MonitoringAlert).where(MonitoringAlert.id == alert_id).values(notified_at=func.now())
+    )
+
+
 def open_alerts(session: Session) -> Sequence[MonitoringAlert]:
     """Return the alerts that nobody has resolved, oldest first."""
     query = (

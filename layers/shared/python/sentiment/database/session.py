@@ -95,20 +95,26 @@ def transaction(engine: Engine) -> Iterator[Session]:
     try:
         with Session(engine) as session, session.begin():
             yield session
-    except DBAPIError as error:
+    except (DBAPIError, OSError) as error:  # OSError: the TLS handshake, which the driver does not wrap
         raise DatabaseError(f"Postgres at {engine.url.host}:{engine.url.port}: {describe(error)}") from None
 
 
 def sqlstate(error: DBAPIError) -> str:
     """Return Postgres's five-character error code, or "" when the connection itself failed."""
-    report = error.orig.args[0] if error.orig and error.orig.args else None
+    report = _report(error)
     return str(report.get("C", "")) if isinstance(report, dict) else ""
 
 
-def describe(error: DBAPIError) -> str:
+def describe(error: DBAPIError | OSError) -> str:
     """Say in one line what Postgres or the network reported, but not the row, which may hold user text."""
-    report = error.orig.args[0] if error.orig and error.orig.args else error
+    report = _report(error)
     return f"{report.get('M')} ({report.get('C')})" if isinstance(report, dict) else str(report)
+
+
+def _report(error: DBAPIError | OSError) -> Any:
+    """Return the fields of Postgres's error as the driver hands them over, or whatever else went wrong."""
+    original = error.orig if isinstance(error, DBAPIError) else error
+    return original.args[0] if original is not None and len(original.args) == 1 else original
 
 
 def _tls(settings: DatabaseSettings) -> ssl.SSLContext | Literal[False]:

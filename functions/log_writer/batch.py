@@ -1,0 +1,60 @@
+"""Stores a batch of facts so that one bad row costs only itself and an outage costs nothing.
+
+It decides what happens to each fact; how rows are written is sentiment.database.repositories.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from sentiment.database.repositories import store_feedback, store_predictions
+from sentiment.database.session import describe, sqlstate
+from sentiment.exceptions import InvalidInputError, PredictionNotFoundError, SentimentError
+from sentiment.messages import FeedbackGiven, PredictionMade
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+# SQLSTATE classes that blame the row: data exception, integrity constraint violation. All others blame the
+# database or the way to it, and the whole batch is tried again.
+ROW_ERRORS = ("22", "23")
+
+Facts = dict[str, PredictionMade | FeedbackGiven]  # by SQS message id
+FactT = TypeVar("FactT", PredictionMade, FeedbackGiven)
+
+
+def store(session: Session, facts: Facts) -> dict[str, SentimentError]:
+    """Store the facts, predictions first, and return by message id why the others were not stored.
+
+    Repeating any of them changes nothing. Raises DBAPIError when Postgres fails rather than a row.
+    """
+    predictions = {key: fact for key, fact in facts.items() if isinstance(fact, PredictionMade)}
+    feedback = {key: fact for key, fact in facts.items() if isinstance(fact, FeedbackGiven)}
+    errors = _store_rows(session, predictions, lambda rows: store_predictions(session, rows))
+    unknown = set()
+
+    def write(rows: Sequence[FeedbackGiven]) -> None:
+        unknown.update(store_feedback(session, rows))
+
+    errors |= _store_rows(session, feedback, write)
+    for key, fact in feedback.items():
+        if fact.prediction_id in unknown and key not in errors:
+            errors[key] = PredictionNotFoundError(f"prediction {fact.prediction_id} is not stored yet")
+    return errors
+
+
+def _store_rows(
+    session: Session, facts: dict[str, FactT], write: Callable[[Sequence[FactT]], None]
+) -> dict[str, SentimentError]:
+    """Write the rows in one statement; when a row is refused, halve until the bad ones stand alone."""
+    try:
+        with session.begin_nested():
+            write(list(facts.values()))
+    except DBAPIError as error:
+        if not sqlstate(error).startswith(ROW_ERRORS):
+            raise
+        if len(facts) == 1:
+            return dict.fromkeys(facts, InvalidInputError(f"Postgres refused the row: {describe(error)}"))
+        items = list(facts.items())
+        middle = len(items) // 2
+        halves = (dict(items[:middle]), dict(items[middle:]))
+        return {key: bad for half in halves for key, bad in _store_rows(session, half, write).items()}
+    return {}

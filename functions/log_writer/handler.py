@@ -1,0 +1,68 @@
+"""Writes what the API answered, and what people said about it, from SQS into Postgres.
+
+A message leaves the queue only when its fact is committed. One that cannot be read or stored is reported
+alone and ends in the dead-letter queue by SQS's redrive policy; when Postgres is away the whole batch goes
+back. Nothing here notifies anyone: the alarms watch the queues.
+"""
+
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic import ValidationError
+from sentiment.database.session import make_engine, transaction
+from sentiment.exceptions import InvalidInputError, SentimentError
+from sentiment.logging import logger
+from sentiment.messages import parse_message
+from sqlalchemy import Engine
+
+from functions.log_writer.batch import Facts, store
+from functions.log_writer.settings import settings
+
+
+@cache
+def engine() -> Engine:
+    """Make this instance's one connection pool."""
+    return make_engine(settings())
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
+    """Store a batch and name the messages to retry.
+
+    Raises DatabaseError when Postgres is away: Lambda then backs off and the whole batch stays queued.
+    """
+    facts, errors = _read(event["Records"])
+    if facts:
+        with transaction(engine()) as session:
+            not_stored = store(session, facts)
+        errors |= not_stored
+
+    def settle(record: SQSRecord) -> None:
+        if error := errors.get(record.message_id):
+            raise error
+
+    log = logger("log_writer")
+    for message_id, error in errors.items():
+        log.warning("message not stored", message_id=message_id, code=error.code, reason=str(error))
+    log.info("batch stored", messages=len(event["Records"]), failed=len(errors))
+    processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+    return process_partial_response(event=event, record_handler=settle, processor=processor, context=context)
+
+
+def _read(records: list[dict[str, Any]]) -> tuple[Facts, dict[str, SentimentError]]:
+    """Parse the messages; the reasons name fields and rules, never what stood in them."""
+    facts: Facts = {}
+    errors: dict[str, SentimentError] = {}
+    for record in records:
+        try:
+            facts[record["messageId"]] = parse_message(record["body"])
+        except ValidationError as error:
+            problems = error.errors(include_input=False, include_url=False, include_context=False)
+            reasons = "; ".join(
+                f"{'.'.join(map(str, p['loc'][:2])) or 'body'}: {p['type']}" for p in problems
+            )
+            errors[record["messageId"]] = InvalidInputError(f"not a message of ours: {reasons}")
+    return facts, errors

@@ -1,0 +1,12 @@
+"""What the log writer reads: where Postgres is, and nothing else."""
+
+from functools import cache
+
+from sentiment.database.session import DatabaseSettings
+from sentiment.settings import read_settings
+
+
+@cache
+def settings() -> DatabaseSettings:
+    """Read the settings once; raises ConfigurationError naming what is missing."""
+    return read_settings(DatabaseSettings)

@@ -1,0 +1,130 @@
+"""The model in memory: text in, label and probabilities out, through one ONNX Runtime session.
+
+One text per forward pass, never padded: ONNX Runtime's dynamic int8 takes one activation scale over the whole
+input tensor, so a text among others could get another answer than alone. Nothing is stored or logged here.
+"""
+
+import time
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+from sentiment.exceptions import ModelError
+from tokenizers import Tokenizer
+
+from functions.api.artifact import MEND, Artifact, Card
+from functions.api.tokenization import TokenizedText, tokenize
+
+
+class Prediction(NamedTuple):
+    """What the model says about one text."""
+
+    sentiment: str
+    confidence: float
+    probabilities: dict[str, float]  # in the card's label order
+    tokens: int  # before truncation, special tokens included
+    truncated: bool
+    inference_time_ms: float = 0.0
+
+
+class Classifier:
+    """A verified artefact ready to answer; making one runs the model, and raises ModelError if it cannot."""
+
+    def __init__(self, artifact: Artifact, *, threads: int, cache_entries: int) -> None:
+        self.card: Card = artifact.card
+        self._session = _open_session(artifact.model, threads)
+        try:
+            self._tokenizer = Tokenizer.from_str(artifact.tokenizer.decode())
+        except Exception as error:  # tokenizers raises bare Exception
+            raise ModelError(f"tokenizer.json cannot be read ({error}): {MEND}") from None
+        self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
+        self._remembered = lru_cache(maxsize=cache_entries)(self._classify)
+        self.check()
+
+    def check(self) -> None:
+        """Run the shortest possible forward pass; raises ModelError when the model cannot answer."""
+        ids = self.tokenize("").ids
+        width = self.logits([ids]).shape[-1]
+        if width != len(self.card.labels):
+            raise ModelError(
+                f"model.onnx has {width} logits but model.json has {len(self.card.labels)} labels: {MEND}"
+            )
+
+    def tokenize(self, text: str) -> TokenizedText:
+        """Turn a text into what the model reads, as its card says."""
+        card = self.card
+        return tokenize(
+            self._tokenizer,
+            text,
+            max_length=card.max_length,
+            truncation=card.truncation,
+            steps=card.text_cleaning,
+        )
+
+    def logits(self, ids: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        """Run token ids of shape (texts, tokens) and return logits of shape (texts, labels)."""
+        input_ids = np.array(ids, dtype=np.int64)
+        try:
+            outputs = self._session.run(
+                ["logits"], {"input_ids": input_ids, "attention_mask": np.ones_like(input_ids)}
+            )
+        except Exception as error:  # onnxruntime's own exceptions share no public base class
+            raise ModelError(
+                f"the model could not run on {input_ids.shape} tokens: {type(error).__name__}"
+            ) from error
+        logits: NDArray[np.float32] = outputs[0]
+        return logits
+
+    def predict(self, text: str) -> Prediction:
+        """Classify one text and time it; identical texts may be answered from memory, and timed as such."""
+        start = time.perf_counter()
+        prediction = self._remembered(text)
+        return prediction._replace(inference_time_ms=(time.perf_counter() - start) * 1000)
+
+    def predict_all(self, texts: Iterable[str]) -> dict[str, Prediction]:
+        """Classify each distinct text once, exactly as `predict` would, shortest first."""
+        return {text: self.predict(text) for text in sorted(set(texts), key=len)}
+
+    def _classify(self, text: str) -> Prediction:
+        encoded = self.tokenize(text)
+        probabilities = softmax(self.logits([encoded.ids])[0].astype(np.float64))
+        best = int(probabilities.argmax())
+        return Prediction(
+            sentiment=self.card.labels[best],
+            confidence=float(probabilities[best]),
+            probabilities=dict(zip(self.card.labels, probabilities.tolist(), strict=True)),
+            tokens=encoded.tokens,
+            truncated=encoded.truncated,
+        )
+
+
+def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Turn logits into probabilities along the last axis."""
+    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    probabilities: NDArray[np.float64] = exponentials / exponentials.sum(axis=-1, keepdims=True)
+    return probabilities
+
+
+def _open_session(model: bytes, threads: int) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    options.enable_mem_pattern = False  # patterns are kept per input shape, and every length is a new shape
+    options.log_severity_level = 3
+    try:
+        session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's own exceptions share no public base class
+        raise ModelError(f"model.onnx cannot be loaded ({error}): {MEND}") from None
+    expected = ({"input_ids", "attention_mask"}, {"logits"})
+    found = ({node.name for node in session.get_inputs()}, {node.name for node in session.get_outputs()})
+    if found[0] != expected[0] or not expected[1] <= found[1]:
+        raise ModelError(
+            f"model.onnx takes {sorted(found[0])} and gives {sorted(found[1])}; "
+            f"expected {sorted(expected[0])} and at least {sorted(expected[1])}: {MEND}"
+        )
+    return session

@@ -1,0 +1,37 @@
+"""What the routes need, made once by `create_app` and handed to each request; nothing here does any work."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from functions.api.classifier import Classifier
+from functions.api.metrics import Figures
+from functions.api.outbox import Outbox
+from functions.api.settings import ApiSettings
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts of one running API."""
+
+    settings: ApiSettings
+    classifier: Classifier
+    outbox: Outbox
+    figures: Figures
+
+
+async def get_parts(request: Request) -> Parts:
+    """Return the parts of the application that answers this request."""
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+async def get_correlation_id(request: Request) -> str:
+    """Return the id that `RequestFrame` chose for this request."""
+    correlation_id: str = request.state.correlation_id
+    return correlation_id
+
+
+NeedsParts = Annotated[Parts, Depends(get_parts)]
+NeedsCorrelationId = Annotated[str, Depends(get_correlation_id)]

@@ -1,0 +1,98 @@
+"""The API's figures, recorded once and told twice: as Prometheus text in process, as EMF in Lambda.
+
+Prometheus sees one warm instance (whoever scrapes it); CloudWatch sees all of them. No figure carries user
+text, and routes are templates, so that no path a client invents becomes a label.
+"""
+
+from collections.abc import Sequence
+
+from aws_lambda_powertools.metrics import MetricUnit, single_metric
+from prometheus_client import CollectorRegistry, Counter, Histogram, Info
+from prometheus_client.exposition import generate_latest
+from sentiment.logging import NAMESPACE, metrics
+
+from functions.api.artifact import Card
+from functions.api.classifier import Prediction
+
+SERVICE = "api"
+SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
+CONFIDENCES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1)
+
+
+class Figures:
+    """What one instance has answered so far; EMF lines wait in Powertools until the handler flushes them."""
+
+    def __init__(self, card: Card) -> None:
+        self._registry = registry = CollectorRegistry()
+        self._predictions = Counter(
+            "sentiment_predictions", "Predictions stored and answered.", ["sentiment"], registry=registry
+        )
+        self._inference = Histogram(
+            "sentiment_inference_seconds",
+            "Tokenization and forward pass.",
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self._confidence = Histogram(
+            "sentiment_confidence",
+            "Probability of the answered label.",
+            buckets=CONFIDENCES,
+            registry=registry,
+        )
+        self._feedback = Counter(
+            "sentiment_feedback", "Feedback stored, by the person's label.", ["label"], registry=registry
+        )
+        self._unsent = Counter(
+            "sentiment_unsent_records", "Records the queue refused and S3 took.", registry=registry
+        )
+        self._requests = Histogram(
+            "sentiment_request_seconds",
+            "Whole requests.",
+            ["route", "status"],
+            buckets=SECONDS,
+            registry=registry,
+        )
+        info = Info("sentiment_model", "The artefact in memory.", registry=registry)
+        info.info(
+            {"version": card.model_version, "labels": ",".join(card.labels), "truncation": card.truncation}
+        )
+        self._emf = metrics(SERVICE)
+        for label in card.labels:  # a series that exists at zero can be alerted on
+            self._predictions.labels(label)
+            self._feedback.labels(label)
+
+    def count_predictions(self, predictions: Sequence[Prediction]) -> None:
+        """Count what was stored and is about to be answered."""
+        by_label: dict[str, int] = {}
+        for prediction in predictions:
+            by_label[prediction.sentiment] = by_label.get(prediction.sentiment, 0) + 1
+            self._inference.observe(prediction.inference_time_ms / 1000)
+            self._confidence.observe(prediction.confidence)
+            self._emf.add_metric("InferenceTime", MetricUnit.Milliseconds, prediction.inference_time_ms)
+            self._emf.add_metric("Confidence", MetricUnit.NoUnit, prediction.confidence)
+        for label, count in by_label.items():
+            self._predictions.labels(label).inc(count)
+            with single_metric("Predictions", MetricUnit.Count, count, namespace=NAMESPACE) as metric:
+                metric.add_dimension("service", SERVICE)
+                metric.add_dimension("sentiment", label)
+
+    def count_feedback(self, label: str) -> None:
+        """Count one stored piece of feedback."""
+        self._feedback.labels(label).inc()
+        self._emf.add_metric("Feedback", MetricUnit.Count, 1)
+
+    def count_unsent(self, records: int) -> None:
+        """Count records that took the way through S3; an operator should be told when it is not zero."""
+        if records:
+            self._unsent.inc(records)
+            self._emf.add_metric("UnsentRecords", MetricUnit.Count, records)
+
+    def count_request(self, route: str, status: int, seconds: float) -> None:
+        """Count one answered request by its route's template."""
+        self._requests.labels(route, str(status)).observe(seconds)
+        self._emf.add_metric("RequestTime", MetricUnit.Milliseconds, seconds * 1000)
+        self._emf.add_metric("ServerErrors", MetricUnit.Count, int(status >= 500))
+
+    def prometheus(self) -> bytes:
+        """Return everything in Prometheus' text format."""
+        return generate_latest(self._registry)

@@ -1,0 +1,153 @@
+"""The routes people come for: predict, explain, and feedback on a prediction.
+
+A prediction is stored before it is answered. Endpoints are coroutines that call the model and AWS directly
+and so block the loop: a Lambda instance serves one request at a time, and a thread hop would only add
+latency. An explanation is neither a prediction nor stored.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import uuid_utils.compat as uuid
+from fastapi import APIRouter
+from fastapi.exceptions import RequestValidationError
+from pydantic import TypeAdapter, ValidationError
+from sentiment.exceptions import InvalidInputError, QueueError
+from sentiment.messages import FeedbackGiven, PredictionMade, uuid7_time
+
+from functions.api.classifier import Prediction
+from functions.api.dependencies import NeedsCorrelationId, NeedsParts, Parts
+from functions.api.outbox import Delivery
+from functions.api.privacy import hash_input, storable_text
+from functions.api.schemas import (
+    BatchAnswer,
+    BatchRequest,
+    ErrorAnswer,
+    ErrorBody,
+    FeedbackAnswer,
+    FeedbackRequest,
+    PredictionAnswer,
+    PredictRequest,
+    Text,
+)
+
+router = APIRouter(tags=["predictions"])
+ERRORS: dict[int | str, dict[str, Any]] = {413: {"model": ErrorAnswer}, 503: {"model": ErrorAnswer}}
+NOT_STORED = "neither the queue nor the fallback took the record, so there is no answer; try again later"
+text_adapter: TypeAdapter[str] = TypeAdapter(Text)
+
+
+@router.post("/predict", responses=ERRORS, response_model_exclude_none=True)
+async def predict(
+    request: PredictRequest, parts: NeedsParts, correlation_id: NeedsCorrelationId
+) -> PredictionAnswer:
+    """Classify one text; it is answered only once its record is durable."""
+    prediction = parts.classifier.predict(request.text)
+    record = describe(request.text, prediction, parts, correlation_id)
+    delivery = store(parts, [record])
+    if delivery.lost:
+        raise QueueError(NOT_STORED)
+    parts.figures.count_predictions([prediction])
+    return answer(record, request.return_probabilities)
+
+
+@router.post("/predict/batch", responses=ERRORS, response_model_exclude_none=True)
+async def predict_batch(
+    request: BatchRequest, parts: NeedsParts, correlation_id: NeedsCorrelationId
+) -> BatchAnswer:
+    """Classify up to 64 texts, each as `/predict` would; a failing one has an `error` in its place."""
+    results: dict[int, PredictionAnswer | ErrorAnswer] = {}
+    texts: dict[int, str] = {}
+    for position, text in enumerate(request.texts):
+        try:
+            texts[position] = text_adapter.validate_python(text)
+        except ValidationError as error:
+            results[position] = failure(InvalidInputError.code, error.errors(include_input=False)[0]["msg"])
+
+    predictions = parts.classifier.predict_all(texts.values())
+    records = {at: describe(text, predictions[text], parts, correlation_id) for at, text in texts.items()}
+    positions = list(records)
+    delivery = store(parts, list(records.values()))
+    if positions and len(delivery.lost) == len(positions):
+        raise QueueError(NOT_STORED)
+    for index in delivery.lost:
+        position = positions[index]
+        results[position] = failure(QueueError.code, NOT_STORED)
+        del records[position]
+    parts.figures.count_predictions([predictions[texts[position]] for position in records])
+    results |= {at: answer(record, request.return_probabilities) for at, record in records.items()}
+    return BatchAnswer(results=[results[position] for position in range(len(request.texts))])
+
+
+@router.post("/predictions/{prediction_id}/feedback", status_code=202, responses=ERRORS)
+async def give_feedback(
+    prediction_id: UUID, request: FeedbackRequest, parts: NeedsParts, correlation_id: NeedsCorrelationId
+) -> FeedbackAnswer:
+    """Record what a person says about a prediction; the latest word wins."""
+    labels = parts.classifier.card.labels
+    if request.label not in labels:
+        message = f"Label must be one of: {', '.join(labels)}"
+        raise RequestValidationError([{"type": "unknown_label", "loc": ("body", "label"), "msg": message}])
+    feedback = FeedbackGiven(
+        prediction_id=prediction_id,
+        label=request.label,
+        comment=storable_text(request.comment, parts.settings.privacy_mode) if request.comment else None,
+        correlation_id=correlation_id,
+        given_at=datetime.now(UTC),
+    )
+    delivery = store(parts, [feedback])
+    if delivery.lost:
+        raise QueueError(NOT_STORED)
+    parts.figures.count_feedback(request.label)
+    return FeedbackAnswer(prediction_id=prediction_id)
+
+
+def store(parts: Parts, messages: list[PredictionMade] | list[FeedbackGiven]) -> Delivery:
+    """Make messages durable and count those that had to go to S3."""
+    delivery = parts.outbox.store(messages)
+    parts.figures.count_unsent(len(delivery.unsent))
+    return delivery
+
+
+def describe(text: str, prediction: Prediction, parts: Parts, correlation_id: str) -> PredictionMade:
+    """Write the record of one prediction, with as much of the text as the privacy mode lets through."""
+    settings = parts.settings
+    prediction_id = uuid.uuid7()
+    key = settings.input_hash_key
+    return PredictionMade(
+        prediction_id=prediction_id,
+        text=storable_text(text, settings.privacy_mode),
+        input_hash=hash_input(
+            text, None if settings.privacy_mode == "full" or key is None else key.get_secret_value().encode()
+        ),
+        characters=len(text),
+        tokens=prediction.tokens,
+        truncated=prediction.truncated,
+        sentiment=prediction.sentiment,
+        confidence=prediction.confidence,
+        probabilities=prediction.probabilities,
+        inference_time_ms=prediction.inference_time_ms,
+        model_version=parts.classifier.card.model_version,
+        deployment_id=settings.deployment_id,
+        correlation_id=correlation_id,
+        predicted_at=uuid7_time(prediction_id),
+    )
+
+
+def answer(record: PredictionMade, with_probabilities: bool) -> PredictionAnswer:
+    """Tell the client what was stored."""
+    return PredictionAnswer(
+        prediction_id=record.prediction_id,
+        sentiment=record.sentiment,
+        confidence=record.confidence,
+        probabilities=record.probabilities if with_probabilities else None,
+        model_version=record.model_version,
+        truncated=record.truncated,
+        inference_time_ms=record.inference_time_ms,
+    )
+
+
+def failure(code: str, message: str) -> ErrorAnswer:
+    """Put an error in the place of one text's answer."""
+    return ErrorAnswer(error=ErrorBody(code=code, message=message))

@@ -1,0 +1,235 @@
+"""What clients send and get, with the examples that `/docs` shows.
+
+Shapes only: what is done with them stands in `predictions.py` and `operations.py`.
+"""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, SkipValidation, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+MAX_CHARACTERS = 5_000
+MAX_TEXTS = 64
+MAX_COMMENT_CHARACTERS = 2_000
+
+REVIEW = "A clever script, and the whole cast is clearly having fun."
+PREDICTION: dict[str, JsonValue] = {
+    "prediction_id": "019ab1de-7c1f-7d3a-9c55-3f6d3e0a4b21",
+    "sentiment": "positive",
+    "confidence": 0.9731,
+    "probabilities": {"negative": 0.0269, "positive": 0.9731},
+    "model_version": "20261123-1a2b3c4d",
+    "truncated": False,
+    "inference_time_ms": 8.4,
+}
+
+
+def strip_text(text: str) -> str:
+    """Strip a text as the model reads it; raises the validation error that FastAPI turns into a 422."""
+    stripped = text.strip()
+    if not stripped:
+        raise PydanticCustomError(
+            "text_empty", "Text must hold at least one character that is not white space"
+        )
+    if len(stripped) > MAX_CHARACTERS:
+        raise PydanticCustomError(
+            "text_too_long",
+            "Text must hold at most {maximum} characters after stripping; it holds {characters}",
+            {"maximum": MAX_CHARACTERS, "characters": len(stripped)},
+        )
+    return stripped
+
+
+def check_text(text: str) -> str:
+    """Check a text but return it as sent, for answers that point into it by character offset."""
+    strip_text(text)
+    return text
+
+
+TextSchema = WithJsonSchema(
+    {
+        "type": "string",
+        "minLength": 1,
+        "description": f"1 to {MAX_CHARACTERS:,} characters; surrounding white space does not count.",
+    }
+)
+Text = Annotated[str, AfterValidator(strip_text), TextSchema]
+TextAsSent = Annotated[str, AfterValidator(check_text), TextSchema]
+
+
+class Schema(BaseModel):
+    """The settings all shapes share."""
+
+    model_config = ConfigDict(protected_namespaces=())
+
+
+class PredictRequest(Schema):
+    """One text to classify."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"text": REVIEW, "return_probabilities": True}]}
+    )
+
+    text: Text
+    return_probabilities: bool = False
+
+
+class BatchRequest(Schema):
+    """Up to 64 texts; each is checked on its own, so one bad text does not fail the others."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"texts": [REVIEW, "Two hours I will never get back."]}]}
+    )
+
+    texts: Annotated[
+        list[SkipValidation[Annotated[str, TextSchema]]], Field(min_length=1, max_length=MAX_TEXTS)
+    ]
+    return_probabilities: bool = False
+
+
+class ExplainRequest(Schema):
+    """One text whose classification is to be explained."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"text": REVIEW}]})
+
+    text: TextAsSent
+
+
+class FeedbackRequest(Schema):
+    """What a person says the sentiment really is."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"label": "negative", "comment": "It was irony."}]}
+    )
+
+    label: str = Field(description="One of the model's labels (`GET /model`).")
+    comment: str | None = Field(default=None, max_length=MAX_COMMENT_CHARACTERS)
+
+
+class PredictionAnswer(Schema):
+    """One prediction, stored before it was answered."""
+
+    model_config = ConfigDict(protected_namespaces=(), json_schema_extra={"examples": [PREDICTION]})
+
+    prediction_id: UUID = Field(description="Version 7, so ordered by time; feedback refers to it.")
+    sentiment: str
+    confidence: float = Field(ge=0, le=1, description="Probability of `sentiment`.")
+    probabilities: dict[str, float] | None = Field(default=None, description="Only when asked for.")
+    model_version: str
+    truncated: bool = Field(description="Whether the model read only a part of the text.")
+    inference_time_ms: float = Field(ge=0, description="Tokenization and forward pass; tiny when remembered.")
+
+
+class ErrorBody(Schema):
+    """What went wrong, for programs (`code` never changes its meaning) and for people."""
+
+    code: str
+    message: str
+    correlation_id: str | None = None
+
+
+class ErrorAnswer(Schema):
+    """Every error but a 422 looks like this."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "error": {
+                        "code": "not_stored",
+                        "message": "neither the queue nor the fallback took the record; try again later",
+                        "correlation_id": "019ab1de-7c1f-7d3a-9c55-3f6d3e0a4b20",
+                    }
+                }
+            ]
+        }
+    )
+
+    error: ErrorBody
+
+
+class BatchAnswer(Schema):
+    """One result per text, in the order of the texts: a prediction, or why there is none."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "results": [
+                        PREDICTION,
+                        {
+                            "error": {
+                                "code": "invalid_input",
+                                "message": "Text must hold at least one character",
+                            }
+                        },
+                    ]
+                }
+            ]
+        }
+    )
+
+    results: list[PredictionAnswer | ErrorAnswer]
+
+
+class Word(Schema):
+    """One word and how far it pushed the decision."""
+
+    text: str
+    start: int = Field(description="Offset of its first character in the text as sent (Unicode code points).")
+    end: int = Field(description="Offset after its last character.")
+    weight: float = Field(
+        description="How much the log-odds of the predicted label fall when the model does not see the word: "
+        "positive pushed towards `sentiment`, negative against it, 0 when it was truncated away."
+    )
+
+
+class ExplainAnswer(Schema):
+    """Which words pushed the decision."""
+
+    model_config = ConfigDict(
+        protected_namespaces=(),
+        json_schema_extra={
+            "examples": [
+                {
+                    "sentiment": "positive",
+                    "confidence": 0.9731,
+                    "model_version": "20261123-1a2b3c4d",
+                    "truncated": False,
+                    "words": [
+                        {"text": "A", "start": 0, "end": 1, "weight": 0.02},
+                        {"text": "clever", "start": 2, "end": 8, "weight": 1.31},
+                    ],
+                }
+            ]
+        },
+    )
+
+    sentiment: str
+    confidence: float = Field(ge=0, le=1)
+    model_version: str
+    truncated: bool
+    words: list[Word]
+
+
+class FeedbackAnswer(Schema):
+    """Feedback is durable and will be joined to its prediction."""
+
+    status: Literal["accepted"] = "accepted"
+    prediction_id: UUID
+
+
+class HealthAnswer(Schema):
+    """`ok`: the queue takes records. `degraded`: only S3 does. `unavailable`: `failing` says why."""
+
+    model_config = ConfigDict(
+        protected_namespaces=(),
+        json_schema_extra={
+            "examples": [{"status": "ok", "failing": [], "model_version": "20261123-1a2b3c4d"}]
+        },
+    )
+
+    status: Literal["ok", "degraded", "unavailable"]
+    failing: list[Literal["model", "queue", "fallback"]]
+    model_version: str

@@ -1,0 +1,76 @@
+"""What the API reads from its environment, and nothing else."""
+
+import os
+import re
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from uuid import UUID
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import NoDecode
+from sentiment.settings import Secret, Settings, read_settings
+
+PrivacyMode = Literal["full", "redacted", "hashed"]
+ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?")
+
+
+def usable_cpus() -> int:
+    """Count the CPUs this process may run on, which a container can limit below what the machine has."""
+    affinity = getattr(os, "sched_getaffinity", None)  # Linux only
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+class ApiSettings(Settings):
+    """Where the artefact is, where records go, which browsers may call, and how much text may be stored."""
+
+    model_dir: Path = Field(
+        description="Folder (or symlink to it) with model.onnx, tokenizer.json and model.json."
+    )
+    queue_url: str = Field(pattern=r"^https?://")
+    unsent_bucket: str = Field(min_length=3, description="S3 bucket for records the queue refused.")
+    environment: str = "local"
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="Comma-separated origins that browsers may call from; wildcards are refused."
+    )
+    privacy_mode: PrivacyMode = "full"
+    input_hash_key: Secret | None = Field(
+        default=None, description="HMAC key of input_hash; required unless PRIVACY_MODE is full."
+    )
+    deployment_id: UUID | None = None
+    threads: int = Field(default_factory=usable_cpus, ge=1, description="Inference threads: one per vCPU.")
+    cache_entries: int = Field(
+        default=256, ge=0, description="Answers one warm instance remembers; 0 is none."
+    )
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def split_origins(cls, value: object) -> object:
+        """Split the comma-separated list that an environment variable can hold."""
+        return (
+            tuple(part.strip() for part in value.split(",") if part.strip())
+            if isinstance(value, str)
+            else value
+        )
+
+    @field_validator("cors_origins")
+    @classmethod
+    def refuse_wildcards(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        """Accept exact origins only, as browsers send them: scheme and host, no path, no wildcard."""
+        for origin in origins:
+            if not ORIGIN.fullmatch(origin):
+                raise ValueError(f"{origin!r} is not an exact origin such as https://app.example.com")
+        return origins
+
+    @model_validator(mode="after")
+    def require_hash_key(self) -> Self:
+        """Refuse to hash private text without a key: a plain hash of a short text can be guessed."""
+        if self.privacy_mode != "full" and self.input_hash_key is None:
+            raise ValueError(f"INPUT_HASH_KEY is required when PRIVACY_MODE is {self.privacy_mode}")
+        return self
+
+
+@cache
+def settings() -> ApiSettings:
+    """Read the settings once; raises ConfigurationError naming every variable at fault."""
+    return read_settings(ApiSettings)

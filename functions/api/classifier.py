@@ -5,7 +5,7 @@ input tensor, so a text among others could get another answer than alone. Nothin
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -17,6 +17,14 @@ from tokenizers import Tokenizer
 
 from functions.api.artifact import MEND, Artifact, Card
 from functions.api.tokenization import TokenizedText, tokenize
+
+
+# What a graph may ask for, and how each follows from the ids of one unpadded segment.
+INPUTS: dict[str, Callable[[NDArray[np.int64]], NDArray[np.int64]]] = {
+    "input_ids": lambda ids: ids,
+    "attention_mask": np.ones_like,
+    "token_type_ids": np.zeros_like,
+}
 
 
 class Prediction(NamedTuple):
@@ -36,6 +44,7 @@ class Classifier:
     def __init__(self, artifact: Artifact, *, threads: int, cache_entries: int) -> None:
         self.card: Card = artifact.card
         self._session = _open_session(artifact.model, threads)
+        self._inputs = {node.name for node in self._session.get_inputs()}
         try:
             self._tokenizer = Tokenizer.from_str(artifact.tokenizer.decode())
         except Exception as error:  # tokenizers raises bare Exception
@@ -69,9 +78,8 @@ class Classifier:
         """Run token ids of shape (texts, tokens) and return logits of shape (texts, labels)."""
         input_ids = np.array(ids, dtype=np.int64)
         try:
-            outputs = self._session.run(
-                ["logits"], {"input_ids": input_ids, "attention_mask": np.ones_like(input_ids)}
-            )
+            feeds = {name: fill(input_ids) for name, fill in INPUTS.items() if name in self._inputs}
+            outputs = self._session.run(["logits"], feeds)
         except Exception as error:  # onnxruntime's own exceptions share no public base class
             raise ModelError(
                 f"the model could not run on {input_ids.shape} tokens: {type(error).__name__}"
@@ -120,11 +128,11 @@ def _open_session(model: bytes, threads: int) -> ort.InferenceSession:
         session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own exceptions share no public base class
         raise ModelError(f"model.onnx cannot be loaded ({error}): {MEND}") from None
-    expected = ({"input_ids", "attention_mask"}, {"logits"})
-    found = ({node.name for node in session.get_inputs()}, {node.name for node in session.get_outputs()})
-    if found[0] != expected[0] or not expected[1] <= found[1]:
+    inputs = {node.name for node in session.get_inputs()}
+    outputs = {node.name for node in session.get_outputs()}
+    if "input_ids" not in inputs or not inputs <= INPUTS.keys() or "logits" not in outputs:
         raise ModelError(
-            f"model.onnx takes {sorted(found[0])} and gives {sorted(found[1])}; "
-            f"expected {sorted(expected[0])} and at least {sorted(expected[1])}: {MEND}"
+            f"model.onnx takes {sorted(inputs)} and gives {sorted(outputs)}; expected input_ids, perhaps "
+            f"{' and '.join(list(INPUTS)[1:])}, and at least logits: {MEND}"
         )
     return session

@@ -18,7 +18,6 @@ from tokenizers import Tokenizer
 from functions.api.artifact import MEND, Artifact, Card
 from functions.api.tokenization import TokenizedText, tokenize
 
-
 # What a graph may ask for, and how each follows from the ids of one unpadded segment.
 INPUTS: dict[str, Callable[[NDArray[np.int64]], NDArray[np.int64]]] = {
     "input_ids": lambda ids: ids,

@@ -1,0 +1,143 @@
+"""SQS, S3 and SNS on the laptop: moto's server with the resources that the cloud stacks would make.
+
+A process of its own, not moto's threaded server: it would share the interpreter lock with the gateway and the
+event source and so lengthen every latency measured here. Its state lives in memory and ends with it; what
+must outlive it (messages not stored yet) is the system's to keep. moto's queues scan all their messages on
+every call, so they are good for some thousand waiting messages, not for a load test.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+from sentiment.exceptions import ConfigurationError
+
+from local.processes import HOST, accepts, claim_port, stop, wait_until
+from local.state import StateFolder
+
+REGION = "eu-central-1"
+START_SECONDS = 20.0
+BATCH_ENTRIES = 10  # SQS's limit for one send, receive or delete
+
+
+@dataclass(frozen=True)
+class LocalAws:
+    """Where the stand-ins listen and what was made in them."""
+
+    endpoint_url: str
+    queue_url: str
+    dead_letter_url: str
+    bucket: str
+    topic_arn: str
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables from which boto3 and the functions' settings find all of it."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint_url,
+            **_credentials(),
+            "QUEUE_URL": self.queue_url,
+            "DEAD_LETTER_QUEUE_URL": self.dead_letter_url,
+            "UNSENT_BUCKET": self.bucket,
+            "ALERT_TOPIC_ARN": self.topic_arn,
+        }
+
+    def client(self, service: str) -> Any:
+        """Return a boto3 client for one of the stand-ins, whatever the caller's environment says."""
+        return _client(service, self.endpoint_url)
+
+    def keep_messages(self, path: Path) -> int:
+        """Move the visible messages of both queues into a file that outlives moto; return how many."""
+        sqs, kept = self.client("sqs"), 0
+        with path.open("a") as file:
+            for name, url in (("queue", self.queue_url), ("dead_letters", self.dead_letter_url)):
+                while messages := sqs.receive_message(
+                    QueueUrl=url, MaxNumberOfMessages=BATCH_ENTRIES, WaitTimeSeconds=0
+                ).get("Messages"):
+                    for message in messages:
+                        file.write(json.dumps({"to": name, "body": message["Body"]}) + "\n")
+                    kept += len(messages)
+        return kept
+
+    def restore_messages(self, path: Path) -> int:
+        """Put the messages of an earlier `keep_messages` back into their queues; return how many."""
+        if not path.exists():
+            return 0
+        sqs, urls = self.client("sqs"), {"queue": self.queue_url, "dead_letters": self.dead_letter_url}
+        entries = [json.loads(line) for line in path.read_text().splitlines()]
+        for entry in entries:
+            sqs.send_message(QueueUrl=urls[entry["to"]], MessageBody=entry["body"])
+        path.unlink()
+        return len(entries)
+
+
+@contextmanager
+def running_aws(
+    state: StateFolder, *, port: int | None = None, visibility_seconds: int = 10, max_receives: int = 10
+) -> Iterator[LocalAws]:
+    """Run moto for the length of the block with queue, dead-letter queue, bucket and topic made.
+
+    `port=None` takes a free one. A message that was received `max_receives` times goes to the dead-letter
+    queue. Raises ConfigurationError when the port is taken or moto does not start.
+    """
+    port = claim_port(port, what="the AWS stand-in", variable="AWS_PORT")
+    log = state.logs / "aws.log"
+    process = state.processes.start(
+        [sys.executable, "-m", "moto.server", "-H", HOST, "-p", str(port)],
+        log=log,
+        environment={},
+        folder=state.path,
+    )
+    try:
+        wait_until(lambda: accepts(port) or process.poll() is not None, seconds=START_SECONDS)
+        if process.poll() is not None or not accepts(port):
+            raise ConfigurationError(f"the AWS stand-in did not start on port {port}; see {log}")
+        yield make_resources(f"http://{HOST}:{port}", visibility_seconds, max_receives)
+    finally:
+        stop(process)
+
+
+def count_messages(sqs: Any, queue_url: str) -> int:
+    """Return how many messages a queue holds: visible, in flight and delayed."""
+    names = [f"ApproximateNumberOfMessages{kind}" for kind in ("", "NotVisible", "Delayed")]
+    attributes = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=names)["Attributes"]
+    return sum(int(attributes[name]) for name in names)
+
+
+def make_resources(endpoint_url: str, visibility_seconds: int, max_receives: int) -> LocalAws:
+    """Make queue, dead-letter queue, bucket and topic in an empty moto server."""
+    sqs, s3, sns = (_client(service, endpoint_url) for service in ("sqs", "s3", "sns"))
+    dead_letter_url = sqs.create_queue(QueueName="predictions-dead-letters")["QueueUrl"]
+    attributes = sqs.get_queue_attributes(QueueUrl=dead_letter_url, AttributeNames=["QueueArn"])["Attributes"]
+    redrive = {"deadLetterTargetArn": attributes["QueueArn"], "maxReceiveCount": max_receives}
+    queue_url = sqs.create_queue(
+        QueueName="predictions",
+        Attributes={"VisibilityTimeout": str(visibility_seconds), "RedrivePolicy": json.dumps(redrive)},
+    )["QueueUrl"]
+    bucket = "predictions-unsent"
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    topic_arn = sns.create_topic(Name="alerts")["TopicArn"]
+    return LocalAws(endpoint_url, queue_url, dead_letter_url, bucket, topic_arn)
+
+
+def _credentials() -> dict[str, str]:
+    # moto accepts anything; these say so to whoever finds them.
+    return {
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_SESSION_TOKEN": "local",
+        "AWS_DEFAULT_REGION": REGION,
+    }
+
+
+def _client(service: str, endpoint_url: str) -> Any:
+    session = boto3.Session(
+        aws_access_key_id="local",
+        aws_secret_access_key="local",  # noqa: S106
+        region_name=REGION,
+    )
+    return session.client(service, endpoint_url=endpoint_url)  # type: ignore[call-overload]

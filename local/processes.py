@@ -1,0 +1,128 @@
+"""The programs that the local system starts, and the ports they take.
+
+Every program is started in a session of its own, so that Ctrl-C reaches only us and we stop them in order;
+each is written down in the state folder, so that the next run can end what an interrupted one left behind.
+Nothing here knows what the programs do.
+"""
+
+import json
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import psutil  # type: ignore[import-untyped]
+from sentiment.exceptions import ConfigurationError
+
+HOST = "127.0.0.1"
+STOP_SECONDS = 5.0
+# What a program needs of the caller's environment; everything else is given to it by name.
+INHERITED = ("HOME", "LANG", "PATH", "SYSTEMROOT", "TMPDIR", "VIRTUAL_ENV")
+
+
+class ProcessRegister:
+    """The processes started from one state folder, remembered in a file that outlives us."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def start(
+        self, command: Sequence[str | Path], *, log: Path, environment: Mapping[str, str], folder: Path
+    ) -> "subprocess.Popen[bytes]":
+        """Start a program in `folder` with exactly this environment; both its outputs are added to `log`."""
+        with log.open("ab") as output:
+            process = subprocess.Popen(  # noqa: S603
+                [str(part) for part in command],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env={name: os.environ[name] for name in INHERITED if name in os.environ} | dict(environment),
+                cwd=folder,
+                start_new_session=True,
+            )
+        with suppress(psutil.NoSuchProcess):  # it may have ended already; the caller will notice
+            entry = {"pid": process.pid, "created": psutil.Process(process.pid).create_time()}
+            with self._path.open("a") as register:
+                register.write(json.dumps(entry) + "\n")
+        return process
+
+    def end_leftovers(self) -> int:
+        """End what an interrupted run left running, but nobody who has its pid now; return how many."""
+        ended = 0
+        with suppress(FileNotFoundError):
+            for line in self._path.read_text().splitlines():
+                with suppress(ValueError, KeyError, psutil.NoSuchProcess):
+                    entry = json.loads(line)
+                    process = psutil.Process(entry["pid"])
+                    if abs(process.create_time() - entry["created"]) < 0.01:
+                        _end_tree(process)
+                        ended += 1
+            self._path.unlink()
+        return ended
+
+
+def stop(process: "subprocess.Popen[bytes]") -> None:
+    """Stop a program and whatever it started: politely, and after five seconds without asking."""
+    with suppress(psutil.NoSuchProcess):
+        _end_tree(psutil.Process(process.pid))
+    process.wait()
+
+
+def free_port() -> int:
+    """Return a port of this machine that nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def port_is_free(port: int) -> bool:
+    """Say whether a server could listen on this port of 127.0.0.1 now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+        return True
+
+
+def claim_port(port: int | None, *, what: str, variable: str) -> int:
+    """Return the port, or a free one for None; raises ConfigurationError when somebody else has it."""
+    if port is None:
+        return free_port()
+    if not port_is_free(port):
+        raise ConfigurationError(
+            f"port {port} is taken, so {what} cannot use it; free it or set {variable} to another"
+        )
+    return port
+
+
+def accepts(port: int) -> bool:
+    """Say whether somebody listens on this port of 127.0.0.1."""
+    with suppress(OSError), socket.create_connection((HOST, port), timeout=1):
+        return True
+    return False
+
+
+def wait_until(condition: Callable[[], bool], *, seconds: float, pause_seconds: float = 0.02) -> bool:
+    """Ask until the condition holds or the time is up; return whether it held."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(pause_seconds)
+    return True
+
+
+def _end_tree(process: psutil.Process) -> None:
+    family = [process, *process.children(recursive=True)]
+    with suppress(psutil.NoSuchProcess):
+        process.terminate()
+    _, alive = psutil.wait_procs(family, timeout=STOP_SECONDS)
+    for survivor in alive:
+        with suppress(psutil.NoSuchProcess):
+            survivor.kill()
+    psutil.wait_procs(alive, timeout=STOP_SECONDS)

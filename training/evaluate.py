@@ -15,23 +15,24 @@ Metrics = dict[str, Any]
 def classification_metrics(
     labels: NDArray[np.integer[Any]], probabilities: NDArray[np.floating[Any]], *, seed: int = 0
 ) -> Metrics:
-    """Measure `probabilities` (rows, classes) against integer `labels`, as JSON-serialisable values.
+    """Measure scores (rows, classes; normalised here) against integer `labels`, as JSON-serialisable values.
 
     Keys: accuracy; accuracy_ci95, its percentile bootstrap interval [low, high]; f1, macro-averaged; roc_auc,
     one against the rest and macro-averaged over three or more classes, null unless every class occurs;
     log_loss in nats.
     """
     classes = np.arange(probabilities.shape[1])
-    totals = probabilities.sum(axis=1, keepdims=True)
-    probabilities = probabilities.astype(np.float64) / totals
-    correct = probabilities.argmax(axis=1) == labels
+    scores = probabilities.astype(np.float64)
+    scores /= scores.sum(axis=1, keepdims=True)
+    decisions = scores.argmax(axis=1)
+    correct = decisions == labels
     low, high = _bootstrap_interval(correct, seed)
     return {
         "accuracy": float(correct.mean()),
         "accuracy_ci95": [low, high],
-        "f1": float(f1_score(labels, probabilities.argmax(axis=1), labels=classes, average="macro")),
-        "roc_auc": _roc_auc(labels, probabilities),
-        "log_loss": float(log_loss(labels, probabilities, labels=classes)),
+        "f1": float(f1_score(labels, decisions, labels=classes, average="macro")),
+        "roc_auc": _roc_auc(labels, scores),
+        "log_loss": float(log_loss(labels, scores, labels=classes)),
     }
 
 

@@ -1,0 +1,117 @@
+"""`python -m training train …`: fine-tune, export and publish a text classifier. Errors are one line.
+
+Exit codes are those of `training.errors`.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from training.config import TrainingConfig, configure
+from training.errors import TrainingError
+from training.pipeline import run
+from training.progress import RichProgress
+
+_EXAMPLES = """examples:
+  python -m training train --quick
+  python -m training train --data reviews.csv --text-column body --label-column stars
+  python -m training train --data stanfordnlp/imdb --model distilbert-base-uncased --learning-rate 3e-5
+  python -m training train --quick --resume          go on with a run that was stopped
+
+exit codes: 0 published, 1 bug, 2 data or option unusable, 3 gate not passed, 4 model unusable"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    options = vars(_parser().parse_args(arguments))
+    options.pop("command")
+    debug = options.pop("debug")
+    console = Console(stderr=True)
+    try:
+        config = configure(**options)
+        with RichProgress(console) as progress:
+            artifact = run(config, progress)
+    except TrainingError as error:
+        if debug:
+            raise
+        console.print(f"[red]error:[/] {type(error).__name__}:", end=" ")
+        console.print(str(error), markup=False, highlight=False, soft_wrap=True)
+        return error.exit_code
+    except KeyboardInterrupt:
+        console.print("stopped; add --resume to go on from the last finished epoch")
+        return 130
+    metrics = artifact.card["metrics"]
+    print(f"{artifact.folder}")
+    print(
+        f"accuracy on {metrics['rows']:,} held-out rows: int8 {metrics['int8']['accuracy']:.1%}, "
+        f"fp32 {metrics['fp32']['accuracy']:.1%}; decisions flipped: {metrics['flipped']:.1%}"
+    )
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    train = commands.add_parser(
+        "train",
+        help="train, export, publish and register a model",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        argument_default=None,
+    )
+    defaults = {name: field.default for name, field in TrainingConfig.model_fields.items()}
+
+    data = train.add_argument_group("data")
+    data.add_argument("--data", help="embedded, a CSV, Parquet or JSONL file, a folder, or a hub data set")
+    data.add_argument("--source", help="embedded reviews to use: imdb or rotten_tomatoes")
+    data.add_argument("--subset", help="configuration name of a hub data set")
+    data.add_argument("--split", help=f"split of a hub data set (default {defaults['split']})")
+    data.add_argument("--test-split", help="its test split: auto, none or a name (default auto)")
+    data.add_argument("--text-column", help=f"default {defaults['text_column']}")
+    data.add_argument("--label-column", help=f"default {defaults['label_column']}")
+    data.add_argument("--labels", type=_names, help="label names in order, separated by commas")
+    data.add_argument(
+        "--drop-bad-rows",
+        action="store_true",
+        default=None,
+        help="leave out rows without text or with unknown labels, and count them, instead of stopping",
+    )
+    for part in ("train", "validation", "test"):
+        data.add_argument(f"--{part}-rows", type=int, help=f"rows to {_USE[part]} at most")
+    data.add_argument("--seed", type=int, help="of the split and of training (default 0)")
+
+    model = train.add_argument_group("model and recipe")
+    model.add_argument("--quick", action="store_true", help="2,000 reviews, minutes on two cores")
+    model.add_argument("--model", help="embedded, a folder written by save_pretrained, or a hub model")
+    model.add_argument("--max-length", type=int, help="tokens when evaluated and served, 8 to 512 (256)")
+    model.add_argument("--train-max-length", type=int, help="tokens when training (the same)")
+    model.add_argument("--truncation", help="auto (measured), head or head_tail")
+    model.add_argument("--epochs", type=int)
+    model.add_argument("--batch-size", type=int, help="texts per step and device")
+    model.add_argument("--accumulation", type=int, help="batches whose gradients are added up per step")
+    model.add_argument("--learning-rate", type=float)
+    model.add_argument("--precision", help="auto, fp32, bf16 or fp16")
+    model.add_argument("--evaluate-every", type=int, help="steps between evaluations (500)")
+    model.add_argument("--patience", type=int, help="evaluations without gain before stopping; 0: never stop")
+
+    where = train.add_argument_group("running")
+    where.add_argument("--artifacts", "--output", type=Path, help="folder to publish in (artifacts)")
+    where.add_argument(
+        "--resume", action="store_true", default=None, help="go on from the last finished epoch"
+    )
+    train.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return parser
+
+
+_USE = {"train": "train on", "validation": "choose by", "test": "report on"}
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

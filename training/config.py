@@ -1,0 +1,109 @@
+"""What one training run is: everything that shapes its result is a field here.
+
+Nothing here reads data or trains.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from training.errors import ConfigError
+from training.text import Truncation
+
+MODEL_NAME = "serverless-sentiment"
+
+Share = Annotated[float, Field(ge=0.0, lt=1.0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class TrainingConfig(BaseModel):
+    """One run. The defaults are a full run; `quick` gives the one that fits in minutes on two cores."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # Data
+    data: str = "embedded"  # or a file, a folder, or a data set of the hub
+    source: str = "imdb"  # which reviews of the embedded data: imdb or rotten_tomatoes
+    subset: str | None = None  # configuration name of a hub data set
+    split: str = "train"
+    test_split: str = "auto"  # auto: the data set's own `test` if it has one; none: cut from `split`
+    text_column: str = "text"
+    label_column: str = "label"
+    labels: tuple[str, ...] | None = None  # in the model's order; None: as the data set names them
+    drop_bad_rows: bool = False
+    train_rows: Count | None = None  # None: all that are left
+    validation_rows: Count = 1_000
+    test_rows: Count = 1_000
+    seed: int = Field(default=0, ge=0, lt=2**32)
+
+    # Model
+    model: str = "embedded"  # or a folder, or a model of the hub
+    max_length: int = Field(default=256, ge=8, le=512)  # tokens when evaluated and served
+    train_max_length: int | None = Field(default=None, ge=8, le=512)  # None: max_length
+    truncation: Truncation | Literal["auto"] = "auto"  # auto: the more accurate on the validation rows
+
+    # Recipe
+    epochs: Count = 3
+    batch_size: Count = 16
+    accumulation: Count = 1
+    learning_rate: float = Field(default=5e-5, gt=0.0, lt=1.0)
+    scheduler: Literal["linear", "cosine"] = "linear"
+    warmup: Share = 0.1  # share of all steps
+    weight_decay: Share = 0.01
+    label_smoothing: Share = 0.0
+    dropout: Share | None = None  # None: the model's own
+    freeze_embeddings: bool = False
+    frozen_layers: int = Field(default=0, ge=0)  # counted from the input
+    length_grouped: bool = True
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    evaluate_every: Count = 500  # steps; each epoch also ends with an evaluation
+    patience: int = Field(default=4, ge=0)  # evaluations without a better accuracy before stopping; 0: never
+
+    # Where, and how to go on
+    artifacts: Path = Path("artifacts")
+    resume: bool = False
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> "TrainingConfig":
+        if self.labels is not None and len(set(self.labels)) != max(len(self.labels), 2):
+            raise ValueError("labels: give two or more different names")
+        if self.training_length > self.max_length:
+            raise ValueError("train_max_length: must not exceed max_length")
+        return self
+
+    @property
+    def training_length(self) -> int:
+        """Return the number of tokens that training reads of each text."""
+        return self.train_max_length or self.max_length
+
+    def recipe(self) -> dict[str, Any]:
+        """Return every field that shapes the result; where it is written and resuming do not."""
+        return self.model_dump(mode="json", exclude={"artifacts", "resume"})
+
+
+# On two cores every token and every dropout mask costs: see docs/decisions for the measurements.
+QUICK: dict[str, Any] = {
+    "train_rows": 2_000,
+    "train_max_length": 128,
+    "epochs": 1,
+    "learning_rate": 2e-4,
+    "dropout": 0.0,
+    "freeze_embeddings": True,
+}
+
+
+def configure(*, quick: bool = False, **options: Any) -> TrainingConfig:
+    """Build the configuration of a full or quick run with `options` on top; None means not given.
+
+    Raises ConfigError naming each option that is unknown or out of range.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    try:
+        return TrainingConfig(**{**(QUICK if quick else {}), **given})
+    except ValidationError as error:
+        problems = (
+            f"{'.'.join(map(str, problem['loc'])) or 'options'}: {problem['msg']}"
+            for problem in error.errors()
+        )
+        raise ConfigError("; ".join(problems)) from error

@@ -1,0 +1,65 @@
+"""Show how far a run is: one line per stage, and a bar for those whose end is known."""
+
+from types import TracebackType
+from typing import Protocol, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
+
+
+class Progress(Protocol):
+    """Anything that can be told how far a run is."""
+
+    def __call__(self, message: str, done: int = 0, total: int | None = None) -> None:
+        """Take note that the stage `message` has done `done` of `total` steps (None: nobody knows)."""
+
+
+def silent(message: str, done: int = 0, total: int | None = None) -> None:
+    """Show nothing."""
+
+
+class RichProgress:
+    """Progress on a terminal: the stage that runs now with a bar and its time, those before it above.
+
+    Where there is no terminal to animate, each stage is one printed line.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._bars = Bars(
+            SpinnerColumn(finished_text="[green]✓"),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._stage = ""
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self._finish()
+        self._bars.stop()
+
+    def __call__(self, message: str, done: int = 0, total: int | None = None) -> None:
+        """Show the stage `message`; one that was shown before it is finished."""
+        if message != self._stage:
+            self._finish()
+            self._stage = message
+            self._bars.add_task(message, total=total)
+            if not self.console.is_terminal:
+                self.console.print(message)
+        self._bars.update(self._bars.task_ids[-1], completed=done, total=total)
+
+    def _finish(self) -> None:
+        for task in self._bars.task_ids[-1:]:
+            total = self._bars.tasks[-1].total or 1
+            self._bars.update(task, total=total, completed=total)

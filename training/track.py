@@ -1,0 +1,95 @@
+"""Record runs in MLflow and register the models that passed the gate.
+
+The store is a local SQLite file unless MLFLOW_TRACKING_URI names another. MLflow takes seconds to import, so
+it is imported when a run starts.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from training.config import MODEL_NAME, TrainingConfig
+from training.evaluate import numbers
+
+CHAMPION = "champion"
+# MLflow reads these when it is imported; a value that is already set stays.
+_QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_LOGGING_LEVEL": "ERROR",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+
+
+class Run:
+    """A running MLflow run."""
+
+    def __init__(self, run_id: str) -> None:
+        self.id = run_id
+
+    def log_metrics(self, metrics: Mapping[str, Any], step: int = 0) -> None:
+        """Log the numbers among (nested) metrics under dotted names."""
+        import mlflow
+
+        mlflow.log_metrics(numbers(metrics), step=step)
+
+    def register(self, folder: Path, card: Mapping[str, Any]) -> str:
+        """Log the artefact in `folder`, register its graph and make that version the champion.
+
+        Returns the registered version. Call it only for a model that passed the gate.
+        """
+        import mlflow
+        import onnx
+
+        self.log_metrics({"test": card["metrics"]})
+        mlflow.log_dict(dict(card), "card.json")
+        mlflow.log_artifacts(str(folder), "artifact")
+        info = mlflow.onnx.log_model(
+            onnx.load(str(folder / "model.onnx")),
+            name="model",
+            registered_model_name=MODEL_NAME,
+            pip_requirements=["onnxruntime"],
+            metadata={"model_version": card["model_version"]},
+        )
+        version = str(info.registered_model_version)
+        mlflow.MlflowClient().set_registered_model_alias(MODEL_NAME, CHAMPION, version)
+        return version
+
+
+@contextmanager
+def track(config: TrainingConfig, fingerprint: str, *, run_id: str | None = None) -> Iterator[Run]:
+    """Record what happens inside as one run (`run_id`: go on with that one); an exception marks it failed."""
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    import mlflow
+
+    if "MLFLOW_TRACKING_URI" not in os.environ:
+        _use_local_store(config.artifacts.resolve())
+    mlflow.set_experiment(MODEL_NAME)
+    known = run_id if run_id and _exists(run_id) else None
+    with mlflow.start_run(run_id=known) as run:
+        if known is None:
+            mlflow.log_params(config.recipe())
+            mlflow.log_param("data_fingerprint", fingerprint)
+        yield Run(run.info.run_id)
+
+
+def _use_local_store(artifacts: Path) -> None:
+    import mlflow
+
+    artifacts.mkdir(parents=True, exist_ok=True)
+    mlflow.set_tracking_uri(f"sqlite:///{artifacts / 'mlflow.db'}")
+    if mlflow.get_experiment_by_name(MODEL_NAME) is None:
+        mlflow.create_experiment(MODEL_NAME, artifact_location=(artifacts / "mlruns").as_uri())
+
+
+def _exists(run_id: str) -> bool:
+    import mlflow
+
+    try:
+        mlflow.get_run(run_id)
+    except mlflow.MlflowException:
+        return False
+    return True

@@ -1,0 +1,109 @@
+"""The peers that `benchmarks.serving` compares with: other ways to serve the same classifier.
+
+Each is a function that makes a contender: text in, scores out, on one thread, reading up to 512 tokens,
+tokenization included.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tokenizers import Tokenizer
+
+MAX_LENGTH = 512
+Contender = Callable[[str], Any]
+
+
+def transformers_pipeline(checkpoint: Path) -> Contender:
+    """Return the Hugging Face pipeline as its documentation shows it: eager PyTorch, fp32."""
+    import torch
+    from transformers import pipeline
+
+    classify = pipeline("text-classification", model=str(checkpoint), device="cpu")
+
+    def predict(text: str) -> Any:
+        with torch.inference_mode():
+            return classify(text, truncation=True, max_length=MAX_LENGTH)
+
+    return predict
+
+
+def onnxruntime_fp32(checkpoint: Path, folder: Path) -> Contender:
+    """Return the usual ONNX export, fused by ONNX Runtime's transformer optimizer, fp32, with its mask."""
+    import onnxruntime
+    from onnxruntime.transformers.optimizer import optimize_model
+    from optimum.exporters.onnx import onnx_export_from_model
+    from transformers import AutoModelForSequenceClassification
+
+    model = AutoModelForSequenceClassification.from_pretrained(checkpoint).eval()
+    onnx_export_from_model(model, folder, opset=18, task="text-classification", do_validation=False)
+    fused = optimize_model(
+        str(folder / "model.onnx"),
+        model_type="bert",
+        num_heads=model.config.num_attention_heads,
+        hidden_size=model.config.hidden_size,
+        opt_level=0,
+    )
+    fused.save_model_to_file(str(folder / "fused.onnx"))
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(folder / "fused.onnx"), options)
+    tokenizer = _tokenizer(checkpoint)
+
+    def predict(text: str) -> Any:
+        ids = np.array([tokenizer.encode(text).ids])
+        return session.run(["logits"], {"input_ids": ids, "attention_mask": np.ones_like(ids)})
+
+    return predict
+
+
+def torch_dynamic_int8(checkpoint: Path) -> Contender:
+    """Return PyTorch's dynamic quantization of every linear layer."""
+    import torch
+    from transformers import AutoModelForSequenceClassification
+
+    model = AutoModelForSequenceClassification.from_pretrained(checkpoint).eval()
+    quantized = torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, dtype=torch.qint8)
+    tokenizer = _tokenizer(checkpoint)
+
+    def predict(text: str) -> Any:
+        with torch.inference_mode():
+            return quantized(torch.tensor([tokenizer.encode(text).ids])).logits
+
+    return predict
+
+
+def ctranslate2_int8(checkpoint: Path, folder: Path) -> Contender:
+    """Return CTranslate2's int8 encoder with the classification head in NumPy."""
+    import ctranslate2
+    from safetensors.numpy import load_file
+    from transformers import AutoModel
+
+    encoder_folder = folder / "encoder"
+    AutoModel.from_pretrained(checkpoint).save_pretrained(encoder_folder)
+    for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"):
+        if (checkpoint / name).exists():
+            (encoder_folder / name).write_bytes((checkpoint / name).read_bytes())
+    converter = ctranslate2.converters.TransformersConverter(str(encoder_folder))
+    converter.convert(str(folder / "ctranslate2"), quantization="int8", force=True)
+    encoder = ctranslate2.Encoder(
+        str(folder / "ctranslate2"), compute_type="int8", inter_threads=1, intra_threads=1
+    )
+    head = load_file(checkpoint / "model.safetensors")
+    tokenizer = _tokenizer(checkpoint)
+
+    def predict(text: str) -> Any:
+        output = encoder.forward_batch([tokenizer.encode(text).ids])
+        first = np.array(output.last_hidden_state)[0, 0]
+        hidden = np.maximum(head["pre_classifier.weight"] @ first + head["pre_classifier.bias"], 0)
+        return head["classifier.weight"] @ hidden + head["classifier.bias"]
+
+    return predict
+
+
+def _tokenizer(checkpoint: Path) -> Tokenizer:
+    tokenizer = Tokenizer.from_file(str(checkpoint / "tokenizer.json"))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer

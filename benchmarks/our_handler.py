@@ -1,0 +1,98 @@
+"""The product's own Lambda handler as `benchmarks.serving` calls it: API Gateway event in, response out.
+
+Its queue is a stub in another process that accepts every message at once, so that what is measured is
+the whole handler, botocore's request included, and not the speed of some queue.
+"""
+
+import hashlib
+import http.server
+import json
+import multiprocessing
+import os
+import secrets
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+from mangum.types import LambdaContext
+
+CONTEXT = {
+    "function_name": "api",
+    "function_version": "$LATEST",
+    "invoked_function_arn": "arn:aws:lambda:eu-central-1:000000000000:function:api",
+    "memory_limit_in_mb": 1769,
+    "aws_request_id": "00000000-0000-0000-0000-000000000000",
+    "get_remaining_time_in_millis": lambda: 30_000,
+}
+EVENT = Path(__file__).parent.parent / "events" / "api_predict.json"
+
+
+def load_handler(artifact: Path, queue_url: str) -> Callable[[str], Any]:
+    """Set the environment of the `api` function, import its handler, return it as text in, response out."""
+    os.environ |= {
+        "AWS_ACCESS_KEY_ID": "bench",
+        "AWS_DEFAULT_REGION": "eu-central-1",
+        "AWS_ENDPOINT_URL": queue_url,
+        "AWS_SECRET_ACCESS_KEY": secrets.token_hex(8),
+        "CACHE_ENTRIES": "0",  # every text would otherwise be answered from memory the second time
+        "MODEL_DIR": str(artifact),
+        "POWERTOOLS_LOG_LEVEL": "ERROR",
+        "QUEUE_URL": "http://127.0.0.1/000000000000/predictions",
+        "THREADS": "1",
+        "UNSENT_BUCKET": "unsent",
+    }
+    from functions.api.handler import handler
+
+    event = json.loads((Path(__file__).parent.parent / "events" / "api_predict.json").read_text())
+
+    context = cast(LambdaContext, SimpleNamespace(**CONTEXT))
+
+    def predict(text: str) -> Any:
+        answer = handler(event | {"body": json.dumps({"text": text}), "isBase64Encoded": False}, context)
+        if answer["statusCode"] != 200:
+            raise RuntimeError(f"the handler answered {answer['statusCode']}: {answer['body']}")
+        return answer
+
+    return predict
+
+
+def queue_stub() -> str:
+    """Start a process that accepts every SQS message at once, and ends with this one; return its address."""
+    parent, child = multiprocessing.get_context("spawn").Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=_serve_queue, args=(child,), daemon=True)
+    process.start()
+    return f"http://127.0.0.1:{parent.recv()}"
+
+
+class _Accept(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        accepted = [
+            {
+                "Id": entry["Id"],
+                "MessageId": entry["Id"],
+                "MD5OfMessageBody": hashlib.md5(
+                    entry["MessageBody"].encode(), usedforsecurity=False
+                ).hexdigest(),
+            }
+            for entry in request["Entries"]
+        ]
+        body = json.dumps({"Successful": accepted, "Failed": []}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/x-amz-json-1.0")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+def _serve_queue(connection: Connection) -> None:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Accept)
+    connection.send(server.server_port)
+    server.serve_forever()

@@ -1,0 +1,71 @@
+"""What tests of every folder share: no network, and one tiny model, trained and exported for real."""
+
+import csv
+import itertools
+import os
+import warnings
+from pathlib import Path
+
+import pytest
+
+# Before any test imports a library that reads them.
+os.environ |= {"HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
+
+_OPINIONS = {
+    "positive": ("great", "lovely", "brilliant", "wonderful", "superb"),
+    "negative": ("awful", "boring", "dreadful", "terrible", "dull"),
+}
+_SUBJECTS = ("film", "story", "cast", "music", "ending", "script", "camera", "pace")
+_REMARKS = ("I saw it twice.", "My friends<br />agree.", "We left late.", "It was raining.")
+
+
+@pytest.fixture(scope="session")
+def reviews_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a CSV file of 320 short reviews, `text,label`, that one word each decides."""
+    path = tmp_path_factory.mktemp("reviews") / "reviews.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["text", "label"])
+        for label, words in _OPINIONS.items():
+            for word, subject, remark in itertools.product(words, _SUBJECTS, _REMARKS):
+                writer.writerow([f"A {word} {subject}. {remark}", label])
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a random DistilBERT of 2 layers, 32 wide, and the embedded model's tokenizer."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what torch's own imports deprecate is not ours to mend
+        import torch
+        from transformers import DistilBertConfig, DistilBertForSequenceClassification
+
+        from training.model import load_embedded_tokenizer
+
+        folder = tmp_path_factory.mktemp("tiny_model")
+        torch.manual_seed(0)
+        shape = DistilBertConfig(vocab_size=30522, n_layers=2, n_heads=2, dim=32, hidden_dim=64)
+        DistilBertForSequenceClassification(shape).save_pretrained(folder)
+        load_embedded_tokenizer().save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_artifact(tmp_path_factory: pytest.TempPathFactory, reviews_csv: Path, tiny_model: Path) -> Path:
+    """Return the folder of an artefact that training and export made: negative/positive, 64 tokens."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's exporter warns about its own future
+        from training.config import configure
+        from training.pipeline import run
+
+        config = configure(
+            data=str(reviews_csv),
+            model=str(tiny_model),
+            max_length=64,
+            truncation="head_tail",
+            epochs=4,
+            learning_rate=2e-2,
+            dropout=0.0,
+            artifacts=tmp_path_factory.mktemp("artifacts"),
+        )
+        return run(config).folder

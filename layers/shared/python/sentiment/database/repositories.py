@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import Table, Text, Uuid, bindparam, cast, column, func, or_, select, update
+from sqlalchemy import Table, Text, Uuid, cast, column, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import JSON, insert
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.selectable import TableValuedAlias
@@ -40,14 +40,14 @@ def store_predictions(session: Session, predictions: Sequence[PredictionMade]) -
         return
     columns = [c for c in PredictionLog.__table__.columns if not c.name.startswith("feedback_")]
     fields = {c.name: "prediction_id" if c.name == "id" else c.name for c in columns}
-    rows = _recordset({fields[c.name]: c.type for c in columns})
+    storable = [_storable(prediction, "text") for prediction in predictions]
+    rows = _recordset(_predictions.dump_json(storable), {fields[c.name]: c.type for c in columns})
     statement = (
         insert(PredictionLog)
         .from_select(list(fields), select(*rows.c).order_by(rows.c.prediction_id))
         .on_conflict_do_nothing(index_elements=[PredictionLog.id])
     )
-    storable = [_storable(prediction, "text") for prediction in predictions]
-    session.execute(statement, {"rows": _predictions.dump_json(storable).decode()})
+    session.execute(statement)
 
 
 def store_feedback(session: Session, feedback: Sequence[FeedbackGiven]) -> set[UUID]:
@@ -56,13 +56,15 @@ def store_feedback(session: Session, feedback: Sequence[FeedbackGiven]) -> set[U
         return set()
     latest = {given.prediction_id: given for given in sorted(feedback, key=lambda given: given.given_at)}
     log = PredictionLog
+    storable = [_storable(given, "label", "comment") for given in latest.values()]
     new = _recordset(
+        _feedback.dump_json(storable),
         {
             "prediction_id": Uuid(),
             "label": log.feedback_label.type,
             "comment": log.feedback_comment.type,
             "given_at": log.feedback_at.type,
-        }
+        },
     )
     statement = (
         update(log)
@@ -71,8 +73,7 @@ def store_feedback(session: Session, feedback: Sequence[FeedbackGiven]) -> set[U
         .values(feedback_label=new.c.label, feedback_comment=new.c.comment, feedback_at=new.c.given_at)
         .execution_options(synchronize_session=False)
     )
-    storable = [_storable(given, "label", "comment") for given in latest.values()]
-    session.execute(statement, {"rows": _feedback.dump_json(storable).decode()})
+    session.execute(statement)
     return set(latest) - stored_ids(session, latest)
 
 
@@ -223,9 +224,9 @@ def open_alerts(session: Session) -> Sequence[MonitoringAlert]:
     return session.scalars(query).all()
 
 
-def _recordset(columns: Mapping[str, Any]) -> TableValuedAlias:
-    """Read the parameter `rows`, a JSON array of objects, as rows with columns of those names and types."""
-    rows = cast(bindparam("rows", type_=Text), JSON)
+def _recordset(array: bytes, columns: Mapping[str, Any]) -> TableValuedAlias:
+    """Read a JSON array of objects, sent as one parameter, as rows with columns of those names and types."""
+    rows = cast(literal(array.decode(), Text), JSON)
     typed = [column(name, type_) for name, type_ in columns.items()]
     return func.json_to_recordset(rows).table_valued(*typed).render_derived(with_types=True)
 

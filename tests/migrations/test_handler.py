@@ -1,0 +1,143 @@
+import json
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sentiment.database.models import Record
+from sentiment.exceptions import ConfigurationError, InvalidInputError
+from sqlalchemy import CheckConstraint, Engine, inspect
+
+from functions.migrations.handler import handler
+from functions.migrations.partitions import add_months
+
+EVENTS = Path(__file__).parents[2] / "events"
+TABLES = {
+    "prediction_logs",
+    "model_deployments",
+    "experiment_runs",
+    "dataset_metrics",
+    "monitoring_alerts",
+}
+
+
+def tables(database: Engine) -> set[str]:
+    return set(inspect(database).get_table_names()) - {"alembic_version"}
+
+
+def this_month_and_the_next_two() -> list[str]:
+    month = datetime.now(UTC).date().replace(day=1)
+    return [f"prediction_logs_{add_months(month, ahead):%Y_%m}" for ahead in range(3)]
+
+
+def test_upgrade_makes_the_five_tables_and_the_partitions_that_are_due(empty_database: Engine) -> None:
+    done = handler({"action": "upgrade"}, None)
+
+    partitions = this_month_and_the_next_two()
+    assert done["revision"] == "0001"
+    assert done["created"] == partitions
+    assert tables(empty_database) == TABLES | {"prediction_logs_default"} | set(partitions)
+
+
+def test_upgrade_is_what_an_event_without_an_action_means_and_can_be_repeated(empty_database: Engine) -> None:
+    handler({}, None)
+    assert handler({}, None)["created"] == []
+    assert tables(empty_database) >= TABLES
+
+
+def test_downgrade_leaves_nothing_and_upgrade_brings_everything_back(database: Engine) -> None:
+    before = tables(database)
+
+    assert handler({"action": "downgrade", "revision": "base"}, None) == {"revision": None}
+    assert tables(database) == set()
+    handler({"action": "upgrade"}, None)
+
+    assert tables(database) == before
+
+
+def test_models_and_migrations_agree(database: Engine) -> None:
+    with database.connect() as connection:
+        context = MigrationContext.configure(
+            connection,
+            opts={
+                "compare_server_default": True,
+                "include_name": lambda name, kind, _: kind != "table" or "prediction_logs_" not in name,
+            },
+        )
+        assert compare_metadata(context, Record.metadata) == []
+
+
+def test_models_and_migrations_agree_on_what_alembic_does_not_compare(database: Engine) -> None:
+    inspector = inspect(database)
+    for table in Record.metadata.sorted_tables:
+        checks = {check.name for check in table.constraints if isinstance(check, CheckConstraint)}
+        assert {check["name"] for check in inspector.get_check_constraints(table.name)} == checks
+        partial = {index.name: index.dialect_options["postgresql"]["where"] for index in table.indexes}
+        indexes = inspector.get_indexes(table.name)
+        found = {index["name"]: index["dialect_options"].get("postgresql_where") for index in indexes}
+        assert {name: str(where).lower() for name, where in partial.items()} == {
+            name: str(found[name]).strip("()").lower() for name in partial
+        }
+        assert inspector.get_pk_constraint(table.name)["name"] == table.primary_key.name
+
+
+def test_every_table_and_column_says_in_the_schema_what_it_holds(database: Engine) -> None:
+    inspector = inspect(database)
+    for table in TABLES:
+        assert inspector.get_table_comment(table)["text"], table
+        for column in inspector.get_columns(table):
+            assert column["comment"], f"{table}.{column['name']}"
+
+
+def test_upgrades_at_the_same_time_wait_for_each_other(empty_database: Engine) -> None:
+    from functions.migrations.schema import upgrade
+
+    def migrate(_: int) -> str | None:
+        with empty_database.begin() as connection:
+            return upgrade(connection)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(migrate, range(4))) == {"0001"}
+
+
+@pytest.mark.parametrize(
+    ("event", "mend"),
+    [
+        ({"action": "drop_everything"}, "use upgrade, downgrade or maintain_partitions"),
+        ({"action": "downgrade"}, 'needs a "revision"'),
+    ],
+)
+def test_an_event_that_asks_for_something_else_is_refused(event: dict[str, str], mend: str) -> None:
+    with pytest.raises(InvalidInputError, match=mend):
+        handler(event, None)
+
+
+def test_missing_settings_are_named(empty_database: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DATABASE_HOST")
+    with pytest.raises(ConfigurationError, match="DATABASE_HOST: is not set"):
+        handler({}, None)
+
+
+@pytest.mark.parametrize("event", sorted(EVENTS.glob("migrations_*.json")), ids=lambda path: path.stem)
+def test_the_example_events_are_answered(database: Engine, event: Path) -> None:
+    assert handler(json.loads(event.read_text()), None)
+
+
+def test_the_developers_alembic_command_finds_the_database_in_the_settings(database: Engine) -> None:
+    ini = Path(__file__).parents[2] / "functions" / "migrations" / "alembic.ini"
+    run = subprocess.run(
+        [sys.executable, "-m", "alembic", "-c", ini, "check"], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    assert "No new upgrade operations detected" in run.stdout
+
+
+def test_imports_only_what_its_group_installs() -> None:
+    foreign = ["torch", "fastapi", "onnxruntime", "transformers", "pandas", "numpy", "mlflow"]
+    code = f"import sys, functions.migrations.handler; print([m for m in {foreign} if m in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"

@@ -1,0 +1,160 @@
+import socket
+import ssl
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sentiment.database.session import DatabaseSettings, make_engine, transaction
+from sentiment.exceptions import ConfigurationError, DatabaseError
+from sentiment.settings import read_settings
+from sqlalchemy import Engine, event, text
+
+from local.postgres import PostgresServer
+
+REQUIRED = {"DATABASE_HOST": "db.example.org", "DATABASE_NAME": "sentiment", "DATABASE_USER": "log_writer"}
+
+
+@pytest.fixture(autouse=True)
+def _only_the_required_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)  # where there is no .env
+    for variable, value in REQUIRED.items():
+        monkeypatch.setenv(variable, value)
+
+
+def test_iam_over_verified_tls_is_what_nobody_needs_to_ask_for() -> None:
+    settings = read_settings(DatabaseSettings)
+    assert (settings.database_auth, settings.database_tls, settings.database_port) == ("iam", "verify", 5432)
+
+
+@pytest.mark.parametrize(
+    ("variables", "problem"),
+    [
+        ({"DATABASE_HOST": ""}, "DATABASE_HOST: is not set"),
+        ({"DATABASE_AUTH": "password"}, "DATABASE_PASSWORD is required"),
+        ({"DATABASE_AUTH": "password", "DATABASE_PASSWORD": "changeme"}, "is a placeholder"),
+        ({"DATABASE_TLS": "off"}, "DATABASE_TLS must be verify"),
+        ({"DATABASE_TLS": "prefer"}, "DATABASE_TLS"),
+        ({"DATABASE_CA_FILE": "/nowhere.pem"}, "/nowhere.pem is not a file"),
+        ({"DATABASE_PORT": "70000"}, "DATABASE_PORT"),
+    ],
+)
+def test_a_setting_that_cannot_work_is_named(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], problem: str
+) -> None:
+    for variable, value in variables.items():
+        monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigurationError, match=problem):
+        read_settings(DatabaseSettings)
+
+
+def connection_parameters(engine: Engine) -> dict[str, Any]:
+    """Return what the driver would be called with, without calling it."""
+    seen: dict[str, Any] = {}
+
+    class Stop(Exception):
+        pass
+
+    @event.listens_for(engine, "do_connect")
+    def stop(_dialect: object, _record: object, _arguments: object, parameters: dict[str, Any]) -> None:
+        seen.update(parameters)
+        raise Stop
+
+    with pytest.raises(Stop):
+        engine.connect()
+    return seen
+
+
+def test_iam_logs_in_with_a_fresh_token_and_verifies_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of-a-test")
+
+    parameters = connection_parameters(make_engine(read_settings(DatabaseSettings)))
+
+    assert parameters["password"].startswith("db.example.org:5432/?Action=connect&DBUser=log_writer")
+    assert "X-Amz-Expires=900" in parameters["password"]
+    tls = parameters["ssl_context"]
+    assert tls.check_hostname
+    assert tls.verify_mode == ssl.CERT_REQUIRED
+
+
+def test_a_connection_never_outlives_the_token_it_was_opened_with() -> None:
+    pool = make_engine(read_settings(DatabaseSettings)).pool
+    assert pool._recycle < 15 * 60
+
+
+def test_a_function_holds_one_connection_and_a_server_several() -> None:
+    settings = read_settings(DatabaseSettings)
+    for engine, size in [(make_engine(settings), 1), (make_engine(settings, pool_size=8), 8)]:
+        assert (engine.pool.size(), engine.pool._max_overflow) == (size, 0)  # type: ignore[attr-defined]
+
+
+def test_a_server_without_tls_is_refused(postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable, value in {**postgres.environment(), "DATABASE_TLS": "verify"}.items():
+        monkeypatch.setenv(variable, value)
+    engine = make_engine(read_settings(DatabaseSettings))
+    with pytest.raises(DatabaseError, match="Server refuses SSL"), transaction(engine) as session:
+        session.execute(text("SELECT 1"))
+
+
+def test_a_server_whose_certificate_nobody_signed_is_refused(
+    monkeypatch: pytest.MonkeyPatch, self_signed: tuple[Path, Path]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=pretend_to_be_postgres, args=(listener, self_signed))
+        server.start()
+        monkeypatch.setenv("DATABASE_HOST", "127.0.0.1")
+        monkeypatch.setenv("DATABASE_PORT", str(listener.getsockname()[1]))
+        monkeypatch.setenv("DATABASE_AUTH", "password")
+        monkeypatch.setenv("DATABASE_PASSWORD", "must-not-travel")
+        engine = make_engine(read_settings(DatabaseSettings))
+        with pytest.raises(DatabaseError, match="certificate verify failed"), transaction(engine) as session:
+            session.execute(text("SELECT 1"))
+        server.join()
+
+
+def pretend_to_be_postgres(listener: socket.socket, certificate: tuple[Path, Path]) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    connection, _ = listener.accept()
+    with connection:
+        connection.recv(8)  # SSLRequest
+        connection.sendall(b"S")
+        with pytest.raises(ssl.SSLError), context.wrap_socket(connection, server_side=True) as tls:
+            tls.recv(1)
+
+
+def test_a_statement_that_takes_too_long_is_ended(
+    database: Engine, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable, value in {**postgres.environment(), "DATABASE_TIMEOUT_SECONDS": "1"}.items():
+        monkeypatch.setenv(variable, value)
+    engine = make_engine(read_settings(DatabaseSettings))
+    with (
+        pytest.raises(DatabaseError, match=r"statement timeout \(57014\)"),
+        transaction(engine) as session,
+    ):
+        session.execute(text("SELECT pg_sleep(5)"))
+    engine.dispose()
+
+
+def test_a_transaction_commits_at_its_end_and_rolls_back_on_an_error(database: Engine) -> None:
+    with transaction(database) as session:
+        session.execute(text("CREATE TABLE kept (n int)"))
+    with pytest.raises(RuntimeError), transaction(database) as session:
+        session.execute(text("CREATE TABLE not_kept (n int)"))
+        raise RuntimeError
+    with transaction(database) as session:
+        found = session.scalars(text("SELECT tablename FROM pg_tables WHERE tablename LIKE '%kept'")).all()
+    assert found == ["kept"]
+
+
+def test_an_error_of_postgres_does_not_repeat_the_row(database: Engine) -> None:
+    with transaction(database) as session:
+        session.execute(text("CREATE TABLE notes (note text CHECK (note = ''))"))
+    with pytest.raises(DatabaseError) as caught, transaction(database) as session:
+        session.execute(text("INSERT INTO notes VALUES (:note)"), {"note": "words of a user"})
+    assert "notes_note_check" in str(caught.value)
+    assert "words of a user" not in str(caught.value)
+    assert caught.value.__suppress_context__

@@ -46,16 +46,20 @@ class Run:
         self.log_metrics({"test": card["metrics"]})
         mlflow.log_dict(dict(card), "card.json")
         mlflow.log_artifacts(str(folder), "artifact")
-        info = mlflow.onnx.log_model(
+        logged = mlflow.onnx.log_model(
             onnx.load(str(folder / "model.onnx")),
             name="model",
-            registered_model_name=MODEL_NAME,
             pip_requirements=["onnxruntime"],
             metadata={"model_version": card["model_version"]},
         )
-        version = str(info.registered_model_version)
-        mlflow.MlflowClient().set_registered_model_alias(MODEL_NAME, CHAMPION, version)
-        return version
+        client = mlflow.MlflowClient()
+        if not client.search_registered_models(filter_string=f"name = '{MODEL_NAME}'"):
+            client.create_registered_model(MODEL_NAME)
+        created = client.create_model_version(
+            MODEL_NAME, logged.model_uri, self.id, model_id=logged.model_id, await_creation_for=0
+        )
+        client.set_registered_model_alias(MODEL_NAME, CHAMPION, created.version)
+        return str(created.version)
 
 
 @contextmanager

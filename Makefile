@@ -45,7 +45,8 @@ format: setup ## Fix what ruff can fix
 	@$(BIN)/ruff format
 
 bench: setup ## Measure speed against the peers, side by side; writes artifacts/bench/
-	@$(BIN)/python -m benchmarks.serving
+	@$(BIN)/python -W ignore -m benchmarks.serving
+	@$(BIN)/python -W ignore -m benchmarks.graph
 	@$(BIN)/python -m benchmarks.log_writer
 
 lock: ## Resolve the dependencies again (needs uv)

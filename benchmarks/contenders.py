@@ -1,4 +1,4 @@
-"""The peers that `benchmarks.serving` compares with: other ways to serve the same classifier.
+"""The ways to run one classifier that `benchmarks.serving` compares.
 
 Each is a function that makes a contender: text in, scores out, on one thread, reading up to 512 tokens,
 tokenization included.
@@ -13,6 +13,14 @@ from tokenizers import Tokenizer
 
 MAX_LENGTH = 512
 Contender = Callable[[str], Any]
+
+
+def our_classifier(artifact: Path) -> Contender:
+    """Return what the handler runs for each text, without the handler: the like of the others."""
+    from functions.api.artifact import load_artifact
+    from functions.api.classifier import Classifier
+
+    return Classifier(load_artifact(artifact), threads=1, cache_entries=0).predict
 
 
 def transformers_pipeline(checkpoint: Path) -> Contender:
@@ -32,20 +40,12 @@ def transformers_pipeline(checkpoint: Path) -> Contender:
 def onnxruntime_fp32(checkpoint: Path, folder: Path) -> Contender:
     """Return the usual ONNX export, fused by ONNX Runtime's transformer optimizer, fp32, with its mask."""
     import onnxruntime
-    from onnxruntime.transformers.optimizer import optimize_model
-    from optimum.exporters.onnx import onnx_export_from_model
     from transformers import AutoModelForSequenceClassification
 
+    from training.graph import trace_and_fuse
+
     model = AutoModelForSequenceClassification.from_pretrained(checkpoint).eval()
-    onnx_export_from_model(model, folder, opset=18, task="text-classification", do_validation=False)
-    fused = optimize_model(
-        str(folder / "model.onnx"),
-        model_type="bert",
-        num_heads=model.config.num_attention_heads,
-        hidden_size=model.config.hidden_size,
-        opt_level=0,
-    )
-    fused.save_model_to_file(str(folder / "fused.onnx"))
+    trace_and_fuse(model, folder).save_model_to_file(str(folder / "fused.onnx"))
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(str(folder / "fused.onnx"), options)

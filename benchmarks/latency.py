@@ -21,6 +21,7 @@ from benchmarks.contenders import (
     Contender,
     ctranslate2_int8,
     onnxruntime_fp32,
+    our_classifier,
     torch_dynamic_int8,
     transformers_pipeline,
 )
@@ -66,7 +67,8 @@ def main() -> None:
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
         contenders = {
-            "our handler (int8)": load_handler(given.artifact, given.queue_url),
+            "our whole handler (int8)": load_handler(given.artifact, given.queue_url),
+            "our model alone (int8)": our_classifier(given.artifact),
             "transformers pipeline": transformers_pipeline(given.checkpoint),
             "ONNX Runtime fp32, fused": onnxruntime_fp32(given.checkpoint, Path(folder) / "fp32"),
             "torch dynamic int8": torch_dynamic_int8(given.checkpoint),

@@ -28,7 +28,7 @@ from benchmarks.latency import TOKENS
 from benchmarks.our_handler import queue_stub
 
 ROOT = Path(__file__).parent.parent
-OURS, EAGER = "our handler (int8)", "transformers pipeline"
+OURS, EAGER = "our whole handler (int8)", "transformers pipeline"
 MODELS = ("embedded (384 wide)", "DistilBERT-base (random)")
 Samples = dict[str, dict[str, list[float]]]
 
@@ -153,7 +153,7 @@ def draw(latencies: dict[str, Samples], path: Path) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib import pyplot, ticker
 
     figure, panels = pyplot.subplots(1, len(latencies), figsize=(12, 4.5))
     for panel, (model, samples) in zip(panels, latencies.items(), strict=True):
@@ -164,6 +164,8 @@ def draw(latencies: dict[str, Samples], path: Path) -> None:
             title=model, xlabel="tokens", ylabel="median ms for one request", xscale="log", yscale="log"
         )
         panel.set_xticks(TOKENS, [str(tokens) for tokens in TOKENS])
+        panel.xaxis.set_minor_locator(ticker.NullLocator())
+        panel.yaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))
         panel.grid(alpha=0.3)
     panels[0].legend()
     figure.tight_layout()
@@ -188,7 +190,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=25, help="texts a length and contender (default 25)")
     parser.add_argument("--cold-starts", type=int, default=5, help="fresh processes a contender (default 5)")
     options = parser.parse_args()
-    console = Console()
+    console = Console(width=max(110, Console().width))
     target = ROOT / "artifacts" / "bench"
     target.mkdir(parents=True, exist_ok=True)
     queue_url = queue_stub()

@@ -77,25 +77,34 @@ def export_graph(checkpoint: Path, folder: Path) -> Path:
     `logits` (batch, labels). Raises ModelError when the architecture cannot be exported.
     """
     model = AutoModelForSequenceClassification.from_pretrained(checkpoint, attn_implementation="sdpa").eval()
-    config = model.config
-    if config.model_type == "distilbert":
-        blocks = model.distilbert.transformer.layer
-        blocks[-1] = FirstTokenBlock(blocks[-1])
+    if model.config.model_type == "distilbert":
+        keep_first_token(model)
+    graph = trace_and_fuse(model, folder)
+    drop_mask(graph)
+    expand_layer_norms(graph.model)
+    fused = folder / "fused.onnx"
+    graph.save_model_to_file(str(fused))
+    return fused
+
+
+def keep_first_token(model: PreTrainedModel) -> None:
+    """Make the last block of a DistilBERT classifier compute only what its head reads, in place."""
+    blocks = model.distilbert.transformer.layer
+    blocks[-1] = FirstTokenBlock(blocks[-1])
+
+
+def trace_and_fuse(model: PreTrainedModel, folder: Path) -> OnnxModel:
+    """Trace a model into `folder` and fuse its attention, GELU and layer normalization, as is usual."""
     with _quiet():
         _trace(model, folder)
-        optimized = optimize_model(
+        return optimize_model(
             str(folder / "model.onnx"),
             model_type="bert",  # "distilbert" fuses nothing
-            num_heads=config.num_attention_heads,
-            hidden_size=config.hidden_size,
+            num_heads=model.config.num_attention_heads,
+            hidden_size=model.config.hidden_size,
             opt_level=0,
             use_gpu=False,
         )
-    drop_mask(optimized)
-    expand_layer_norms(optimized.model)
-    fused = folder / "fused.onnx"
-    optimized.save_model_to_file(str(fused))
-    return fused
 
 
 def quantize(fused: Path, target: Path, quantization: Quantization) -> Path:

@@ -53,14 +53,14 @@ class LocalAws:
     def keep_messages(self, path: Path) -> int:
         """Move the visible messages of both queues into a file that outlives moto; return how many."""
         sqs, kept = self.client("sqs"), 0
-        with path.open("a") as file:
-            for name, url in (("queue", self.queue_url), ("dead_letters", self.dead_letter_url)):
-                while messages := sqs.receive_message(
-                    QueueUrl=url, MaxNumberOfMessages=BATCH_ENTRIES, WaitTimeSeconds=0
-                ).get("Messages"):
+        for name, url in (("queue", self.queue_url), ("dead_letters", self.dead_letter_url)):
+            while messages := sqs.receive_message(
+                QueueUrl=url, MaxNumberOfMessages=BATCH_ENTRIES, WaitTimeSeconds=0
+            ).get("Messages"):
+                with path.open("a") as file:
                     for message in messages:
                         file.write(json.dumps({"to": name, "body": message["Body"]}) + "\n")
-                    kept += len(messages)
+                kept += len(messages)
         return kept
 
     def restore_messages(self, path: Path) -> int:

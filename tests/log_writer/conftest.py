@@ -2,6 +2,10 @@ import socket
 
 import pytest
 
+from tests.fixtures.postgres import database, empty_database, migrated_template, postgres, server_folder
+
+__all__ = ["database", "empty_database", "migrated_template", "postgres", "server_folder"]
+
 
 @pytest.fixture
 def unused_port() -> int:

@@ -189,10 +189,10 @@ def test_imports_only_what_its_group_installs() -> None:
 
 @pytest.mark.slow
 def test_no_message_is_lost_or_doubled_when_postgres_is_killed(
-    database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    database: Engine, server_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SQS in thirty lines: what is not acknowledged comes again, and some of what is acknowledged, too."""
-    with running_postgres(tmp_path / "server", password="of-this-test") as server:
+    with running_postgres(server_folder, password="of-this-test") as server:
         for variable, value in server.environment().items():
             monkeypatch.setenv(variable, value)
         migrations.handler({"action": "upgrade"}, None)

@@ -8,6 +8,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.fixtures.postgres import database, empty_database, migrated_template, postgres, server_folder
+
+__all__ = ["database", "empty_database", "migrated_template", "postgres", "server_folder"]
+
 
 @pytest.fixture
 def self_signed(tmp_path: Path) -> tuple[Path, Path]:

@@ -5,7 +5,9 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pg8000.native
@@ -19,12 +21,12 @@ PASSWORD = "of-these-tests"
 
 
 @pytest.fixture(scope="module")
-def made_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made_folder() -> Iterator[Path]:
     """A folder in which a server ran and was stopped in order."""
-    folder = tmp_path_factory.mktemp("made") / "postgres"
-    with running_postgres(folder, password=PASSWORD) as server:
-        run(server, "CREATE TABLE kept (n int)")
-    return folder
+    with tempfile.TemporaryDirectory(prefix="postgres-") as folder:
+        with running_postgres(Path(folder), password=PASSWORD) as server:
+            run(server, "CREATE TABLE kept (n int)")
+        yield Path(folder)
 
 
 def run(server: PostgresServer, statement: str) -> list[list[object]]:
@@ -54,8 +56,8 @@ def test_starts_again_on_its_data_within_two_seconds(made_folder: Path) -> None:
     assert not (made_folder / "data" / "postmaster.pid").exists()
 
 
-def test_a_killed_server_starts_again_with_what_was_committed(tmp_path: Path) -> None:
-    with running_postgres(tmp_path, password=PASSWORD, durable=False) as server:
+def test_a_killed_server_starts_again_with_what_was_committed(server_folder: Path) -> None:
+    with running_postgres(server_folder, password=PASSWORD, durable=False) as server:
         for number in range(3):
             run(server, f"CREATE TABLE t{number} (n int)")
             server.kill()
@@ -149,46 +151,44 @@ def test_a_damaged_pid_file_is_dropped(made_folder: Path, left: str) -> None:
         assert kept(server)
 
 
-def test_half_made_data_is_made_anew(tmp_path: Path) -> None:
-    partial = tmp_path / "data.partial"
+def test_half_made_data_is_made_anew(server_folder: Path) -> None:
+    partial = server_folder / "data.partial"
     partial.mkdir()
     (partial / "PG_VERSION").write_text("18\n")
-    with running_postgres(tmp_path, password=PASSWORD) as server:
+    with running_postgres(server_folder, password=PASSWORD) as server:
         assert run(server, "SELECT 1") == [[1]]
     assert not partial.exists()
 
 
 @pytest.mark.parametrize(("version", "found"), [("16\n", "Postgres 16"), (None, "an unknown program")])
 def test_data_of_another_version_is_named_and_left_alone(
-    tmp_path: Path, version: str | None, found: str
+    server_folder: Path, version: str | None, found: str
 ) -> None:
-    (tmp_path / "data").mkdir()
+    (server_folder / "data").mkdir()
     if version:
-        (tmp_path / "data" / "PG_VERSION").write_text(version)
+        (server_folder / "data" / "PG_VERSION").write_text(version)
     with (
         pytest.raises(ConfigurationError, match=f"made by {found}, this is Postgres 18; move or delete it"),
-        running_postgres(tmp_path, password=PASSWORD),
+        running_postgres(server_folder, password=PASSWORD),
     ):
         pass
-    assert (tmp_path / "data").exists()
+    assert (server_folder / "data").exists()
 
 
-def test_data_that_postgres_cannot_read_is_named_with_its_log(tmp_path: Path) -> None:
-    with running_postgres(tmp_path, password=PASSWORD):
+def test_data_that_postgres_cannot_read_is_named_with_its_log(server_folder: Path) -> None:
+    with running_postgres(server_folder, password=PASSWORD):
         pass
-    (tmp_path / "data" / "global" / "pg_control").write_bytes(b"damaged")
+    (server_folder / "data" / "global" / "pg_control").write_bytes(b"damaged")
     with (
         pytest.raises(ConfigurationError, match=r"did not start in .*: .*PANIC.*see .*postgres\.log"),
-        running_postgres(tmp_path, password=PASSWORD),
+        running_postgres(server_folder, password=PASSWORD),
     ):
         pass
 
 
-@pytest.mark.skipif(
-    os.geteuid() != 0, reason="only root leaves its account to run Postgres"
-)
-def test_a_folder_that_only_root_may_enter_is_no_hindrance(tmp_path: Path) -> None:
-    closed = tmp_path / "closed"
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root leaves its account to run Postgres")
+def test_a_folder_that_only_root_may_enter_is_no_hindrance(server_folder: Path) -> None:
+    closed = server_folder / "closed"
     closed.mkdir(mode=0o700)
     with running_postgres(closed / "postgres", password=PASSWORD) as server:
         assert run(server, "SELECT 1") == [[1]]

@@ -1,14 +1,16 @@
 import socket
 import ssl
+import struct
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sentiment.database.session import DatabaseSettings, make_engine, transaction
 from sentiment.exceptions import ConfigurationError, DatabaseError
 from sentiment.settings import read_settings
-from sqlalchemy import Engine, event, text
+from sqlalchemy import Engine, text
 
 from local.postgres import PostgresServer
 
@@ -48,35 +50,68 @@ def test_a_setting_that_cannot_work_is_named(
         read_settings(DatabaseSettings)
 
 
-def connection_parameters(engine: Engine) -> dict[str, Any]:
-    """Return what the driver would be called with, without calling it."""
-    seen: dict[str, Any] = {}
-
-    class Stop(Exception):
-        pass
-
-    @event.listens_for(engine, "do_connect")
-    def stop(_dialect: object, _record: object, _arguments: object, parameters: dict[str, Any]) -> None:
-        seen.update(parameters)
-        raise Stop
-
-    with pytest.raises(Stop):
-        engine.connect()
-    return seen
-
-
-def test_iam_logs_in_with_a_fresh_token_and_verifies_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_iam_logs_in_with_a_token_over_tls_that_the_given_authority_signed(
+    monkeypatch: pytest.MonkeyPatch, self_signed: tuple[Path, Path]
+) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of-a-test")
+    monkeypatch.setenv("DATABASE_CA_FILE", str(self_signed[0]))
+    with pretended_postgres(monkeypatch, self_signed) as (port, passwords):
+        engine = make_engine(read_settings(DatabaseSettings))
+        for _ in range(2):
+            with pytest.raises(DatabaseError, match="network error"), transaction(engine) as session:
+                session.execute(text("SELECT 1"))
 
-    parameters = connection_parameters(make_engine(read_settings(DatabaseSettings)))
+    assert len(passwords) == 2  # a token for each connection
+    for password in passwords:
+        assert password.startswith(f"127.0.0.1:{port}/?Action=connect&DBUser=log_writer")
+        assert "X-Amz-Expires=900" in password
 
-    assert parameters["password"].startswith("db.example.org:5432/?Action=connect&DBUser=log_writer")
-    assert "X-Amz-Expires=900" in parameters["password"]
-    tls = parameters["ssl_context"]
-    assert tls.check_hostname
-    assert tls.verify_mode == ssl.CERT_REQUIRED
+
+def test_a_password_does_not_travel_to_a_server_whose_certificate_nobody_signed(
+    monkeypatch: pytest.MonkeyPatch, self_signed: tuple[Path, Path]
+) -> None:
+    monkeypatch.setenv("DATABASE_AUTH", "password")
+    monkeypatch.setenv("DATABASE_PASSWORD", "must-not-travel")
+    with pretended_postgres(monkeypatch, self_signed) as (_, passwords):
+        engine = make_engine(read_settings(DatabaseSettings))
+        for _ in range(2):
+            with (
+                pytest.raises(DatabaseError, match="certificate verify failed"),
+                transaction(engine) as session,
+            ):
+                session.execute(text("SELECT 1"))
+    assert passwords == []
+
+
+@contextmanager
+def pretended_postgres(
+    monkeypatch: pytest.MonkeyPatch, certificate: tuple[Path, Path]
+) -> Iterator[tuple[int, list[str]]]:
+    """Listen as a server that asks two clients over TLS for their passwords, keeps them and hangs up."""
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(*certificate)
+    passwords: list[str] = []
+
+    def serve() -> None:
+        for _ in range(2):
+            plain, _address = listener.accept()
+            plain.recv(8)  # SSLRequest
+            plain.sendall(b"S")
+            with plain, suppress(ssl.SSLError), tls.wrap_socket(plain, server_side=True) as connection:
+                connection.recv(1024)  # StartupMessage
+                connection.sendall(b"R" + struct.pack("!ii", 8, 3))  # AuthenticationCleartextPassword
+                passwords.append(connection.recv(4096)[5:-1].decode())
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        monkeypatch.setenv("DATABASE_HOST", "127.0.0.1")
+        monkeypatch.setenv("DATABASE_PORT", str(port))
+        server = threading.Thread(target=serve)
+        server.start()
+        yield port, passwords
+        server.join()
 
 
 def test_a_connection_never_outlives_the_token_it_was_opened_with() -> None:
@@ -96,33 +131,6 @@ def test_a_server_without_tls_is_refused(postgres: PostgresServer, monkeypatch: 
     engine = make_engine(read_settings(DatabaseSettings))
     with pytest.raises(DatabaseError, match="Server refuses SSL"), transaction(engine) as session:
         session.execute(text("SELECT 1"))
-
-
-def test_a_server_whose_certificate_nobody_signed_is_refused(
-    monkeypatch: pytest.MonkeyPatch, self_signed: tuple[Path, Path]
-) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = threading.Thread(target=pretend_to_be_postgres, args=(listener, self_signed))
-        server.start()
-        monkeypatch.setenv("DATABASE_HOST", "127.0.0.1")
-        monkeypatch.setenv("DATABASE_PORT", str(listener.getsockname()[1]))
-        monkeypatch.setenv("DATABASE_AUTH", "password")
-        monkeypatch.setenv("DATABASE_PASSWORD", "must-not-travel")
-        engine = make_engine(read_settings(DatabaseSettings))
-        with pytest.raises(DatabaseError, match="certificate verify failed"), transaction(engine) as session:
-            session.execute(text("SELECT 1"))
-        server.join()
-
-
-def pretend_to_be_postgres(listener: socket.socket, certificate: tuple[Path, Path]) -> None:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*certificate)
-    connection, _ = listener.accept()
-    with connection:
-        connection.recv(8)  # SSLRequest
-        connection.sendall(b"S")
-        with pytest.raises(ssl.SSLError), context.wrap_socket(connection, server_side=True) as tls:
-            tls.recv(1)
 
 
 def test_a_statement_that_takes_too_long_is_ended(

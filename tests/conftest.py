@@ -64,7 +64,7 @@ def tiny_artifact(tmp_path_factory: pytest.TempPathFactory, reviews_csv: Path, t
             max_length=64,
             truncation="head_tail",
             epochs=4,
-            learning_rate=2e-2,
+            learning_rate=3e-2,
             dropout=0.0,
             artifacts=tmp_path_factory.mktemp("artifacts"),
         )

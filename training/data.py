@@ -73,7 +73,7 @@ def prepare(config: TrainingConfig) -> Dataset:
         train=train,
         validation=validation,
         test=test,
-        dropped=dict(sorted(dropped.items())),
+        dropped=dict(sorted((+dropped).items())),  # + leaves out zeros
         fingerprint=_fingerprint(labels, rows),
     )
 

@@ -27,10 +27,11 @@ def classification_metrics(
     decisions = scores.argmax(axis=1)
     correct = decisions == labels
     low, high = _bootstrap_interval(correct, seed)
+    f1 = f1_score(labels, decisions, labels=classes, average="macro", zero_division=0.0)
     return {
         "accuracy": float(correct.mean()),
         "accuracy_ci95": [low, high],
-        "f1": float(f1_score(labels, decisions, labels=classes, average="macro")),
+        "f1": float(f1),
         "roc_auc": _roc_auc(labels, scores),
         "log_loss": float(log_loss(labels, scores, labels=classes)),
     }

@@ -45,7 +45,10 @@ def read(config: TrainingConfig) -> Table:
         return _read_hub(config)
     if not path.is_file():
         raise DataError(f"no file {path}; check the path given as data")
-    return _read_file(path, reader, config)
+    try:
+        return _read_file(path, reader, config)
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path.name} is not in UTF-8: {error}; save it in UTF-8") from error
 
 
 def _read_embedded(source: str) -> Table:
@@ -73,6 +76,8 @@ def _read_file(
         texts.append(row[config.text_column])
         labels.append(row[config.label_column])
         places.append(place)
+    if not texts:
+        raise DataError(f"{path.name} has no rows; give one with a row for each text")
     return Table(name=path.name, texts=texts, labels=labels, places=places)
 
 
@@ -81,8 +86,8 @@ def _read_csv(path: Path) -> Iterator[dict[str, Any]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             yield from csv.DictReader(file)
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise DataError(f"{path.name} is not a CSV file in UTF-8: {error}; save it as one") from error
+    except csv.Error as error:
+        raise DataError(f"{path.name} is not a CSV file: {error}; save it as one") from error
     finally:
         csv.field_size_limit(before)
 

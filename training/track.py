@@ -69,24 +69,30 @@ def track(config: TrainingConfig, fingerprint: str, *, run_id: str | None = None
         os.environ.setdefault(name, value)
     import mlflow
 
-    if "MLFLOW_TRACKING_URI" not in os.environ:
-        _use_local_store(config.artifacts.resolve())
-    mlflow.set_experiment(MODEL_NAME)
-    known = run_id if run_id and _exists(run_id) else None
-    with mlflow.start_run(run_id=known) as run:
-        if known is None:
-            mlflow.log_params(config.recipe())
-            mlflow.log_param("data_fingerprint", fingerprint)
-        yield Run(run.info.run_id)
+    local = "MLFLOW_TRACKING_URI" not in os.environ
+    if local:
+        config.artifacts.mkdir(parents=True, exist_ok=True)
+        mlflow.set_tracking_uri(f"sqlite:///{config.artifacts.resolve() / 'mlflow.db'}")
+    try:
+        root = (config.artifacts.resolve() / "mlruns").as_uri() if local else None
+        known = run_id if run_id and _exists(run_id) else None
+        with mlflow.start_run(run_id=known, experiment_id=_experiment(root)) as run:
+            if known is None:
+                mlflow.log_params(config.recipe() | {"data_fingerprint": fingerprint})
+            yield Run(run.info.run_id)
+    finally:
+        if local:  # MLflow also put it into the environment, where the next run would find it
+            mlflow.set_tracking_uri(None)
 
 
-def _use_local_store(artifacts: Path) -> None:
+def _experiment(artifact_root: str | None) -> str:
+    """Return the id of this project's experiment; one that is made keeps its files in `artifact_root`."""
     import mlflow
 
-    artifacts.mkdir(parents=True, exist_ok=True)
-    mlflow.set_tracking_uri(f"sqlite:///{artifacts / 'mlflow.db'}")
-    if mlflow.get_experiment_by_name(MODEL_NAME) is None:
-        mlflow.create_experiment(MODEL_NAME, artifact_location=(artifacts / "mlruns").as_uri())
+    found = mlflow.get_experiment_by_name(MODEL_NAME)
+    if found is not None:
+        return str(found.experiment_id)
+    return str(mlflow.create_experiment(MODEL_NAME, artifact_location=artifact_root))
 
 
 def _exists(run_id: str) -> bool:

@@ -1,0 +1,46 @@
+"""Cleaning keeps every character's place; truncation keeps the ends it promises."""
+
+import pytest
+from tokenizers import Tokenizer
+
+from training.model import backend, load_embedded_tokenizer
+from training.text import clean, encode, encode_batch, truncate
+
+IDS = [101, *range(1, 21), 102]  # 20 content tokens
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Tokenizer:
+    return backend(load_embedded_tokenizer())
+
+
+@pytest.mark.parametrize("spelling", ["<br>", "<br/>", "<br />", "<BR\t/>", "<Br  >"])
+def test_breaks_become_spaces_of_the_same_length(spelling: str) -> None:
+    assert clean(f"one{spelling}two") == "one" + " " * len(spelling) + "two"
+
+
+@pytest.mark.parametrize("text", ["<b>bold</b>", "a < br", "<break>", "plain", ""])
+def test_everything_else_stays(text: str) -> None:
+    assert clean(text) == text
+
+
+def test_a_text_that_fits_is_not_cut() -> None:
+    assert truncate(IDS, 22, "head") == IDS
+    assert truncate(IDS, 22, "head_tail") == IDS
+
+
+def test_head_keeps_the_first_tokens() -> None:
+    assert truncate(IDS, 10, "head") == [101, 1, 2, 3, 4, 5, 6, 7, 8, 102]
+
+
+def test_head_tail_keeps_a_quarter_from_the_start_and_the_rest_from_the_end() -> None:
+    assert truncate(IDS, 10, "head_tail") == [101, 1, 2, 15, 16, 17, 18, 19, 20, 102]
+
+
+def test_encoding_cleans_and_cuts_and_a_batch_is_not_padded(tokenizer: Tokenizer) -> None:
+    long, short = "bad<br />film " * 9, "good"
+    assert encode(tokenizer, long, 6, "head") == encode(tokenizer, "bad film " * 9, 6, "head")
+    assert encode_batch(tokenizer, [long, short], 6, "head_tail") == [
+        encode(tokenizer, long, 6, "head_tail"),
+        [101, 2204, 102],
+    ]

@@ -18,6 +18,7 @@ from sentiment.messages import FeedbackGiven, PredictionMade, uuid7_time
 
 from functions.api.classifier import Prediction
 from functions.api.dependencies import NeedsCorrelationId, NeedsParts, Parts
+from functions.api.explanation import explain
 from functions.api.outbox import Delivery
 from functions.api.privacy import hash_input, storable_text
 from functions.api.schemas import (
@@ -25,11 +26,14 @@ from functions.api.schemas import (
     BatchRequest,
     ErrorAnswer,
     ErrorBody,
+    ExplainAnswer,
+    ExplainRequest,
     FeedbackAnswer,
     FeedbackRequest,
     PredictionAnswer,
     PredictRequest,
     Text,
+    Word,
 )
 
 router = APIRouter(tags=["predictions"])
@@ -78,6 +82,19 @@ async def predict_batch(
     parts.figures.count_predictions([predictions[texts[position]] for position in records])
     results |= {at: answer(record, request.return_probabilities) for at, record in records.items()}
     return BatchAnswer(results=[results[position] for position in range(len(request.texts))])
+
+
+@router.post("/explain", responses=ERRORS)
+async def explain_prediction(request: ExplainRequest, parts: NeedsParts) -> ExplainAnswer:
+    """Say which words pushed the decision; costs up to ten predictions and is not stored as one."""
+    prediction, words = explain(parts.classifier, request.text)
+    return ExplainAnswer(
+        sentiment=prediction.sentiment,
+        confidence=prediction.confidence,
+        model_version=parts.classifier.card.model_version,
+        truncated=prediction.truncated,
+        words=[Word(**word._asdict()) for word in words],
+    )
 
 
 @router.post("/predictions/{prediction_id}/feedback", status_code=202, responses=ERRORS)

@@ -38,9 +38,7 @@ def test_every_variable_at_fault_is_named_in_one_line(monkeypatch: pytest.Monkey
     assert "\n" not in message
 
 
-@pytest.mark.parametrize(
-    "placeholder", [*sorted(PLACEHOLDERS - {""}), "ChangeMe", " secret ", "<token>"]
-)
+@pytest.mark.parametrize("placeholder", [*sorted(PLACEHOLDERS - {""}), "ChangeMe", " secret ", "<token>"])
 def test_a_placeholder_is_no_secret(monkeypatch: pytest.MonkeyPatch, placeholder: str) -> None:
     monkeypatch.setenv("QUEUE_URL", "q")
     monkeypatch.setenv("TOKEN", placeholder)

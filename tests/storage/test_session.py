@@ -166,3 +166,8 @@ def test_an_error_of_postgres_does_not_repeat_the_row(database: Engine) -> None:
     assert "notes_note_check" in str(caught.value)
     assert "words of a user" not in str(caught.value)
     assert caught.value.__suppress_context__
+
+
+def test_an_error_of_the_caller_is_not_blamed_on_postgres(database: Engine) -> None:
+    with pytest.raises(FileNotFoundError), transaction(database):
+        Path("no such folder/export.csv").write_text("")

@@ -81,7 +81,11 @@ def make_engine(settings: DatabaseSettings, *, pool_size: int = 1) -> Engine:
 
     @event.listens_for(engine, "do_connect")
     def log_in(_dialect: Any, _record: Any, _arguments: Any, parameters: dict[str, Any]) -> Any:
-        return pg8000.Connection(**parameters, password=_password(settings), sock=_open_socket(settings))
+        password = _password(settings)
+        try:
+            return pg8000.Connection(**parameters, password=password, sock=_open_socket(settings))
+        except OSError as error:  # no connection or no TLS, which the driver does not report as its own
+            raise DatabaseError(f"{_address(engine)} cannot be reached: {error}") from None
 
     return engine
 
@@ -96,8 +100,8 @@ def transaction(engine: Engine) -> Iterator[Session]:
     try:
         with Session(engine) as session, session.begin():
             yield session
-    except (DBAPIError, OSError) as error:  # OSError: no connection, or no TLS
-        raise DatabaseError(f"Postgres at {engine.url.host}:{engine.url.port}: {describe(error)}") from None
+    except DBAPIError as error:
+        raise DatabaseError(f"{_address(engine)}: {describe(error)}") from None
 
 
 def sqlstate(error: DBAPIError) -> str:
@@ -106,16 +110,19 @@ def sqlstate(error: DBAPIError) -> str:
     return str(report.get("C", "")) if isinstance(report, dict) else ""
 
 
-def describe(error: DBAPIError | OSError) -> str:
+def describe(error: DBAPIError) -> str:
     """Say in one line what Postgres or the network reported, but not the row, which may hold user text."""
     report = _report(error)
     return f"{report.get('M')} ({report.get('C')})" if isinstance(report, dict) else str(report)
 
 
-def _report(error: DBAPIError | OSError) -> Any:
-    """Return the fields of Postgres's error as the driver hands them over, or whatever else went wrong."""
-    original = error.orig if isinstance(error, DBAPIError) else error
-    return original.args[0] if original is not None and len(original.args) == 1 else original
+def _report(error: DBAPIError) -> Any:
+    """Return the fields of Postgres's error as the driver hands them over, or its own words."""
+    return error.orig.args[0] if error.orig is not None and error.orig.args else error.orig
+
+
+def _address(engine: Engine) -> str:
+    return f"Postgres at {engine.url.host}:{engine.url.port}"
 
 
 def _tls(settings: DatabaseSettings) -> ssl.SSLContext | Literal[False]:

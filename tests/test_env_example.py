@@ -1,0 +1,25 @@
+"""`.env.example` documents every setting that exists, and none that does not."""
+
+import re
+from pathlib import Path
+
+from functions.api.settings import ApiSettings
+from functions.log_writer.settings import DatabaseSettings
+from functions.migrations.settings import MigrationsSettings
+from local.settings import LocalSettings
+
+EXAMPLE = (Path(__file__).parent.parent / ".env.example").read_text()
+# Read by libraries, not by a settings class of ours.
+OF_LIBRARIES = {"HF_HUB_OFFLINE", "MLFLOW_TRACKING_URI"}
+
+
+def test_the_example_names_exactly_the_settings_that_exist() -> None:
+    classes = (ApiSettings, DatabaseSettings, MigrationsSettings, LocalSettings)
+    existing = {name.upper() for settings in classes for name in settings.model_fields}
+    named = set(re.findall(r"^#?([A-Z][A-Z0-9_]+)=", EXAMPLE, flags=re.MULTILINE))
+    assert named == existing | OF_LIBRARIES
+
+
+def test_the_example_holds_no_value_a_secret_could_keep() -> None:
+    secrets = re.findall(r"^#?\w+(?:PASSWORD|KEY|TOKEN|SECRET)=(\S*)", EXAMPLE, flags=re.MULTILINE)
+    assert secrets and set(secrets) <= {"", "#"}

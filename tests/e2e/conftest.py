@@ -1,0 +1,20 @@
+from collections.abc import Iterator
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from local.steps import Steps
+from local.system import System, running_system
+
+
+@pytest.fixture(scope="session")
+def system(tmp_path_factory: pytest.TempPathFactory, tiny_artifact: Path) -> Iterator[System]:
+    """The local system on an artefact that the real pipeline trained; messages return after a second."""
+    steps = Steps(Console(file=StringIO()))
+    folder = tmp_path_factory.mktemp("system")
+    with running_system(
+        folder, steps, model_dir=tiny_artifact, visibility_seconds=1, max_receives=100
+    ) as system:
+        yield system

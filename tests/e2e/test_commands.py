@@ -1,0 +1,72 @@
+"""The commands that read what the running system stored."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sentiment.exceptions import InvalidInputError, UnknownNameError
+from typer.testing import CliRunner
+
+from cli.main import app
+from local.gateway import invoke_api, running_gateway
+from local.system import System
+
+
+@pytest.fixture
+def run(system: System, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    """Run a command in an empty folder, pointed at the running system by its environment file."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "300")
+    for name, value in (system.aws.environment() | system.postgres.environment()).items():
+        monkeypatch.setenv(name, value)
+    return lambda *arguments: CliRunner().invoke(app, list(arguments))
+
+
+def test_rows_shows_what_is_stored(system: System, run: Any) -> None:
+    _, answer, _ = invoke_api(system.api, "POST", "/predict", {"text": "A [bold]great[/] film."})
+    system.source.drain(10)
+    result = run("rows", "prediction_logs", "--columns", "id,text,sentiment", "--limit", "100000")
+    assert answer["prediction_id"] in result.output
+    assert "A [bold]great[/] film." in result.output, "text is shown, not taken for markup"
+
+
+def test_export_writes_all_rows_as_csv_and_jsonl(system: System, run: Any, tmp_path: Path) -> None:
+    for suffix in ("csv", "jsonl"):
+        assert run("export", "model_deployments", "--to", f"rows.{suffix}").exit_code == 0
+    with (tmp_path / "rows.csv").open() as file:
+        (from_csv,) = csv.DictReader(file)
+    (from_jsonl,) = map(json.loads, (tmp_path / "rows.jsonl").read_text().splitlines())
+    assert from_csv["id"] == from_jsonl["id"] == str(system.deployment_id)
+    assert json.loads(from_csv["metrics"]) == from_jsonl["metrics"] == system.card["metrics"]
+
+
+@pytest.mark.parametrize(
+    "name", ["nope", "prediction_logs; DROP TABLE prediction_logs", "pg_catalog.pg_user", ""]
+)
+def test_a_table_the_models_do_not_have_is_refused_and_no_file_is_left(
+    run: Any, tmp_path: Path, name: str
+) -> None:
+    assert isinstance(run("rows", name).exception, UnknownNameError)
+    assert isinstance(run("export", name, "--to", "rows.csv").exception, UnknownNameError)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_export_takes_two_formats(run: Any) -> None:
+    assert isinstance(run("export", "prediction_logs", "--to", "rows.xlsx").exception, InvalidInputError)
+
+
+def test_predict_asks_a_running_system(system: System, run: Any) -> None:
+    with running_gateway(system.api) as url:
+        result = run("predict", "A superb film.", "--url", url)
+        assert result.output.startswith("positive (")
+        assert system.card["model_version"] in result.output
+        assert "422" in str(run("predict", " ", "--url", url).exception)
+
+
+def test_the_doctor_finds_the_running_system_well(system: System, run: Any, tiny_artifact: Path) -> None:
+    result = CliRunner(env={"MODEL_DIR": str(tiny_artifact)}).invoke(app, ["doctor"])
+    assert result.exit_code == 0, result.output
+    assert "messages wait" in result.output
+    assert "predictions" in result.output

@@ -1,0 +1,105 @@
+"""`sentiment up` as a person runs it: a process of its own that is stopped, killed and started again."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from local.processes import accepts, free_port, wait_until
+
+COMMAND = [str(Path(sys.executable).with_name("sentiment")), "up"]
+
+
+@pytest.fixture
+def environment(tmp_path: Path, tiny_artifact: Path) -> dict[str, str]:
+    return os.environ | {
+        "API_PORT": str(free_port()),
+        "POSTGRES_PORT": str(free_port()),
+        "AWS_PORT": str(free_port()),
+        "MODEL_DIR": str(tiny_artifact),
+        "STATE_DIR": str(tmp_path / "state"),
+    }
+
+
+class Up:
+    """A running `sentiment up`."""
+
+    def __init__(self, environment: dict[str, str], folder: Path) -> None:
+        self.port = int(environment["API_PORT"])
+        self.process = subprocess.Popen(
+            COMMAND, env=environment, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        if not wait_until(lambda: accepts(self.port) or self.process.poll() is not None, seconds=60):
+            self.process.kill()
+        if self.process.poll() is not None:
+            raise AssertionError(self.process.communicate()[0])
+        self.family = psutil.Process(self.process.pid).children(recursive=True)
+
+    def answers(self) -> bool:
+        response = httpx.post(
+            f"http://127.0.0.1:{self.port}/predict", json={"text": "A superb film."}, timeout=30
+        )
+        return response.status_code == 200
+
+    def end(self, number: signal.Signals) -> tuple[int, str]:
+        self.process.send_signal(number)
+        output, _ = self.process.communicate(timeout=60)
+        return self.process.returncode, output
+
+
+@pytest.fixture
+def ups(environment: dict[str, str], tmp_path: Path) -> Iterator[list[Up]]:
+    """Collect what a test starts, so that a failed test leaves nothing running."""
+    started: list[Up] = []
+    yield started
+    for up in started:
+        for process in (
+            [*up.family, psutil.Process(up.process.pid)] if up.process.poll() is None else up.family
+        ):
+            if process.is_running():
+                process.kill()
+
+
+@pytest.mark.slow
+def test_up_survives_being_killed_and_ctrl_c_leaves_nothing_behind(
+    environment: dict[str, str], tmp_path: Path, ups: list[Up]
+) -> None:
+    ups.append(Up(environment, tmp_path))
+    killed = ups[0]
+    assert killed.answers()
+
+    second = subprocess.run(
+        COMMAND, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert second.returncode == 1
+    assert f"in use by process {killed.process.pid}" in second.stderr
+    assert len(second.stderr.strip().splitlines()) == 1
+
+    killed.end(signal.SIGKILL)
+    assert any(process.is_running() for process in killed.family), "its stand-ins should have outlived it"
+
+    ups.append(Up(environment, tmp_path))
+    again = ups[1]
+    assert not any(process.is_running() for process in killed.family)
+    assert again.answers()
+    code, output = again.end(signal.SIGINT)
+    assert code == 0, output
+    assert "ended" in output
+    assert not any(process.is_running() for process in again.family)
+    assert not accepts(again.port)
+
+
+@pytest.mark.slow
+def test_a_termination_signal_stops_everything_too(
+    environment: dict[str, str], tmp_path: Path, ups: list[Up]
+) -> None:
+    ups.append(Up(environment, tmp_path))
+    code, output = ups[0].end(signal.SIGTERM)
+    assert code == 143, output
+    assert not any(process.is_running() for process in ups[0].family)

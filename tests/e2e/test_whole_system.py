@@ -1,0 +1,210 @@
+"""From training to a row in Postgres, through the very parts that run: gateway, runtime, queue, database."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from sentiment.database.models import PredictionLog
+from sentiment.database.session import transaction
+from sentiment.exceptions import DatabaseError
+from sentiment.messages import PredictionMade
+from sqlalchemy import func, select
+from uuid_utils.compat import uuid7
+
+from local.aws import LocalAws, count_messages
+from local.gateway import running_gateway
+from local.lambda_runtime import Function, FunctionSpec, start_function
+from local.processes import HOST, free_port, wait_until
+from local.state import owned_state
+from local.system import System
+
+TEXT = "A superb film. I saw it twice."
+
+
+@pytest.fixture(scope="module")
+def client(system: System) -> Iterator[httpx.Client]:
+    with running_gateway(system.api) as url, httpx.Client(base_url=url, timeout=30) as client:
+        yield client
+
+
+def stored(system: System, identifier: str) -> PredictionLog | None:
+    with transaction(system.engine) as session:
+        row = session.get(PredictionLog, UUID(identifier))
+        session.expunge_all()
+        return row
+
+
+def test_a_prediction_over_http_becomes_a_row_with_everything_about_it(
+    system: System, client: httpx.Client
+) -> None:
+    response = client.post(
+        "/predict",
+        json={"text": TEXT, "return_probabilities": True},
+        headers={"x-correlation-id": "from-the-test"},
+    )
+    answer = response.json()
+    assert response.status_code == 200
+    assert answer["sentiment"] == "positive", "the pipeline should have learnt this much"
+    assert wait_until(lambda: stored(system, answer["prediction_id"]) is not None, seconds=10)
+    row = stored(system, answer["prediction_id"])
+    assert row is not None
+    assert (row.text, row.sentiment, row.confidence) == (TEXT, answer["sentiment"], answer["confidence"])
+    assert row.probabilities == answer["probabilities"]
+    assert row.model_version == answer["model_version"] == system.card["model_version"]
+    assert row.deployment_id == system.deployment_id
+    assert row.correlation_id == response.headers["x-correlation-id"] == "from-the-test"
+
+
+def test_feedback_finds_its_row(system: System, client: httpx.Client) -> None:
+    identifier = client.post("/predict", json={"text": TEXT}).json()["prediction_id"]
+    response = client.post(
+        f"/predictions/{identifier}/feedback", json={"label": "negative", "comment": "irony"}
+    )
+    assert response.status_code == 202
+
+    def has_feedback() -> bool:
+        row = stored(system, identifier)
+        return row is not None and row.feedback_label == "negative" and row.feedback_comment == "irony"
+
+    assert wait_until(has_feedback, seconds=10)
+
+
+def test_what_is_wrong_with_a_request_comes_back_through_the_gateway(client: httpx.Client) -> None:
+    assert client.post("/predict", json={"text": "  "}).status_code == 422
+    assert client.get("/nowhere").status_code == 404
+    assert client.get("/docs").headers["content-type"].startswith("text/html")
+    assert client.get("/health").json()["status"] == "ok"
+
+
+# moto scans its whole queue on every call, so the queue is kept short and the number below the 10,000 that
+# tests/log_writer sends through the same kill without a queue.
+MESSAGES = 600
+MOST_WAITING = 60
+
+
+def test_nothing_is_lost_or_doubled_when_postgres_is_killed_in_the_middle(system: System) -> None:
+    with transaction(system.engine) as session:
+        before = session.scalar(select(func.count()).select_from(PredictionLog)) or 0
+    sent: list[UUID] = []
+
+    def progress() -> int:
+        with transaction(system.engine) as session:
+            return (session.scalar(select(func.count()).select_from(PredictionLog)) or 0) - before
+
+    producer = threading.Thread(target=send_messages, args=(system.aws, sent))
+    producer.start()
+    assert wait_until(lambda: progress() > MESSAGES // 4, seconds=30, pause_seconds=0.1)
+    system.postgres.kill()
+    with pytest.raises(DatabaseError):
+        progress()
+    time.sleep(1)  # so that batches meet the outage
+    system.postgres.start()
+    producer.join()
+    assert system.source.drain(30) == 0
+    with transaction(system.engine) as session:
+        ids = session.scalars(select(PredictionLog.id).where(PredictionLog.correlation_id == "flood")).all()
+    assert len(ids) == MESSAGES
+    assert set(ids) == set(sent)
+    assert count_messages(system.aws.client("sqs"), system.aws.dead_letter_url) == 0
+
+
+def send_messages(aws: LocalAws, sent: list[UUID]) -> None:
+    """Send distinct predictions, every tenth message twice, as SQS may deliver it; note their ids."""
+    sqs = aws.client("sqs")
+    while len(sent) < MESSAGES:
+        messages = [flood_message() for _ in range(9)][: MESSAGES - len(sent)]
+        bodies = [message.model_dump_json() for message in messages]
+        bodies.append(bodies[0])
+        entries = [{"Id": str(number), "MessageBody": body} for number, body in enumerate(bodies)]
+        assert not sqs.send_message_batch(QueueUrl=aws.queue_url, Entries=entries).get("Failed")
+        sent += [message.prediction_id for message in messages]
+        wait_until(lambda: count_messages(sqs, aws.queue_url) < MOST_WAITING, seconds=60, pause_seconds=0.05)
+
+
+def flood_message() -> PredictionMade:
+    return PredictionMade(
+        prediction_id=uuid7(),
+        text=TEXT,
+        input_hash="0" * 64,
+        characters=len(TEXT),
+        tokens=9,
+        truncated=False,
+        sentiment="positive",
+        confidence=0.9,
+        probabilities={"negative": 0.1, "positive": 0.9},
+        inference_time_ms=1.0,
+        model_version="flood",
+        correlation_id="flood",
+        predicted_at=datetime.now(UTC),
+    )
+
+
+@pytest.fixture
+def api_with(system: System, tmp_path: Any) -> Iterator[Any]:
+    """Start another api function on the same artefact with some variables changed."""
+    started: list[Function] = []
+    with owned_state(tmp_path) as state:
+
+        def start(**changed: str) -> Function:
+            environment = system.aws.environment() | {"MODEL_DIR": str(model_dir(system))} | changed
+            started.append(
+                start_function(FunctionSpec("api", "functions.api.handler.handler", environment), state)
+            )
+            return started[-1]
+
+        yield start
+        for function in started:
+            function.close()
+
+
+def model_dir(system: System) -> str:
+    with transaction(system.engine) as session:
+        from sentiment.database.repositories import active_deployment
+
+        deployment = active_deployment(session)
+        assert deployment is not None
+        return deployment.artefact_uri.removeprefix("file://")
+
+
+def post(function: Function, *texts: str) -> Sequence[httpx.Response]:
+    with running_gateway(function) as url:
+        return [httpx.post(f"{url}/predict", json={"text": text}, timeout=30) for text in texts]
+
+
+def test_when_queue_and_fallback_both_refuse_nobody_gets_an_answer(api_with: Any) -> None:
+    nowhere = f"http://{HOST}:{free_port()}"
+    (response,) = post(api_with(AWS_ENDPOINT_URL=nowhere, QUEUE_URL=f"{nowhere}/0/predictions"), TEXT)
+    assert response.status_code == 503
+    assert response.json()["error"]["code"] == "not_stored"
+    assert "sentiment" not in response.json()
+
+
+def test_what_the_queue_refused_waits_in_s3_and_replay_brings_it_to_postgres(
+    system: System, api_with: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = f"{system.aws.queue_url}-gone"
+    (response,) = post(api_with(QUEUE_URL=gone), TEXT)
+    assert response.status_code == 200
+    identifier = response.json()["prediction_id"]
+    s3 = system.aws.client("s3")
+    (waiting,) = s3.list_objects_v2(Bucket=system.aws.bucket)["Contents"]
+    body = s3.get_object(Bucket=system.aws.bucket, Key=waiting["Key"])["Body"].read()
+    assert json.loads(body)["prediction_id"] == identifier
+    assert stored(system, identifier) is None
+
+    from typer.testing import CliRunner
+
+    from cli.main import app
+
+    for name, value in system.aws.environment().items():
+        monkeypatch.setenv(name, value)
+    result = CliRunner().invoke(app, ["replay"], catch_exceptions=False)
+    assert "1 records sent" in result.output
+    assert s3.list_objects_v2(Bucket=system.aws.bucket)["KeyCount"] == 0
+    assert wait_until(lambda: stored(system, identifier) is not None, seconds=10)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pg8000.native
-import psutil  # type: ignore[import-untyped]
+import psutil
 from sentiment.exceptions import ConfigurationError
 
 from local.postgres_files import account, binary, let_in, make_cluster

@@ -1,8 +1,7 @@
 """The facts that travel through the queue, as the API writes them and the log writer reads them.
 
-A message is a past-tense fact, complete in itself: the writer needs nothing else to store it. Changing a field
-is a change of contract, so messages from an older API that are still in the queue must keep parsing: add
-fields with defaults, never rename.
+A message is a past-tense fact, complete in itself: the writer needs nothing else to store it. Messages of an
+older API may still be in the queue and must keep parsing: add fields with defaults, never rename.
 """
 
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""How every function reads its settings: from the environment (or a `.env`), validated once, with errors to act on.
+"""How every function reads its settings: from the environment or `.env`, validated, with errors to act on.
 
 Each function defines its own class in its own `settings.py`; this module holds no setting of any function.
 """
@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sentiment.exceptions import ConfigurationError
 
 PLACEHOLDERS = frozenset(
-    {"", "changeme", "change-me", "change_me", "example", "password", "placeholder", "replaceme", "secret", "todo", "xxx"}
+    "changeme change-me change_me example password placeholder replaceme secret todo xxx".split() + [""]
 )
 
 
@@ -19,7 +19,9 @@ def refuse_placeholder(secret: SecretStr) -> SecretStr:
     """Return the secret unchanged; raise ValueError when it is a placeholder somebody forgot to replace."""
     value = secret.get_secret_value().strip().lower()
     if value in PLACEHOLDERS or (value.startswith("<") and value.endswith(">")):
-        raise ValueError("is a placeholder; set a real secret, for example the output of `openssl rand -hex 32`")
+        raise ValueError(
+            "is a placeholder; set a real secret, for example the output of `openssl rand -hex 32`"
+        )
     return secret
 
 
@@ -45,4 +47,6 @@ def read_settings(settings_class: type[SettingsT]) -> SettingsT:
             f"{'is not set' if problem['type'] == 'missing' else problem['msg']}"
             for problem in error.errors(include_input=False, include_url=False)
         )
-        raise ConfigurationError(f"{problems} (set it in the environment or in .env; see .env.example)") from None
+        raise ConfigurationError(
+            f"{problems} (set it in the environment or in .env; see .env.example)"
+        ) from None

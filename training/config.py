@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from training.errors import ConfigError
-from training.text import Truncation
 
 MODEL_NAME = "serverless-sentiment"
 
@@ -41,7 +40,9 @@ class TrainingConfig(BaseModel):
     model: str = "embedded"  # or a folder, or a model of the hub
     max_length: int = Field(default=256, ge=8, le=512)  # tokens when evaluated and served
     train_max_length: int | None = Field(default=None, ge=8, le=512)  # None: max_length
-    truncation: Truncation | Literal["auto"] = "auto"  # auto: the more accurate on the validation rows
+    truncation: Literal["auto", "head", "head_tail"] = (
+        "auto"  # auto: the more accurate on the validation rows
+    )
 
     # Recipe
     epochs: Count = 3

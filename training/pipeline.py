@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _LIBRARIES = ("tokenizers", "torch", "transformers", "onnxruntime")
 _RUN_FILE = "mlflow_run_id"
 _DATA_OPTIONS = {
+    "data",
     "source",
     "subset",
     "split",
@@ -112,18 +113,30 @@ def _key(config: TrainingConfig, data: Dataset) -> str:
     for path in sorted(Path(__file__).parent.glob("*.py")):
         code.update(path.read_bytes())
     identity = {
-        "recipe": config.recipe(),
-        "data": data.fingerprint,
+        "recipe": config.recipe() | {"data": data.fingerprint, "model": _model_identity(config.model)},
         "code": code.hexdigest(),
         "libraries": {name: version(name) for name in _LIBRARIES},
     }
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
 
 
+def _model_identity(name: str) -> str:
+    """Return the name of a model, or for a local folder what is in it: it may be trained again in place."""
+    folder = Path(name)
+    if not folder.is_dir():
+        return name
+    content = hashlib.sha256()
+    for path in sorted(folder.glob("*.*")):
+        if path.is_file():
+            with path.open("rb") as file:
+                content.update(path.name.encode() + hashlib.file_digest(file, "sha256").digest())
+    return content.hexdigest()
+
+
 def _data_card(config: TrainingConfig, data: Dataset) -> dict[str, Any]:
     return {
         "name": data.name,
-        "options": config.model_dump(mode="json", include=_DATA_OPTIONS),
+        "options": config.model_dump(mode="json", include=_DATA_OPTIONS - {"data"}),
         "fingerprint": data.fingerprint,
         "rows": data.sizes,
         "dropped": data.dropped,
@@ -138,7 +151,7 @@ def _training_card(config: TrainingConfig, tuned: "Tuned", key: str) -> dict[str
         "steps": tuned.steps,
         "seconds": round(tuned.seconds, 1),
         "resumed_from_step": tuned.resumed_from_step,
-        "precision": tuned.precision,
+        "trained_in": tuned.precision,
     }
 
 

@@ -188,15 +188,6 @@ def test_an_unknown_model_ends_with_code_4_and_no_traceback(
     assert "Traceback" not in done.stderr
 
 
-def test_quick_is_small_and_every_option_can_override_it() -> None:
-    quick = configure(quick=True)
-    assert (quick.epochs, quick.max_length, quick.evaluate_every) == (1, 256, 500)
-    assert configure(quick=True, epochs=2).epochs == 2
-    assert configure().train_rows is None
-    with pytest.raises(ConfigError, match="learning_speed: Extra inputs are not permitted"):
-        configure(learning_speed=1)
-
-
 def test_the_run_key_is_about_the_result(options: dict[str, Any], reviews_csv: Path, tmp_path: Path) -> None:
     key = run_key(configure(**options))
     assert key == run_key(configure(**options, resume=True, artifacts=tmp_path))

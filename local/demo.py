@@ -128,7 +128,7 @@ def send(system: System, singles: Sequence[Review], batch: Sequence[Review], con
     answers.batch_texts = len(batch)
     answers.predictions += zip(batch, answer["results"], strict=True)
     answer, answers.explain_ms = _ask(system, "POST", "/explain", {"text": EXPLAINED})
-    answers.explained, answers.words = EXPLAINED, answer["words"]
+    answers.explained = {"text": EXPLAINED, "sentiment": answer["sentiment"], "words": answer["words"]}
     for review, answer in answers.predictions[:FEEDBACK]:
         _ask(system, "POST", f"/predictions/{answer['prediction_id']}/feedback", {"label": review.label})
         answers.feedback += 1

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 from sentiment.exceptions import SentimentError
 
 from local.processes import HOST, accepts, free_port, stop, wait_until

@@ -99,8 +99,8 @@ def _stored(report: Mapping[str, Any]) -> Table:
 def _explained(report: Mapping[str, Any]) -> Text:
     """Colour each word by how it pushed the decision."""
     explained = report["explained"]
-    text = Text("explained: ", style="bold")
-    body = Text(explained["text"])
+    text = Text("explained ", style="bold").append(f"({explained['sentiment']}) ", style="dim")
+    body = Text(explained["text"], style="not bold")
     largest = max((abs(word["weight"]) for word in explained["words"]), default=1.0) or 1.0
     for word in explained["words"]:
         share = word["weight"] / largest

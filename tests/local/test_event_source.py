@@ -1,3 +1,4 @@
+import json
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,6 +11,8 @@ from local.aws import LocalAws, count_messages, make_resources
 from local.event_source import EventSource
 from local.lambda_runtime import FunctionError
 from local.processes import wait_until
+
+EVENTS = Path(__file__).parents[2] / "events"
 
 
 class Recorder:
@@ -78,16 +81,16 @@ def test_a_batch_is_filled_up_to_its_size_within_the_window(aws: LocalAws, queue
     assert count_messages(queue, aws.queue_url) == 0
 
 
-def test_a_record_has_the_shape_of_lambdas_sqs_event(aws: LocalAws, queue: Any) -> None:
-    send(queue, aws, "hello")
+@pytest.mark.parametrize("sample", sorted(EVENTS.glob("sqs_*.json")), ids=lambda path: path.stem)
+def test_a_record_has_the_shape_of_lambdas_sqs_event(aws: LocalAws, queue: Any, sample: Path) -> None:
+    (expected, *_) = json.loads(sample.read_text())["Records"]
+    send(queue, aws, expected["body"])
     function = Recorder()
     EventSource(queue, aws.queue_url, function).deliver_batch()
     ((record,),) = function.batches
-    assert set(record) == {
-        *("messageId", "receiptHandle", "body", "attributes", "messageAttributes", "md5OfBody"),
-        *("eventSource", "eventSourceARN", "awsRegion"),
-    }
-    assert record["body"] == "hello"
+    assert record.keys() == expected.keys()
+    assert record["attributes"].keys() >= expected["attributes"].keys()
+    assert record["body"] == expected["body"]
     assert record["eventSource"] == "aws:sqs"
     assert record["eventSourceARN"].endswith(":predictions")
     assert record["attributes"]["ApproximateReceiveCount"] == "1"

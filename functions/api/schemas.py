@@ -25,9 +25,18 @@ PREDICTION: dict[str, JsonValue] = {
 }
 
 
+def check_unicode(text: str) -> str:
+    """Refuse half a surrogate pair: JSON can spell it, but nothing can encode or store it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise PydanticCustomError("text_not_unicode", "Text must not hold half a surrogate pair") from None
+    return text
+
+
 def strip_text(text: str) -> str:
     """Strip a text as the model reads it; raises the validation error that FastAPI turns into a 422."""
-    stripped = text.strip()
+    stripped = check_unicode(text).strip()
     if not stripped:
         raise PydanticCustomError(
             "text_empty", "Text must hold at least one character that is not white space"
@@ -104,7 +113,9 @@ class FeedbackRequest(Schema):
     )
 
     label: str = Field(description="One of the model's labels (`GET /model`).")
-    comment: str | None = Field(default=None, max_length=MAX_COMMENT_CHARACTERS)
+    comment: Annotated[str, AfterValidator(check_unicode)] | None = Field(
+        default=None, max_length=MAX_COMMENT_CHARACTERS
+    )
 
 
 class PredictionAnswer(Schema):

@@ -1,0 +1,119 @@
+"""One warm instance of the API for each test: a real tiny model, and moto's server behind real botocore."""
+
+import io
+import logging
+import socket
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+from sentiment.logging import logger, metrics
+
+from functions.api.artifact import Artifact, load_artifact
+from functions.api.classifier import Classifier
+from functions.api.dependencies import Parts
+from functions.api.metrics import Figures
+from functions.api.outbox import Outbox
+from functions.api.settings import ApiSettings
+from tests.api.driver import Api
+
+CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_DEFAULT_REGION": "eu-central-1",
+}
+
+
+@pytest.fixture(scope="session")
+def aws() -> Iterator[SimpleNamespace]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    endpoint = f"http://{host}:{port}"
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (CREDENTIALS | {"AWS_ENDPOINT_URL": endpoint}).items():
+            patch.setenv(name, value)
+        yield SimpleNamespace(endpoint=endpoint, sqs=boto3.client("sqs"), s3=boto3.client("s3"))
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def artifact(tiny_artifact: Path) -> Artifact:
+    return load_artifact(tiny_artifact)
+
+
+@pytest.fixture(scope="session")
+def classifier(artifact: Artifact) -> Classifier:
+    """A classifier that remembers nothing, so that every answer is computed."""
+    return Classifier(artifact, threads=1, cache_entries=0)
+
+
+@pytest.fixture
+def variables(aws: SimpleNamespace, tiny_artifact: Path) -> dict[str, str]:
+    """The environment of one instance, with a queue and a bucket of its own."""
+    name = f"test-{uuid.uuid4()}"
+    queue_url = aws.sqs.create_queue(QueueName=name)["QueueUrl"]
+    aws.s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    return {"MODEL_DIR": str(tiny_artifact), "QUEUE_URL": queue_url, "UNSENT_BUCKET": name}
+
+
+@pytest.fixture
+def make_api(aws: SimpleNamespace, variables: dict[str, str], classifier: Classifier) -> Callable[..., Api]:
+    def make(classifier: Classifier = classifier, **settings: Any) -> Api:
+        lower = {name.lower(): value for name, value in variables.items()}
+        values = ApiSettings(_env_file=None, **(lower | settings))
+        outbox = Outbox(queue_url=values.queue_url, unsent_bucket=values.unsent_bucket)
+        return Api(Parts(values, classifier, outbox, Figures(classifier.card)), aws)
+
+    return make
+
+
+@pytest.fixture
+def api(make_api: Callable[..., Api]) -> Api:
+    return make_api()
+
+
+@pytest.fixture
+def logs() -> Iterator[io.StringIO]:
+    """Everything the API logs, as the JSON lines that CloudWatch would get."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(logger("api").registered_formatter)
+    logger("api").addHandler(handler)
+    yield stream
+    logging.getLogger("api").removeHandler(handler)
+
+
+@pytest.fixture(autouse=True)
+def no_metrics_left_over() -> Iterator[None]:
+    """EMF figures wait in one set per process until the handler flushes; no test may see another's."""
+    yield
+    metrics("api").provider.clear_metrics()
+
+
+@pytest.fixture
+def silent_endpoint() -> Iterator[str]:
+    """The URL of a server that accepts connections and never says a word."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.fixture
+def env(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[dict[str, str]], None]:
+    """Make these the only settings there are: none of the machine's, no `.env` of the checkout's."""
+
+    def set_all(variables: dict[str, str]) -> None:
+        for name in ApiSettings.model_fields:
+            monkeypatch.delenv(name.upper(), raising=False)
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.chdir(tmp_path)
+
+    return set_all

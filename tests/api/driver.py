@@ -1,0 +1,90 @@
+"""Drive the API as Lambda does, by API Gateway events through Mangum, and see what it left behind."""
+
+import base64
+import copy
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from mangum import Mangum
+from sentiment.messages import parse_message
+
+from functions.api.app import create_app
+from functions.api.dependencies import Parts
+
+EVENT = json.loads((Path(__file__).parents[2] / "events" / "api_predict.json").read_text())
+
+
+class Response:
+    """What API Gateway would send to the client."""
+
+    def __init__(self, answer: dict[str, Any]) -> None:
+        self.status: int = answer["statusCode"]
+        self.headers: dict[str, str] = answer["headers"]
+        self.text: str = answer["body"]
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+
+class Api:
+    """One warm instance of the function, with the queue and bucket that belong to it."""
+
+    def __init__(self, parts: Parts, aws: SimpleNamespace) -> None:
+        self.parts = parts
+        self.aws = aws
+        self._answer = Mangum(create_app(parts), lifespan="off")
+
+    def request(self, method: str, path: str, body: bytes = b"", **headers: str) -> Response:
+        event = copy.deepcopy(EVENT)
+        event["rawPath"] = path
+        event["headers"] = {"content-type": "application/json"} | {
+            name.replace("_", "-"): value for name, value in headers.items()
+        }
+        event["requestContext"]["http"] |= {"method": method, "path": path}
+        event["body"], event["isBase64Encoded"] = base64.b64encode(body).decode(), True
+        return Response(self._answer(event, None))
+
+    def get(self, path: str, **headers: str) -> Response:
+        return self.request("GET", path, **headers)
+
+    def post(self, path: str, content: object, **headers: str) -> Response:
+        return self.request("POST", path, json.dumps(content).encode(), **headers)
+
+    def predict(self, text: str, **headers: str) -> Response:
+        return self.post("/predict", {"text": text}, **headers)
+
+    @property
+    def queued_bodies(self) -> list[str]:
+        """Take everything out of the queue."""
+        bodies: list[str] = []
+        while messages := self.aws.sqs.receive_message(
+            QueueUrl=self.parts.outbox.queue_url, MaxNumberOfMessages=10
+        ).get("Messages", []):
+            for message in messages:
+                bodies.append(message["Body"])
+                self.aws.sqs.delete_message(
+                    QueueUrl=self.parts.outbox.queue_url, ReceiptHandle=message["ReceiptHandle"]
+                )
+        return bodies
+
+    @property
+    def queued(self) -> list[Any]:
+        return [parse_message(body) for body in self.queued_bodies]
+
+    @property
+    def unsent(self) -> dict[str, str]:
+        """Everything in the fallback bucket, body by key."""
+        bucket = self.parts.outbox.unsent_bucket
+        return {
+            item["Key"]: self.aws.s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].read().decode()
+            for item in self.aws.s3.list_objects_v2(Bucket=bucket).get("Contents", [])
+        }
+
+    def break_queue(self) -> None:
+        self.aws.sqs.delete_queue(QueueUrl=self.parts.outbox.queue_url)
+
+    def break_fallback(self) -> None:
+        self.aws.s3.delete_bucket(Bucket=self.parts.outbox.unsent_bucket)

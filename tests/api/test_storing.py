@@ -1,0 +1,103 @@
+"""A prediction that was answered is a prediction that is stored: the queue, else S3, else no answer."""
+
+import json
+import re
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import pytest
+from sentiment.messages import FeedbackGiven, PredictionMade, parse_message
+
+from functions.api.outbox import Outbox
+from tests.api.driver import Api
+
+FEEDBACK = "/predictions/019ab1de-7c1f-7d3a-9c55-3f6d3e0a4b21/feedback"
+
+
+def test_a_refused_record_waits_in_s3_as_the_exact_message(api: Api) -> None:
+    api.break_queue()
+    answer = api.predict("A great film")
+    assert answer.status == 200
+
+    [(key, body)] = api.unsent.items()
+    assert key == f"unsent/{datetime.now(UTC):%Y/%m/%d}/{answer.json['prediction_id']}.json"
+    record = parse_message(body)
+    assert isinstance(record, PredictionMade)
+    assert record.text == "A great film"
+
+
+def test_feedback_takes_the_same_way_under_a_key_of_its_own(api: Api) -> None:
+    api.break_queue()
+    for label in ("positive", "negative"):
+        assert api.post(FEEDBACK, {"label": label}).status == 202
+    assert all(re.fullmatch(r"unsent/\d{4}/\d\d/\d\d/[0-9a-f-]{36}\.json", key) for key in api.unsent)
+    records = [parse_message(body) for body in api.unsent.values()]
+    assert {record.label for record in records if isinstance(record, FeedbackGiven)} == {
+        "positive",
+        "negative",
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        ("/predict", {"text": "great"}),
+        ("/predict/batch", {"texts": ["great", "dull"]}),
+        (FEEDBACK, {"label": "positive"}),
+    ],
+)
+def test_both_refusing_means_503_and_no_answer(api: Api, path: str, content: object) -> None:
+    api.break_queue()
+    api.break_fallback()
+    response = api.post(path, content)
+    assert response.status == 503
+    assert response.json["error"]["code"] == "not_stored"
+    assert 'sentiment_predictions_total{sentiment="positive"} 0.0' in api.get("/metrics").text
+    assert "prediction_id" not in response.text
+
+
+def test_a_batch_larger_than_one_call_falls_back_as_a_whole(api: Api) -> None:
+    api.break_queue()
+    texts = [f"great {number}" for number in range(25)]
+    assert api.post("/predict/batch", {"texts": texts}).status == 200
+    assert {json.loads(body)["text"] for body in api.unsent.values()} == set(texts)
+
+
+def test_records_that_the_queue_refuses_one_by_one_go_to_s3(api: Api, aws: SimpleNamespace) -> None:
+    """A queue may take some entries of a call and fail others, here those over its own size limit."""
+    aws.sqs.set_queue_attributes(
+        QueueUrl=api.parts.outbox.queue_url, Attributes={"MaximumMessageSize": "1024"}
+    )
+    texts = ["great", "dull " * 300, "lovely"]
+    results = api.post("/predict/batch", {"texts": texts}).json["results"]
+    assert [result["sentiment"] for result in results]
+    stored = [record.text for record in api.queued if isinstance(record, PredictionMade)]
+    stored += [json.loads(body)["text"] for body in api.unsent.values()]
+    assert sorted(stored) == sorted(text.strip() for text in texts)
+
+
+def test_a_queue_that_never_answers_is_given_up_within_seconds(
+    make_api: Callable[..., Api], silent_endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", silent_endpoint)
+    api = make_api()
+    start = time.monotonic()
+    assert api.post("/predict/batch", {"texts": [f"great {number}" for number in range(30)]}).status == 200
+    assert time.monotonic() - start < 10  # API Gateway gives up after 30
+    assert len(api.unsent) == 30
+
+
+def test_nothing_is_answered_before_it_is_stored(api: Api) -> None:
+    """By the time the handler returns the record is there: no task is left for after the answer."""
+    answer = api.predict("A great film")
+    [record] = api.queued
+    assert str(record.prediction_id) == answer.json["prediction_id"]
+
+
+def test_an_unknown_region_is_a_refusal_and_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    outbox = Outbox(queue_url="http://127.0.0.1:1/queue", unsent_bucket="bucket")
+    assert not outbox.takes_messages()
+    assert not outbox.takes_unsent()

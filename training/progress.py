@@ -29,7 +29,7 @@ class RichProgress:
         self.console = console
         self._bars = Bars(
             SpinnerColumn(finished_text="[green]✓"),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
@@ -56,7 +56,7 @@ class RichProgress:
             self._stage = message
             self._bars.add_task(message, total=total)
             if not self.console.is_terminal:
-                self.console.print(message)
+                self.console.print(message, markup=False, highlight=False)
         self._bars.update(self._bars.task_ids[-1], completed=done, total=total)
 
     def _finish(self) -> None:

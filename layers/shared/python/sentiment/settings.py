@@ -11,14 +11,14 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sentiment.exceptions import ConfigurationError
 
 PLACEHOLDERS = frozenset(
-    "changeme change-me change_me example password placeholder replaceme secret todo xxx".split() + [""]
+    {"", "changeme", "example", "password", "placeholder", "replaceme", "secret", "todo", "xxx"}
 )
 
 
 def refuse_placeholder(secret: SecretStr) -> SecretStr:
     """Return the secret unchanged; raise ValueError when it is a placeholder somebody forgot to replace."""
     value = secret.get_secret_value().strip().lower()
-    if value in PLACEHOLDERS or (value.startswith("<") and value.endswith(">")):
+    if value.replace("-", "").replace("_", "") in PLACEHOLDERS or (value[0] == "<" and value[-1] == ">"):
         raise ValueError(
             "is a placeholder; set a real secret, for example the output of `openssl rand -hex 32`"
         )

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from functions.api.classifier import Classifier, Prediction
-from functions.api.tokenization import TokenizedText
+from functions.api.tokenization import TokenizedText, clean
 
 # Words, and marks that carry feeling (exclamations, emoji); ordinary punctuation goes with its neighbours.
 WORD = re.compile(r"\w+(?:['\N{RIGHT SINGLE QUOTATION MARK}-]\w+)*|[^\w\s.,;:()\[\]\"'`\u2010-\u2026/-]+")
@@ -45,7 +45,8 @@ def explain(classifier: Classifier, text: str) -> tuple[Prediction, list[WordWei
     """
     prediction = classifier.predict(text.strip())
     encoded = classifier.tokenize(text)
-    spans = [match.span() for match in WORD.finditer(text)] or [(0, len(text))]
+    cleaned = clean(text, classifier.card.text_cleaning)
+    spans = [match.span() for match in WORD.finditer(cleaned)] or [(0, len(text))]
     places = locate_words(encoded, spans)
     visible = [index for index, place in enumerate(places) if place]
     weights = np.zeros(len(spans))

@@ -5,6 +5,7 @@ Plain ASGI, because Starlette's BaseHTTPMiddleware costs a task group per reques
 
 import re
 import time
+import traceback
 
 import uuid_utils.compat as uuid
 from sentiment.exceptions import PayloadTooLargeError, SentimentError
@@ -51,8 +52,10 @@ class RequestFrame:
         except PayloadTooLargeError as error:
             response = error_response(error.status, error.code, str(error), correlation_id)
             await response(scope, receive, send_framed)
-        except Exception:
-            logger(SERVICE).exception("unexpected error")
+        except Exception as error:
+            # The stack but not the message: what another library says may quote the user's text.
+            stack = "".join(traceback.format_tb(error.__traceback__))
+            logger(SERVICE).error("unexpected error", extra={"error": type(error).__name__, "stack": stack})
             message = "something went wrong on our side; quote the correlation id when you report it"
             response = error_response(500, SentimentError.code, message, correlation_id)
             await response(scope, receive, send_framed)

@@ -1,0 +1,95 @@
+"""The function in a process of its own, as Lambda starts it: what it loads, refuses and answers."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+EVENTS = sorted((ROOT / "events").glob("api_*.json"))
+# What the api group does not install; training, storage and the laptop bring them into the development venv.
+FOREIGN = (
+    "sqlalchemy",
+    "pg8000",
+    "alembic",
+    "torch",
+    "transformers",
+    "pandas",
+    "mlflow",
+    "sklearn",
+    "uvicorn",
+)
+INVOKE = """
+import json, sys
+from functions.api.handler import handler
+answers = [handler(json.load(open(path)), None) for path in sys.argv[1:]]
+print(json.dumps({"answers": answers, "modules": sorted(sys.modules)}))
+"""
+
+
+def start(variables: dict[str, str], *events: Path) -> subprocess.CompletedProcess[str]:
+    inherited = {
+        name: os.environ[name] for name in os.environ if name.startswith(("AWS_", "PATH", "COVERAGE"))
+    }
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", INVOKE, *map(str, events)],
+        env=inherited | variables,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_every_event_is_answered_with_nothing_but_the_groups_own_packages(
+    variables: dict[str, str], aws: SimpleNamespace
+) -> None:
+    process = start(variables, *EVENTS)
+    assert process.returncode == 0, process.stderr
+    *lines, last = process.stdout.splitlines()
+    result = json.loads(last)
+    statuses = {
+        path.stem: answer["statusCode"] for path, answer in zip(EVENTS, result["answers"], strict=True)
+    }
+    assert statuses == {
+        "api_explain": 200,
+        "api_feedback": 202,
+        "api_health": 200,
+        "api_metrics": 200,
+        "api_model": 200,
+        "api_predict": 200,
+        "api_predict_batch": 200,
+    }
+    assert not {module.split(".")[0] for module in result["modules"]} & FOREIGN
+    # One blob of EMF per invocation, flushed before the answer, and one line of log, each a JSON document.
+    documents = [json.loads(line) for line in lines]
+    assert sum("RequestTime" in document for document in documents) == len(EVENTS)
+    assert sum(document.get("message") == "request answered" for document in documents) == len(EVENTS)
+
+
+def test_what_the_first_answer_does_not_need_is_not_loaded(
+    variables: dict[str, str], aws: SimpleNamespace
+) -> None:
+    process = start(variables, ROOT / "events" / "api_predict.json")
+    modules = set(json.loads(process.stdout.splitlines()[-1])["modules"])
+    assert not {"boto3", "httpx", "requests", "fastapi.testclient", "uvicorn"} & modules
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"MODEL_DIR": "/nowhere"}, "ModelError: /nowhere/model.json is missing: train and export it again"),
+        ({"QUEUE_URL": ""}, "ConfigurationError: QUEUE_URL: is not set"),
+        ({"CORS_ORIGINS": "*"}, "ConfigurationError: CORS_ORIGINS: Value error, '*' is not an exact origin"),
+    ],
+)
+def test_it_refuses_to_start_and_says_exactly_why(
+    variables: dict[str, str], aws: SimpleNamespace, change: dict[str, str], message: str
+) -> None:
+    process = start(variables | change)
+    assert process.returncode != 0
+    assert message in process.stderr.splitlines()[-1]

@@ -1,0 +1,28 @@
+import pytest
+from tokenizers import Tokenizer
+
+from functions.api.artifact import Artifact
+from functions.api.tokenization import clean, kept_positions, tokenize
+
+
+def test_html_breaks_become_spaces_of_the_same_length() -> None:
+    text = "One.<br />Two.<BR>Three.<br\t/>Four.<b>"
+    assert clean(text, ["html_breaks"]) == "One.      Two.    Three.      Four.<b>"
+    assert clean(text, []) == text
+
+
+@pytest.mark.parametrize(
+    ("truncation", "kept"),
+    [("head", [0, 1, 2, 3, 4, 5, 6, 7, 8, 99]), ("head_tail", [0, 1, 2, 93, 94, 95, 96, 97, 98, 99])],
+)
+def test_a_quarter_from_the_head_and_the_rest_from_the_tail(truncation: str, kept: list[int]) -> None:
+    assert kept_positions(100, 10, truncation) == kept
+    assert kept_positions(10, 10, truncation) == list(range(10))
+
+
+def test_offsets_point_into_the_text_as_it_was(artifact: Artifact) -> None:
+    tokenizer = Tokenizer.from_str(artifact.tokenizer.decode())
+    text = "Naïve<br />and 🎬 brilliant"
+    read = tokenize(tokenizer, text, max_length=64, truncation="head", steps=["html_breaks"])
+    assert [text[start:end] for start, end in read.offsets] == ["", "Naïve", "and", "🎬", "brilliant", ""]
+    assert (read.tokens, read.truncated) == (6, False)

@@ -1,10 +1,13 @@
 """One warm instance of the API for each test: a real tiny model, and moto's server behind real botocore."""
 
 import io
+import json
 import logging
 import socket
+import threading
 import uuid
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -103,6 +106,37 @@ def silent_endpoint() -> Iterator[str]:
         server.bind(("127.0.0.1", 0))
         server.listen()
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+class PickyQueue(BaseHTTPRequestHandler):
+    """SendMessageBatch as SQS answers it when it takes some entries and fails those that hold "refused"."""
+
+    def do_POST(self) -> None:
+        entries = json.loads(self.rfile.read(int(self.headers["content-length"])))["Entries"]
+        refused = [entry["Id"] for entry in entries if "refused" in entry["MessageBody"]]
+        answer = {
+            "Successful": [{"Id": entry["Id"]} for entry in entries if entry["Id"] not in refused],
+            "Failed": [{"Id": each, "SenderFault": False, "Code": "InternalError"} for each in refused],
+        }
+        body = json.dumps(answer).encode()
+        self.send_response(200)
+        self.send_header("content-type", "application/x-amz-json-1.0")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def picky_endpoint() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), PickyQueue) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
 
 
 @pytest.fixture

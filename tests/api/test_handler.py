@@ -12,17 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 EVENTS = sorted((ROOT / "events").glob("api_*.json"))
 # What the api group does not install; training, storage and the laptop bring them into the development venv.
-FOREIGN = (
-    "sqlalchemy",
-    "pg8000",
-    "alembic",
-    "torch",
-    "transformers",
-    "pandas",
-    "mlflow",
-    "sklearn",
-    "uvicorn",
-)
+FOREIGN = {"sqlalchemy", "pg8000", "alembic", "torch", "transformers", "pandas", "mlflow", "sklearn", "moto"}
 INVOKE = """
 import json, sys
 from functions.api.handler import handler
@@ -32,9 +22,7 @@ print(json.dumps({"answers": answers, "modules": sorted(sys.modules)}))
 
 
 def start(variables: dict[str, str], *events: Path) -> subprocess.CompletedProcess[str]:
-    inherited = {
-        name: os.environ[name] for name in os.environ if name.startswith(("AWS_", "PATH", "COVERAGE"))
-    }
+    inherited = {name: value for name, value in os.environ.items() if name.startswith(("AWS_", "COV"))}
     return subprocess.run(
         [sys.executable, "-W", "error", "-c", INVOKE, *map(str, events)],
         env=inherited | variables,
@@ -52,10 +40,8 @@ def test_every_event_is_answered_with_nothing_but_the_groups_own_packages(
     assert process.returncode == 0, process.stderr
     *lines, last = process.stdout.splitlines()
     result = json.loads(last)
-    statuses = {
-        path.stem: answer["statusCode"] for path, answer in zip(EVENTS, result["answers"], strict=True)
-    }
-    assert statuses == {
+    statuses = [answer["statusCode"] for answer in result["answers"]]
+    assert dict(zip([path.stem for path in EVENTS], statuses, strict=True)) == {
         "api_explain": 200,
         "api_feedback": 202,
         "api_health": 200,
@@ -71,9 +57,7 @@ def test_every_event_is_answered_with_nothing_but_the_groups_own_packages(
     assert sum(document.get("message") == "request answered" for document in documents) == len(EVENTS)
 
 
-def test_what_the_first_answer_does_not_need_is_not_loaded(
-    variables: dict[str, str], aws: SimpleNamespace
-) -> None:
+def test_the_first_answer_loads_only_what_it_needs(variables: dict[str, str], aws: SimpleNamespace) -> None:
     process = start(variables, ROOT / "events" / "api_predict.json")
     modules = set(json.loads(process.stdout.splitlines()[-1])["modules"])
     assert not {"boto3", "httpx", "requests", "fastapi.testclient", "uvicorn"} & modules

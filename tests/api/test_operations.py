@@ -36,11 +36,8 @@ def test_health_is_ok_when_the_queue_takes_records(api: Api) -> None:
 def test_health_is_degraded_when_only_the_fallback_works(api: Api) -> None:
     api.break_queue()
     response = api.get("/health")
-    assert (response.status, response.json["status"], response.json["failing"]) == (
-        200,
-        "degraded",
-        ["queue"],
-    )
+    assert (response.status, response.json["status"]) == (200, "degraded")
+    assert response.json["failing"] == ["queue"]
     assert api.unsent == {}
 
 

@@ -5,7 +5,6 @@ import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from types import SimpleNamespace
 
 import pytest
 from sentiment.messages import FeedbackGiven, PredictionMade, parse_message
@@ -65,17 +64,28 @@ def test_a_batch_larger_than_one_call_falls_back_as_a_whole(api: Api) -> None:
     assert {json.loads(body)["text"] for body in api.unsent.values()} == set(texts)
 
 
-def test_records_that_the_queue_refuses_one_by_one_go_to_s3(api: Api, aws: SimpleNamespace) -> None:
-    """A queue may take some entries of a call and fail others, here those over its own size limit."""
-    aws.sqs.set_queue_attributes(
-        QueueUrl=api.parts.outbox.queue_url, Attributes={"MaximumMessageSize": "1024"}
-    )
-    texts = ["great", "dull " * 300, "lovely"]
+def test_only_the_entries_that_the_queue_refuses_go_to_s3(
+    make_api: Callable[..., Api], picky_endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", picky_endpoint)
+    api = make_api()
+    texts = [f"{word} {number}" for number, word in enumerate(["great", "refused"] * 8)]
     results = api.post("/predict/batch", {"texts": texts}).json["results"]
-    assert [result["sentiment"] for result in results]
-    stored = [record.text for record in api.queued if isinstance(record, PredictionMade)]
-    stored += [json.loads(body)["text"] for body in api.unsent.values()]
-    assert sorted(stored) == sorted(text.strip() for text in texts)
+    assert all("prediction_id" in result for result in results)
+    assert {json.loads(body)["text"] for body in api.unsent.values()} == set(texts[1::2])
+
+
+def test_a_record_that_both_refuse_has_an_error_in_its_place(
+    make_api: Callable[..., Api], picky_endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", picky_endpoint)
+    api = make_api()
+    api.break_fallback()
+    response = api.post("/predict/batch", {"texts": ["great", "refused", " ", "lovely"]})
+    assert response.status == 200
+    codes = [result.get("error", {}).get("code") for result in response.json["results"]]
+    assert codes == [None, "not_stored", "invalid_input", None]
+    assert "prediction_id" not in response.json["results"][1]
 
 
 def test_a_queue_that_never_answers_is_given_up_within_seconds(

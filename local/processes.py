@@ -107,6 +107,13 @@ def accepts(port: int) -> bool:
     return False
 
 
+def is_alive(process: psutil.Process) -> bool:
+    """Say whether a process still runs; one that only waits for its parent to notice its end does not."""
+    with suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
 def wait_until(condition: Callable[[], bool], *, seconds: float, pause_seconds: float = 0.02) -> bool:
     """Ask until the condition holds or the time is up; return whether it held."""
     deadline = time.monotonic() + seconds
@@ -121,8 +128,9 @@ def _end_tree(process: psutil.Process) -> None:
     family = [process, *process.children(recursive=True)]
     with suppress(psutil.NoSuchProcess):
         process.terminate()
-    _, alive = psutil.wait_procs(family, timeout=STOP_SECONDS)
-    for survivor in alive:
+    if wait_until(lambda: not any(map(is_alive, family)), seconds=STOP_SECONDS):
+        return
+    for survivor in filter(is_alive, family):
         with suppress(psutil.NoSuchProcess):
             survivor.kill()
-    psutil.wait_procs(alive, timeout=STOP_SECONDS)
+    wait_until(lambda: not any(map(is_alive, family)), seconds=STOP_SECONDS)

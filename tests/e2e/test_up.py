@@ -11,7 +11,7 @@ import httpx
 import psutil
 import pytest
 
-from local.processes import accepts, free_port, wait_until
+from local.processes import accepts, free_port, is_alive, wait_until
 
 COMMAND = [str(Path(sys.executable).with_name("sentiment")), "up"]
 
@@ -62,7 +62,7 @@ def ups(environment: dict[str, str], tmp_path: Path) -> Iterator[list[Up]]:
         for process in (
             [*up.family, psutil.Process(up.process.pid)] if up.process.poll() is None else up.family
         ):
-            if process.is_running():
+            if is_alive(process):
                 process.kill()
 
 
@@ -82,16 +82,16 @@ def test_up_survives_being_killed_and_ctrl_c_leaves_nothing_behind(
     assert len(second.stderr.strip().splitlines()) == 1
 
     killed.end(signal.SIGKILL)
-    assert any(process.is_running() for process in killed.family), "its stand-ins should have outlived it"
+    assert any(is_alive(process) for process in killed.family), "its stand-ins should have outlived it"
 
     ups.append(Up(environment, tmp_path))
     again = ups[1]
-    assert not any(process.is_running() for process in killed.family)
+    assert not any(is_alive(process) for process in killed.family)
     assert again.answers()
     code, output = again.end(signal.SIGINT)
     assert code == 0, output
     assert "ended" in output
-    assert not any(process.is_running() for process in again.family)
+    assert not any(is_alive(process) for process in again.family)
     assert not accepts(again.port)
 
 
@@ -102,4 +102,4 @@ def test_a_termination_signal_stops_everything_too(
     ups.append(Up(environment, tmp_path))
     code, output = ups[0].end(signal.SIGTERM)
     assert code == 143, output
-    assert not any(process.is_running() for process in ups[0].family)
+    assert not any(is_alive(process) for process in ups[0].family)

@@ -6,6 +6,7 @@ import psutil
 import pytest
 
 from local.lambda_runtime import EmulatedFunction, FunctionError, FunctionSpec, InProcessFunction, emulator
+from local.processes import is_alive
 
 needs_emulator = pytest.mark.skipif(emulator() is None, reason="the emulator is not installed here")
 
@@ -84,7 +85,7 @@ def test_closing_leaves_no_process_behind(start: Any) -> None:
     function = start("echo")
     runtime = psutil.Process(function.invoke({})["pid"])
     function.close()
-    assert not runtime.is_running()
+    assert not is_alive(runtime)
 
 
 def test_without_the_emulator_the_handler_runs_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """`sentiment demo`, `up`, `predict` and `migrate`: the local system and what one does with a running one."""
 
 import json
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -35,7 +36,8 @@ def demo(
     from local.demo import run_demo
     from local.settings import local_settings
 
-    run_demo(local_settings(), Console(), artifacts=artifacts, singles=reviews)
+    # Bound to today's standard output: handlers that run in process have it redirected to their logs.
+    run_demo(local_settings(), Console(file=sys.stdout), artifacts=artifacts, singles=reviews)
 
 
 def up() -> None:
@@ -50,7 +52,7 @@ def up() -> None:
     from local.steps import Steps
     from local.system import Ports, running_system
 
-    settings, console = local_settings(), Console()
+    settings, console = local_settings(), Console(file=sys.stdout)
     if running_owner(settings.up_folder) is None:  # else that is what to say, not that its port is taken
         claim_port(settings.api_port, what="the API", variable="API_PORT")
     ports = Ports(postgres=settings.postgres_port, aws=settings.aws_port)

@@ -91,7 +91,7 @@ def emulator() -> Path | None:
 def start_function(spec: FunctionSpec, state: StateFolder) -> Function:
     """Start a function under the emulator where there is one, else in this process."""
     binary = emulator()
-    return EmulatedFunction(spec, state, binary) if binary else InProcessFunction(spec)
+    return EmulatedFunction(spec, state, binary) if binary else InProcessFunction(spec, state)
 
 
 class EmulatedFunction:
@@ -205,11 +205,15 @@ class Context:
 class InProcessFunction:
     """A handler called in this process, which can host one system only: handlers read their settings once."""
 
-    def __init__(self, spec: FunctionSpec) -> None:
+    # One for all of them: variables and standard output, which becomes the log, belong to the whole process.
+    _one_at_a_time: ClassVar = threading.Lock()
+
+    def __init__(self, spec: FunctionSpec, state: StateFolder) -> None:
         self.name = spec.name
         self.cold_start_ms: float | None = None
+        self.log = state.logs / f"{spec.name}.log"
         self._spec = spec
-        self._one_at_a_time = threading.Lock()
+        self._output = self.log.open("a")
 
     def invoke(self, event: Mapping[str, Any]) -> Any:
         """Return the handler's answer; raises FunctionError, but cannot end a handler that takes too long."""
@@ -217,7 +221,7 @@ class InProcessFunction:
             self.name, self._spec.memory_mb, deadline=time.monotonic() + self._spec.timeout_seconds
         )
         module, _, function = self._spec.handler.rpartition(".")
-        with self._one_at_a_time:
+        with self._one_at_a_time, contextlib.redirect_stdout(self._output):
             started = time.perf_counter()
             os.environ.update(self._spec.runtime_environment())
             try:
@@ -234,4 +238,5 @@ class InProcessFunction:
         return None
 
     def close(self) -> None:
-        """Do nothing: there is no process to stop."""
+        """Close the log."""
+        self._output.close()

@@ -22,7 +22,7 @@ from sqlalchemy import Engine
 from local.aws import LocalAws, running_aws
 from local.event_source import EventSource
 from local.gateway import invoke_api
-from local.lambda_runtime import Function, FunctionSpec, start_function
+from local.lambda_runtime import Function, FunctionSpec, emulator, start_function
 from local.postgres import PostgresServer, running_postgres
 from local.settings import local_settings, passed_on
 from local.state import StateFolder, owned_state, write_environment
@@ -81,6 +81,10 @@ def running_system(
         state = stack.enter_context(owned_state(folder))
         if state.leftovers:
             steps.console.print(f"[yellow]ended {state.leftovers} processes of an interrupted run[/]")
+        if emulator() is None:
+            steps.console.print(
+                "[yellow]no Lambda emulator here: handlers run in this process; its cold start is not real[/]"
+            )
         secrets = state.secrets()
         with steps.step("start Postgres"):
             postgres = stack.enter_context(

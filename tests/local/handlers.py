@@ -8,6 +8,7 @@ from typing import Any
 
 
 def echo(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    print("echoing")
     return {
         "event": event,
         "pid": os.getpid(),

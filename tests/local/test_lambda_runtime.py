@@ -7,6 +7,7 @@ import pytest
 
 from local.lambda_runtime import EmulatedFunction, FunctionError, FunctionSpec, InProcessFunction, emulator
 from local.processes import is_alive
+from local.state import StateFolder
 
 needs_emulator = pytest.mark.skipif(emulator() is None, reason="the emulator is not installed here")
 
@@ -88,16 +89,21 @@ def test_closing_leaves_no_process_behind(start: Any) -> None:
     assert not is_alive(runtime)
 
 
-def test_without_the_emulator_the_handler_runs_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_emulator_the_handler_runs_in_this_process(
+    state: StateFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
-    for variable in ("GREETING", "AWS_REGION", "AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_VERSION"):
+    spec = FunctionSpec("echo", "handlers.echo", {"GREETING": "hello"})
+    for variable in spec.runtime_environment():
         monkeypatch.setenv(variable, "")  # so that monkeypatch puts them back
-    for variable in ("TIMEOUT", "MEMORY_SIZE"):
-        monkeypatch.setenv(f"AWS_LAMBDA_FUNCTION_{variable}", "")
-    function = InProcessFunction(FunctionSpec("echo", "handlers.echo", {"GREETING": "hello"}))
+    function = InProcessFunction(spec, state)
     answer = function.invoke({"a": 1})
     assert (answer["event"], answer["environment"]["GREETING"]) == ({"a": 1}, "hello")
     assert function.cold_start_ms is not None
-    failing = InProcessFunction(FunctionSpec("misbehave", "handlers.misbehave", {}))
+    failing = InProcessFunction(FunctionSpec("misbehave", "handlers.misbehave", {}), state)
     with pytest.raises(FunctionError, match="misbehave: ValueError"):
         failing.invoke({"do": "raise"})
+    function.close()
+    failing.close()
+    assert "echoing" in (state.logs / "echo.log").read_text()
+    assert capsys.readouterr().out == "", "what a handler prints belongs in its log"

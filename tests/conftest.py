@@ -8,8 +8,14 @@ from pathlib import Path
 
 import pytest
 
-# Before any test imports a library that reads them.
-os.environ |= {"HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
+# Before any test imports a library that reads them. One thread, as more only get in each other's way over
+# models this tiny.
+os.environ |= {
+    "HF_HUB_OFFLINE": "1",
+    "DO_NOT_TRACK": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "OMP_NUM_THREADS": "1",
+}
 
 _OPINIONS = {
     "positive": ("great", "lovely", "brilliant", "wonderful", "superb"),

@@ -84,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     data.add_argument("--seed", type=int, help="of the split and of training (default 0)")
 
     model = train.add_argument_group("model and recipe")
-    model.add_argument("--quick", action="store_true", help="2,000 reviews, minutes on two cores")
+    model.add_argument("--quick", action="store_true", help="few reviews, minutes on two cores")
     model.add_argument("--model", help="embedded, a folder written by save_pretrained, or a hub model")
     model.add_argument("--max-length", type=int, help="tokens when evaluated and served, 8 to 512 (256)")
     model.add_argument("--train-max-length", type=int, help="tokens when training (the same)")

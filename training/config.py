@@ -85,9 +85,16 @@ class TrainingConfig(BaseModel):
 
 # The embedded encoder is small and takes larger steps than a DistilBERT-base.
 _EMBEDDED: dict[str, Any] = {"learning_rate": 2e-4, "freeze_embeddings": True}
-# What fits in minutes on two cores. Reading both ends of a review in 128 tokens loses little, and without
-# dropout, which one pass over fresh reviews does not need, a step takes a fifth less time.
-_QUICK: dict[str, Any] = {"train_rows": 2_000, "train_max_length": 128, "epochs": 1, "dropout": 0.0}
+# What fits in minutes on two cores. Reading both ends of a review in 128 tokens loses little. Without
+# dropout, which one pass over fresh reviews does not need, and with the lowest layer frozen, a step takes a
+# quarter less time, which pays for more reviews.
+_QUICK: dict[str, Any] = {
+    "train_rows": 2_800,
+    "train_max_length": 128,
+    "epochs": 1,
+    "dropout": 0.0,
+    "frozen_layers": 1,
+}
 
 
 def configure(*, quick: bool = False, **options: Any) -> TrainingConfig:

@@ -56,7 +56,7 @@ class RichProgress:
             self._stage = message
             self._bars.add_task(message, total=total)
             if not self.console.is_terminal:
-                self.console.print(message, markup=False, highlight=False)
+                self.console.print(message, markup=False, highlight=False, soft_wrap=True)
         self._bars.update(self._bars.task_ids[-1], completed=done, total=total)
 
     def _finish(self) -> None:

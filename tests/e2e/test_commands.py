@@ -2,10 +2,14 @@
 
 import csv
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sentiment.database.repositories import count_rows
+from sentiment.database.session import transaction
 from sentiment.exceptions import InvalidInputError, UnknownNameError
 from typer.testing import CliRunner
 
@@ -70,3 +74,16 @@ def test_the_doctor_finds_the_running_system_well(system: System, run: Any, tiny
     assert result.exit_code == 0, result.output
     assert "messages wait" in result.output
     assert "predictions" in result.output
+
+
+def test_migrate_brings_the_schema_up_and_asks_before_it_drops_everything(system: System, run: Any) -> None:
+    command = [str(Path(sys.executable).with_name("sentiment")), "migrate"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert '"revision"' in done.stdout
+    refused = subprocess.run(
+        [*command, "--down-to", "base"], check=False, capture_output=True, text=True, input="n\n"
+    )
+    assert refused.returncode == 1
+    assert "drops every table" in refused.stdout + refused.stderr
+    with transaction(system.engine) as session:
+        assert count_rows(session, "model_deployments") == 1

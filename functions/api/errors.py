@@ -14,8 +14,7 @@ from sentiment.logging import logger
 from starlette.exceptions import HTTPException
 
 from functions.api.schemas import ErrorAnswer, ErrorBody
-
-SERVICE = "api"
+from functions.api.settings import SERVICE
 
 
 def error_response(status: int, code: str, message: str, correlation_id: str) -> JSONResponse:

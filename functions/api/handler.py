@@ -11,7 +11,7 @@ from mangum.types import LambdaContext
 from sentiment.logging import metrics
 
 from functions.api.app import create_app, create_parts
-from functions.api.settings import settings
+from functions.api.settings import SERVICE, settings
 
 
 def load() -> Mangum:
@@ -27,4 +27,4 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     try:
         return answer(event, context)
     finally:
-        metrics("api").flush_metrics()
+        metrics(SERVICE).flush_metrics()

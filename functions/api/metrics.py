@@ -13,8 +13,8 @@ from sentiment.logging import NAMESPACE, metrics
 
 from functions.api.artifact import Card
 from functions.api.classifier import Prediction
+from functions.api.settings import SERVICE
 
-SERVICE = "api"
 SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 CONFIDENCES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1)
 

@@ -13,8 +13,9 @@ from sentiment.logging import logger
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from functions.api.errors import SERVICE, error_response
+from functions.api.errors import error_response
 from functions.api.metrics import Figures
+from functions.api.settings import SERVICE
 
 CORRELATION_HEADER = "x-correlation-id"
 SAFE_CORRELATION_ID = re.compile(r"[A-Za-z0-9._:=+@/-]{1,128}")

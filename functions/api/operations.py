@@ -8,8 +8,8 @@ from sentiment.logging import logger
 
 from functions.api.dependencies import NeedsParts
 from functions.api.schemas import HealthAnswer
+from functions.api.settings import SERVICE
 
-SERVICE = "api"
 router = APIRouter(tags=["operations"])
 
 

@@ -16,11 +16,12 @@ from botocore.session import Session
 from sentiment.logging import logger
 from sentiment.messages import FeedbackGiven, PredictionMade
 
+from functions.api.settings import SERVICE
+
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
-SERVICE = "api"
 AWS_ERRORS = (BotoCoreError, ClientError)
 ENTRIES_PER_CALL = 10  # SendMessageBatch takes no more
 BYTES_PER_CALL = 250_000  # under the 262,144 bytes that every region's and emulator's SendMessageBatch takes

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_settings import NoDecode
 from sentiment.settings import Secret, Settings, read_settings
 
+SERVICE = "api"  # how logs and metrics call this function
 PrivacyMode = Literal["full", "redacted", "hashed"]
 ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?")
 

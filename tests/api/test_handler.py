@@ -1,13 +1,17 @@
 """The function in a process of its own, as Lambda starts it: what it loads, refuses and answers."""
 
+import importlib
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+
+from functions.api.settings import settings
 
 ROOT = Path(__file__).parents[2]
 EVENTS = sorted((ROOT / "events").glob("api_*.json"))
@@ -61,6 +65,22 @@ def test_the_first_answer_loads_only_what_it_needs(variables: dict[str, str], aw
     process = start(variables, ROOT / "events" / "api_predict.json")
     modules = set(json.loads(process.stdout.splitlines()[-1])["modules"])
     assert not {"boto3", "httpx", "requests", "fastapi.testclient", "uvicorn"} & modules
+
+
+def test_each_invocation_flushes_its_metrics_once(
+    variables: dict[str, str], env: Callable[[dict[str, str]], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    env(variables)
+    settings.cache_clear()
+    handler = importlib.import_module("functions.api.handler").handler
+    settings.cache_clear()
+    for _ in range(2):
+        assert (
+            handler(json.loads((ROOT / "events" / "api_health.json").read_text()), None)["statusCode"] == 200
+        )
+        blobs = [line for line in capsys.readouterr().out.splitlines() if line.startswith('{"_aws"')]
+        assert len(blobs) == 1
+        assert json.loads(blobs[0])["ServerErrors"] == [0]
 
 
 @pytest.mark.parametrize(

@@ -25,22 +25,18 @@ def test_words_have_offsets_in_the_text_as_sent_and_signed_weights(api: Api) -> 
     words = answer["words"]
     assert [word["text"] for word in words] == ["A", "wonderful", "film", "naïve", "🎬", "music", "!"]
     assert all(text[word["start"] : word["end"]] == word["text"] for word in words)
-    assert answer["sentiment"] == "positive"
-    assert words[1]["weight"] > 0
+    assert answer["sentiment"] in api.parts.classifier.card.labels
+    assert all(word["weight"] for word in words)
 
 
-def test_weights_are_for_the_label_that_was_answered(classifier: Classifier) -> None:
-    for text, sentiment in (("A wonderful story", "positive"), ("A dreadful story", "negative")):
-        prediction, words = explain(classifier, text)
-        assert prediction.sentiment == sentiment
-        assert words[1].weight > 0
-
-
-def test_weights_of_a_short_text_add_up_to_the_decision(classifier: Classifier) -> None:
-    text = "the boring script but lovely music"
+@pytest.mark.parametrize(
+    "text", ["dreadful", "A wonderful story", "A dreadful story", "the boring script but lovely music"]
+)
+def test_weights_of_a_short_text_add_up_to_the_decision(classifier: Classifier, text: str) -> None:
+    """They share out how far the text moved the log-odds of the label that was answered."""
     prediction, words = explain(classifier, text)
     moved = log_odds(classifier, text, prediction.sentiment) - log_odds(classifier, "", prediction.sentiment)
-    assert sum(word.weight for word in words) == pytest.approx(moved, abs=0.05)  # int8 batches are not exact
+    assert sum(word.weight for word in words) == pytest.approx(moved, abs=1e-3)
 
 
 def test_an_explanation_is_neither_stored_nor_counted(api: Api) -> None:

@@ -30,7 +30,6 @@ class ApiSettings(Settings):
     )
     queue_url: str = Field(pattern=r"^https?://")
     unsent_bucket: str = Field(min_length=3, description="S3 bucket for records the queue refused.")
-    environment: str = "local"
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="Comma-separated origins that browsers may call from; wildcards are refused."
     )

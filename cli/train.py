@@ -21,7 +21,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def train(
-    quick: Annotated[bool, typer.Option("--quick", help="2,000 reviews, minutes on two cores.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="4,000 reviews, minutes on two cores.")] = False,
     data: Annotated[
         str | None,
         typer.Option(

@@ -31,7 +31,7 @@ def parts(data: Dataset) -> list[list[str]]:
 
 
 def test_the_embedded_reviews_are_imdb_without_its_duplicates() -> None:
-    data = prepare(configure(quick=True))
+    data = prepare(configure(quick=True, train_rows=2_000))
     assert data.labels == ["negative", "positive"]
     assert data.sizes == {"train": 2000, "validation": 1000, "test": 1000}
     assert data.dropped == {"duplicate": 98}

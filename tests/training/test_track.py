@@ -24,7 +24,7 @@ def client(folder: Path) -> mlflow.MlflowClient:
 
 
 def test_runs_go_into_the_local_store_with_parameters_and_metrics(artifacts: Path) -> None:
-    with track(configure(quick=True, artifacts=artifacts), "sha256:1") as run:
+    with track(configure(quick=True, train_rows=2_000, artifacts=artifacts), "sha256:1") as run:
         run.log_metrics({"loss": 0.5}, 10)
         run.log_metrics({"loss": 0.4, "validation": {"head": {"accuracy": 0.9, "roc_auc": None}}}, 20)
     recorded = client(artifacts).get_run(run.id)

@@ -12,7 +12,8 @@ from functions.api.privacy import redact
 from tests.api.driver import Api
 
 KEY = "9b2f0a5c4d7e8f1a"
-TEXT = "I, Zebulon, loved it: write to zeb@example.com or call +41 44 668 18 00."
+NUMBER = "44 668 18 00"  # whole, because its digits alone also turn up in ids and hashes
+TEXT = f"I, Zebulon, loved it: write to zeb@example.com or call +41 {NUMBER}."
 FEEDBACK = "/predictions/019ab1de-7c1f-7d3a-9c55-3f6d3e0a4b21/feedback"
 
 
@@ -39,7 +40,7 @@ def test_no_mode_logs_text(
     use_everything(make_api(privacy_mode=mode, input_hash_key=KEY))
     assert logs.getvalue()
     everything = logs.getvalue() + "".join(capsys.readouterr())
-    for word in ("Zebulon", "zeb@example.com", "668"):
+    for word in ("Zebulon", "zeb@example.com", NUMBER):
         assert word not in everything
 
 
@@ -61,7 +62,7 @@ def test_redacted_stores_text_without_contact_data(make_api: Callable[..., Api])
     assert any("I, Zebulon, loved it: write to [EMAIL] or call [NUMBER]." in body for body in stored)
     for body in stored:
         assert "zeb@" not in body
-        assert "668" not in body
+        assert NUMBER not in body
 
 
 def test_full_stores_text_and_a_plain_hash(api: Api) -> None:

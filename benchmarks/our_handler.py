@@ -1,17 +1,13 @@
 """The product's own Lambda handler as `benchmarks.serving` calls it: API Gateway event in, response out.
 
-Its queue is a stub in another process that accepts every message at once, so that what is measured is
-the whole handler, botocore's request included, and not the speed of some queue.
+Its queue is `benchmarks.queue_stub`, so that what is measured is the whole handler, botocore's request
+included, and not the speed of some queue.
 """
 
-import hashlib
-import http.server
 import json
-import multiprocessing
 import os
 import secrets
 from collections.abc import Callable
-from multiprocessing.connection import Connection
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -56,43 +52,3 @@ def load_handler(artifact: Path, queue_url: str) -> Callable[[str], Any]:
         return answer
 
     return predict
-
-
-def queue_stub() -> str:
-    """Start a process that accepts every SQS message at once, and ends with this one; return its address."""
-    parent, child = multiprocessing.get_context("spawn").Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=_serve_queue, args=(child,), daemon=True)
-    process.start()
-    return f"http://127.0.0.1:{parent.recv()}"
-
-
-class _Accept(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
-        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        accepted = [
-            {
-                "Id": entry["Id"],
-                "MessageId": entry["Id"],
-                "MD5OfMessageBody": hashlib.md5(
-                    entry["MessageBody"].encode(), usedforsecurity=False
-                ).hexdigest(),
-            }
-            for entry in request["Entries"]
-        ]
-        body = json.dumps({"Successful": accepted, "Failed": []}).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/x-amz-json-1.0")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-
-def _serve_queue(connection: Connection) -> None:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Accept)
-    connection.send(server.server_port)
-    server.serve_forever()

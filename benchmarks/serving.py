@@ -25,7 +25,7 @@ from rich.table import Table
 
 from benchmarks.installed_size import installed_mb
 from benchmarks.latency import TOKENS
-from benchmarks.our_handler import queue_stub
+from benchmarks.queue_stub import start_queue_stub
 
 ROOT = Path(__file__).parent.parent
 OURS, EAGER = "our whole handler (int8)", "transformers pipeline"
@@ -193,7 +193,7 @@ def main() -> None:
     console = Console(width=max(110, Console().width))
     target = ROOT / "artifacts" / "bench"
     target.mkdir(parents=True, exist_ok=True)
-    queue_url = queue_stub()
+    queue_url = start_queue_stub()
     latencies: dict[str, Samples] = {}
     with tempfile.TemporaryDirectory() as folder:
         for number, name in enumerate(MODELS):

@@ -187,9 +187,7 @@ def _run(module: str, arguments: list[Any], **environment: str) -> Any:
 def main() -> None:
     """Measure, print, write and draw."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument(
-        "--rounds", type=int, default=15, help="timed texts a length and contender (default 15)"
-    )
+    parser.add_argument("--rounds", type=int, default=15, help="timed texts a length (default 15)")
     parser.add_argument("--cold-starts", type=int, default=5, help="fresh processes a contender (default 5)")
     options = parser.parse_args()
     console = Console(width=max(110, Console().width))

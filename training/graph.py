@@ -6,7 +6,7 @@ by `make bench`; the figures stand in docs/decisions/0002-serving-graph.md):
 - no attention mask: nothing is padded, so there is nothing to mask;
 - the last block of DistilBERT is computed for the first token only, because its head reads nothing else;
 - layer normalization is spelled out in vectorized operators: ONNX Runtime's own CPU kernel for
-  SkipLayerNormalization is scalar and took a third of the int8 forward pass.
+  SkipLayerNormalization is scalar and took over a quarter of the int8 forward pass.
 
 Which quantized candidate is good enough is not decided here: see `training.export`.
 """

@@ -21,6 +21,9 @@ TableName = Annotated[str, typer.Argument(help="Such as prediction_logs or model
 Columns = Annotated[str | None, typer.Option(help="Names separated by commas; default: all.")]
 
 
+NARROWEST_COLUMN = 12  # characters; with less for each, every row is shown as lines of its own
+
+
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     app.command(
@@ -41,12 +44,18 @@ def rows(
     if not shown:
         Console().print(f"{table} is empty")
         return
+    console = Console()
+    if len(shown[0]) * NARROWEST_COLUMN > console.width:
+        for row in shown:
+            console.rule(style="dim")
+            console.print(_record(row))
+        return
     output = Table()
     for name in shown[0]:
         output.add_column(name, overflow="ellipsis", no_wrap=True)
     for row in shown:
         output.add_row(*(Text(_brief(value)) for value in row.values()))
-    Console().print(output)
+    console.print(output)
 
 
 def export(
@@ -73,6 +82,16 @@ def export(
     finally:
         partial.unlink(missing_ok=True)
     Console().print(f"{count} rows written to {to}", highlight=False, soft_wrap=True)
+
+
+def _record(row: dict[str, Any]) -> Table:
+    """Lay out one row as a line for each column."""
+    lines = Table.grid(padding=(0, 2))
+    lines.add_column(style="bold")
+    lines.add_column(overflow="ellipsis", no_wrap=True)
+    for name, value in row.items():
+        lines.add_row(name, Text(_brief(value)))
+    return lines
 
 
 @contextmanager

@@ -27,7 +27,7 @@ def _page(report: Mapping[str, Any], json_path: Path) -> RenderableType:
     where = Text.from_markup(
         f"Where next: [bold]sentiment up[/] serves this on http://localhost:8000/docs; "
         f"[bold]sentiment train --data your.csv[/] trains on yours; logs are in "
-        f"{report['state_folder']}/logs; all figures are in {json_path}"
+        f"{_from_here(report['state_folder'])}/logs; all figures are in {json_path}"
     )
     return Panel(
         Group(_figures(report), _stored(report), _explained(report), _steps(report), _checks(report), where),
@@ -120,3 +120,9 @@ def _checks(report: Mapping[str, Any]) -> Text:
     for name, held in report["checks"].items():
         text.append(f"{'✓' if held else '✗'} {name}\n", style="green" if held else "bold red")
     return text
+
+
+def _from_here(folder: str) -> Path:
+    """Shorten a path that lies below the current folder."""
+    path = Path(folder)
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -36,6 +36,16 @@ def test_rows_shows_what_is_stored(system: System, run: Any) -> None:
     assert "A [bold]great[/] film." in result.output, "text is shown, not taken for markup"
 
 
+def test_rows_too_wide_for_the_terminal_are_shown_line_by_line(
+    system: System, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    output = run("rows", "model_deployments").output
+    assert any(
+        line.split() == ["model_version", system.card["model_version"]] for line in output.splitlines()
+    )
+
+
 def test_export_writes_all_rows_as_csv_and_jsonl(system: System, run: Any, tmp_path: Path) -> None:
     for suffix in ("csv", "jsonl"):
         assert run("export", "model_deployments", "--to", f"rows.{suffix}").exit_code == 0

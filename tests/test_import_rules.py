@@ -10,8 +10,9 @@ import pytest
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT / "layers" / "shared" / "python"
 FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/handler.py"))
-OURS = {"benchmarks", "cli", "functions", "local", "sentiment", "tests", "training"}
+OURS = {"benchmarks", "cdk", "cli", "functions", "local", "sentiment", "tests", "training"}
 PACKAGES = {
+    "cdk": ROOT / "cdk",
     "cli": ROOT / "cli",
     "local": ROOT / "local",
     "sentiment": SHARED / "sentiment",

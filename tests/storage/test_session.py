@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from sentiment.database.session import DatabaseSettings, make_engine, transaction
+from sentiment.database.session import DatabaseSettings, make_engine, tls, transaction
 from sentiment.exceptions import ConfigurationError, DatabaseError
 from sentiment.settings import read_settings
 from sqlalchemy import Engine, text
@@ -48,6 +48,23 @@ def test_a_setting_that_cannot_work_is_named(
         monkeypatch.setenv(variable, value)
     with pytest.raises(ConfigurationError, match=problem):
         read_settings(DatabaseSettings)
+
+
+def test_rds_is_verified_against_its_own_authorities_and_others_against_the_systems(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DATABASE_HOST", "x.y.eu-central-1.rds.amazonaws.com")
+    context = tls(read_settings(DatabaseSettings))
+    assert isinstance(context, ssl.SSLContext)
+    names = {dict(pair[0] for pair in each["subject"])["commonName"] for each in context.get_ca_certs()}
+    assert "Amazon RDS eu-central-1 Root CA RSA2048 G1" in names
+    assert names and not {name for name in names if not name.startswith("Amazon RDS")}
+    assert context.verify_mode is ssl.CERT_REQUIRED and context.check_hostname
+
+    monkeypatch.setenv("DATABASE_HOST", "db.example.org")
+    others = tls(read_settings(DatabaseSettings))
+    assert isinstance(others, ssl.SSLContext)
+    assert not any("Amazon RDS" in str(each["subject"]) for each in others.get_ca_certs())
 
 
 def test_iam_logs_in_with_a_token_over_tls_that_the_given_authority_signed(

@@ -23,6 +23,9 @@ from sentiment.settings import Secret, Settings
 # authentication"); a connection younger than this never outlives the token it was opened with.
 RECYCLE_SECONDS = 600
 CONNECT_SECONDS = 5
+# Nobody's system trusts RDS's own authorities ("Using SSL/TLS to encrypt a connection", RDS user guide).
+RDS_DOMAINS = (".rds.amazonaws.com", ".rds.amazonaws.com.cn")
+RDS_AUTHORITIES = Path(__file__).with_name("rds-ca-bundle.pem")
 
 
 class DatabaseSettings(Settings):
@@ -35,7 +38,7 @@ class DatabaseSettings(Settings):
     database_auth: Literal["iam", "password"] = "iam"
     database_password: Secret | None = None
     database_tls: Literal["verify", "off"] = "verify"
-    database_ca_file: Path | None = None  # RDS's bundle; the system's certificates when not set
+    database_ca_file: Path | None = None  # None: RDS's own authorities for RDS, else the system's
     database_timeout_seconds: int = Field(default=10, ge=1)  # of one statement
 
     @model_validator(mode="after")
@@ -70,7 +73,7 @@ def make_engine(settings: DatabaseSettings, *, pool_size: int = 1) -> Engine:
         pool_recycle=RECYCLE_SECONDS,
         hide_parameters=True,  # parameters hold user text, and errors are logged
         connect_args={
-            "ssl_context": _tls(settings),
+            "ssl_context": tls(settings),
             "startup_params": {
                 "statement_timeout": str(timeout_ms),
                 # A Lambda frozen in the middle of a transaction must not hold its locks for hours.
@@ -125,10 +128,14 @@ def _address(engine: Engine) -> str:
     return f"Postgres at {engine.url.host}:{engine.url.port}"
 
 
-def _tls(settings: DatabaseSettings) -> ssl.SSLContext | Literal[False]:
+def tls(settings: DatabaseSettings) -> ssl.SSLContext | Literal[False]:
+    """Return what verifies the server's certificate and name, or False where TLS is off."""
     if settings.database_tls == "off":
         return False
-    return ssl.create_default_context(cafile=settings.database_ca_file)
+    is_rds = settings.database_host.endswith(RDS_DOMAINS)
+    return ssl.create_default_context(
+        cafile=settings.database_ca_file or (RDS_AUTHORITIES if is_rds else None)
+    )
 
 
 def _open_socket(settings: DatabaseSettings) -> socket.socket:

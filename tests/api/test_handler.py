@@ -97,3 +97,44 @@ def test_it_refuses_to_start_and_says_exactly_why(
     process = start(variables | change)
     assert process.returncode != 0
     assert message in process.stderr.splitlines()[-1]
+
+
+SNAPSHOT = """
+import json, sys
+import uuid_utils.compat as uuid
+from botocore.session import Session
+
+made = []
+
+def note(owner, name):
+    real = getattr(owner, name)
+    setattr(owner, name, lambda *given, **named: made.append(name) or real(*given, **named))
+
+note(uuid, "uuid7")
+note(Session, "create_client")
+from functions.api.handler import handler
+at_init = list(made)
+handler(json.load(open(sys.argv[1])), None)
+print(json.dumps([at_init, sorted(set(made))]))
+"""
+
+
+def test_init_makes_no_id_and_no_client_that_all_instances_of_a_snapshot_would_share(
+    variables: dict[str, str], aws: SimpleNamespace
+) -> None:
+    # SnapStart restores many instances from one memory image: random state or credentials in it would be the
+    # same in all of them, and two predictions with one id would be stored as one.
+    event = str(ROOT / "events" / "api_predict.json")
+    inherited = {name: value for name, value in os.environ.items() if name.startswith(("AWS_", "COV"))}
+    process = subprocess.run(
+        [sys.executable, "-c", SNAPSHOT, event],
+        env=inherited | variables,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert process.returncode == 0, process.stderr
+    at_init, afterwards = json.loads(process.stdout.splitlines()[-1])
+    assert at_init == []
+    assert afterwards == ["create_client", "uuid7"]

@@ -25,6 +25,7 @@ from training.artifact import Artifact, published, write_reference
 from training.data import Rows
 from training.errors import GateError
 from training.evaluate import classification_metrics
+from training.golden import GOLDEN_FILE, write_golden
 from training.graph import OPSET, QUANTIZATIONS, Quantization, export_graph, quantize
 from training.text import CLEANING, Truncation, encode_batch
 
@@ -158,6 +159,7 @@ def build_artifact(
             say("Writing the artefact")
             tokenizer.save(str(folder / "tokenizer.json"))
             write_reference(folder / "reference.parquet", test, tokenizer, max_length, labels, int8_test)
+            write_golden(folder / GOLDEN_FILE, test, labels, fp32_test, int8_test)
     return Artifact(folder=artifacts / "models" / card["model_version"], card=card)
 
 

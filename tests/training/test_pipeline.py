@@ -67,6 +67,8 @@ def test_a_run_publishes_records_and_registers(
     assert set(card["truncation_metrics"]) == {"head", "head_tail"}
     assert card["truncation"] in card["truncation_metrics"]
     assert pq.read_table(artifact.folder / "reference.parquet").num_rows == 32
+    assert json.loads((artifact.folder / "golden.json").read_text())["reviews"]
+    assert "golden.json" in card["files"]
     assert any("96 train, 32 validation, 32 test" in stage for stage in stages)
 
     recorded = client(artifacts).get_run(card["mlflow_run_id"])

@@ -69,7 +69,7 @@ def choose_golden(
 
 
 def _margins(probabilities: NDArray[np.float64], decided: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Return how far each row's decided label lies above the best other one in log-odds; below is negative."""
+    """Return how far each row's decided label lies above the best other one, in log-odds."""
     scores = np.log(np.maximum(probabilities, np.finfo(np.float64).tiny))
     rows = np.arange(len(scores))
     own = scores[rows, decided]

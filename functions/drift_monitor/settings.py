@@ -1,0 +1,51 @@
+"""What the drift monitor reads beside where Postgres is."""
+
+from functools import cache
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+from sentiment.database.session import DatabaseSettings
+from sentiment.settings import read_settings
+
+SERVICE = "drift_monitor"  # how logs and metrics call this function
+
+
+class DriftMonitorSettings(DatabaseSettings):
+    """What is compared with what, when people are told, and what happens besides."""
+
+    database_timeout_seconds: int = Field(default=60, ge=1)  # a month of predictions takes its time to count
+    model_dir: Path = Field(description="The artefact whose reference.parquet traffic is compared with.")
+    alert_topic_arn: str = Field(min_length=1)
+    report_bucket: str = Field(min_length=3)
+    window_hours: int = Field(default=24, ge=1, le=24 * 31)
+    minimum_rows: int = Field(default=200, ge=50, description="Fewer rows say too little to judge.")
+    maximum_rows: int = Field(default=20_000, ge=1000, description="Larger windows are sampled.")
+    drift_threshold: float = Field(default=0.5, gt=0, lt=1, description="Share of features that may drift.")
+    false_alarm_rate: float = Field(
+        default=0.01, ge=0.005, le=0.2, description="Share of runs that may see any feature drift by chance."
+    )
+    on_drift: Literal["notify", "retrain"] = "notify"
+    state_machine_arn: str | None = None
+    retrain_cooldown_hours: int = Field(default=168, ge=1)
+    runbook_url: str = Field(default="docs/operations.md", min_length=1)
+
+    @model_validator(mode="after")
+    def require_state_machine(self) -> Self:
+        """Refuse a policy that could not act when it has to."""
+        if self.on_drift == "retrain" and not self.state_machine_arn:
+            raise ValueError("STATE_MACHINE_ARN is required when ON_DRIFT is retrain")
+        return self
+
+    @model_validator(mode="after")
+    def check_rows(self) -> Self:
+        """Refuse a window that could never be large enough."""
+        if self.maximum_rows < self.minimum_rows:
+            raise ValueError("MAXIMUM_ROWS must be at least MINIMUM_ROWS")
+        return self
+
+
+@cache
+def settings() -> DriftMonitorSettings:
+    """Read the settings once; raises ConfigurationError naming what is missing."""
+    return read_settings(DriftMonitorSettings)

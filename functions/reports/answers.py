@@ -1,0 +1,44 @@
+"""How answers leave: rows as JSON, errors in the API's one shape, and a correlation id on all of them."""
+
+import json
+import re
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from aws_lambda_powertools.event_handler import Response, content_types
+from sentiment.database.models import Record
+
+CORRELATION_HEADER = "x-correlation-id"
+SAFE_CORRELATION_ID = re.compile(r"[A-Za-z0-9._:=+@/-]{1,128}")
+# Figures and stored texts are the caller's alone and old in a minute.
+HEADERS = {"cache-control": "no-store"}
+
+
+def row_of(record: Record) -> dict[str, Any]:
+    """Return every column of the row by name."""
+    return {name: getattr(record, name) for name in record.__table__.columns.keys()}  # noqa: SIM118
+
+
+def to_json(value: Any) -> str:
+    """Write JSON with ids as text and times in ISO 8601 with their zone; NaN is refused."""
+    return json.dumps(value, default=_plain, allow_nan=False, separators=(",", ":"))
+
+
+def error_answer(status: int, code: str, message: str, correlation_id: str) -> Response[str]:
+    """Build the one shape of error, which is also the API's."""
+    body = {"error": {"code": code, "message": message, "correlation_id": correlation_id}}
+    return Response(status, content_types.APPLICATION_JSON, to_json(body))
+
+
+def choose_correlation_id(sent: str | None) -> str:
+    """Take the caller's id when it is short and safe to log, else make one."""
+    return sent if sent and SAFE_CORRELATION_ID.fullmatch(sent) else str(uuid4())
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, UUID):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no place in an answer")

@@ -1,0 +1,127 @@
+"""What a span of time holds, asked of prediction_logs: nothing here writes, and the caller owns the session.
+
+The time of a prediction is in its id (UUIDv7), so a window is a range of the primary key and touches only the
+partitions of its months.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Self
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Row, Text, case, cast, func, select
+from sqlalchemy.orm import Session
+
+from sentiment.database.models import PredictionLog
+
+HISTOGRAM_BINS = 20
+PERCENTILES = (0.5, 0.95, 0.99)
+
+
+@dataclass(frozen=True)
+class Window:
+    """A span of time, from `since` up to but without `until`."""
+
+    since: datetime
+    until: datetime
+
+    @classmethod
+    def ending(cls, until: datetime, *, hours: float) -> Self:
+        """Return the window of that length that ends at `until`."""
+        return cls(until - timedelta(hours=hours), until)
+
+    def holds(self) -> ColumnElement[bool]:
+        """Return the condition that a prediction was made within the window."""
+        return (PredictionLog.id >= least_id(self.since)) & (PredictionLog.id < least_id(self.until))
+
+
+def least_id(instant: datetime) -> UUID:
+    """Return the least id that a prediction of that millisecond can have (RFC 9562, section 5.7)."""
+    return UUID(int=int(instant.timestamp() * 1000) << 80)
+
+
+def count_by_version(session: Session, window: Window) -> dict[str, int]:
+    """Count the window's predictions by model version."""
+    query = (
+        select(PredictionLog.model_version, func.count())
+        .where(window.holds())
+        .group_by(PredictionLog.model_version)
+    )
+    return {version: count for version, count in session.execute(query)}
+
+
+def sample_predictions(
+    session: Session, window: Window, *, model_version: str, limit: int
+) -> Sequence[Row[Any]]:
+    """Return what drift is measured on for up to `limit` of one version's predictions, in no order.
+
+    Which ones depends only on their ids, so the same window gives the same sample however often it is read.
+    """
+    log = PredictionLog
+    ours = window.holds() & (log.model_version == model_version)
+    # The random half of the id alone decides; md5 spreads it evenly over the order.
+    chosen = select(log.id).where(ours).order_by(func.md5(cast(log.id, Text))).limit(limit)
+    columns = (
+        log.text,
+        log.characters,
+        log.tokens,
+        log.truncated,
+        log.sentiment,
+        log.confidence,
+        log.probabilities,
+    )
+    return session.execute(select(*columns).where(ours, log.id.in_(chosen))).all()
+
+
+def summarize_predictions(session: Session, window: Window) -> dict[str, Any]:
+    """Return volume, mix, latency, confidence, truncation and feedback of the window, ready for JSON.
+
+    Shares and percentiles are null when the window is empty; the histogram's bins are of equal width over
+    0 to 1, the last one with both its ends.
+    """
+    log = PredictionLog
+    # "Within group" takes one fraction at a time; an array would need a type the driver cannot read.
+    latencies = [func.percentile_cont(share).within_group(log.inference_time_ms) for share in PERCENTILES]
+    rows, truncated, confidence, given, agreed, *milliseconds = session.execute(
+        select(
+            func.count(),
+            func.avg(case((log.truncated, 1.0), else_=0.0)),
+            func.avg(log.confidence),
+            func.count(log.feedback_label),
+            func.count().filter(log.feedback_label == log.sentiment),
+            *latencies,
+        ).where(window.holds())
+    ).one()
+    return {
+        "predictions": rows,
+        "by_sentiment": _count(session, window, log.sentiment),
+        "by_model_version": count_by_version(session, window),
+        "truncated_share": None if truncated is None else float(truncated),
+        "confidence": {"mean": confidence, "histogram": _confidence_histogram(session, window)},
+        "inference_time_ms": {
+            f"p{round(share * 100)}": value for share, value in zip(PERCENTILES, milliseconds, strict=True)
+        },
+        "feedback": {"given": given, "agreed": agreed},
+    }
+
+
+def _confidence_histogram(session: Session, window: Window) -> list[dict[str, float | int]]:
+    # width_bucket counts from 1 and puts the upper bound into a bucket of its own.
+    number = func.least(func.width_bucket(PredictionLog.confidence, 0.0, 1.0, HISTOGRAM_BINS), HISTOGRAM_BINS)
+    counts = _count(session, window, number)
+    width = 1 / HISTOGRAM_BINS
+    return [
+        {
+            "from": round((bin_ - 1) * width, 4),
+            "to": round(bin_ * width, 4),
+            "predictions": counts.get(bin_, 0),
+        }
+        for bin_ in range(1, HISTOGRAM_BINS + 1)
+    ]
+
+
+def _count(session: Session, window: Window, what: Any) -> dict[Any, int]:
+    values = select(what.label("value")).where(window.holds()).subquery()
+    query = select(values.c.value, func.count()).group_by(values.c.value)
+    return {value: count for value, count in session.execute(query)}

@@ -10,7 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sentiment.database.models import Record
 from sentiment.exceptions import ConfigurationError, InvalidInputError
-from sqlalchemy import CheckConstraint, Engine, inspect
+from sqlalchemy import CheckConstraint, Engine, inspect, text
 
 from functions.migrations.handler import handler
 from functions.migrations.partitions import add_months
@@ -23,6 +23,7 @@ TABLES = {
     "dataset_metrics",
     "monitoring_alerts",
 }
+NEWEST = "0002"
 
 
 def tables(database: Engine) -> set[str]:
@@ -38,7 +39,7 @@ def test_upgrade_makes_the_five_tables_and_the_partitions_that_are_due(empty_dat
     done = handler({"action": "upgrade"}, None)
 
     partitions = this_month_and_the_next_two()
-    assert done["revision"] == "0001"
+    assert done["revision"] == NEWEST
     assert done["created"] == partitions
     assert tables(empty_database) == TABLES | {"prediction_logs_default"} | set(partitions)
 
@@ -57,6 +58,22 @@ def test_downgrade_leaves_nothing_and_upgrade_brings_everything_back(database: E
     handler({"action": "upgrade"}, None)
 
     assert tables(database) == before
+
+
+def test_a_downgrade_by_one_keeps_every_deployment_that_the_older_schema_can_name(database: Engine) -> None:
+    insert = text(
+        "INSERT INTO model_deployments (deployment_type, model_version, metrics, artefact_uri, deployed_by) "
+        "VALUES ('champion', 'v1', '{}', 's3://b/v1', 'a test'), ('candidate', 'v2', '{}', 's3://b/v2', 'us')"
+    )
+    with database.begin() as connection:
+        connection.execute(insert)
+
+    assert handler({"action": "downgrade", "revision": "0001"}, None) == {"revision": "0001"}
+    handler({"action": "upgrade"}, None)
+
+    with database.connect() as connection:
+        kept = connection.execute(text("SELECT model_version, function_version FROM model_deployments")).all()
+    assert kept == [("v1", None)]
 
 
 def test_models_and_migrations_agree(database: Engine) -> None:
@@ -101,7 +118,7 @@ def test_upgrades_at_the_same_time_wait_for_each_other(empty_database: Engine) -
             return upgrade(connection)
 
     with ThreadPoolExecutor(4) as pool:
-        assert set(pool.map(migrate, range(4))) == {"0001"}
+        assert set(pool.map(migrate, range(4))) == {NEWEST}
 
 
 @pytest.mark.parametrize(

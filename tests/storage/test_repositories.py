@@ -145,6 +145,40 @@ def test_a_new_deployment_retires_the_one_before_of_its_type(database: Engine) -
         assert (retired.model_version, retired.retired_at is not None) == ("v1", True)
 
 
+def test_a_champion_retires_the_candidate_it_was_and_no_other(database: Engine) -> None:
+    with transaction(database) as session:
+        repositories.record_deployment(session, deployment(model_version="v2", deployment_type="candidate"))
+        repositories.record_deployment(session, deployment(model_version="v1"))
+        assert active_version(session, "candidate") == "v2"
+        repositories.record_deployment(session, deployment(model_version="v2"))
+        assert active_version(session, "candidate") is None
+        assert active_version(session, "champion") == "v2"
+
+
+def test_a_rollback_goes_to_the_latest_champion_of_a_lower_version(database: Engine) -> None:
+    started = datetime.now(UTC)
+    released = ["3", "4", "5", "4", "10"]  # 5 was bad and rolled back from
+    with transaction(database) as session:
+        repositories.record_deployment(session, deployment(deployment_type="canary", function_version="2"))
+        repositories.record_deployment(session, deployment())  # on a laptop
+        for number, version in enumerate(released):
+            at = started + timedelta(minutes=number)
+            row = deployment(function_version=version, deployed_at=at, model_version=f"step-{number}")
+            repositories.record_deployment(session, row)
+        before = {version: repositories.deployment_before(session, version) for version in (11, 10, 4, 3)}
+        found = {version: row and row.model_version for version, row in before.items()}
+    assert found == {11: "step-4", 10: "step-3", 4: "step-0", 3: None}
+
+
+def test_the_latest_deployments_come_first(database: Engine) -> None:
+    with transaction(database) as session:
+        for number in range(3):
+            at = datetime.now(UTC) + timedelta(minutes=number)
+            repositories.record_deployment(session, deployment(model_version=f"v{number}", deployed_at=at))
+        newest = repositories.latest_deployments(session, limit=2)
+        assert [row.model_version for row in newest] == ["v2", "v1"]
+
+
 def test_two_active_deployments_of_a_type_are_impossible(database: Engine) -> None:
     with pytest.raises(DatabaseError, match="uq_model_deployments_active"), transaction(database) as session:
         session.add_all([deployment(), deployment()])
@@ -212,7 +246,7 @@ def test_the_schema_itself_refuses_nonsense(
         session.add(PredictionLog(**{**values, **changes}))
 
 
-def deployment(**changes: str) -> ModelDeployment:
+def deployment(**changes: object) -> ModelDeployment:
     values = {
         "deployment_type": "champion",
         "model_version": "20261123-1a2b3c4d",

@@ -82,11 +82,16 @@ class PredictionLog(Record):
 
 
 class ModelDeployment(Record):
-    """One model put in front of traffic. At most one per type is active."""
+    """One model put in front of traffic, or ready to be (candidate). At most one per type is active.
+
+    Rows are history: once written, only `is_active` and `retired_at` change.
+    """
 
     __tablename__ = "model_deployments"
     __table_args__ = (
-        CheckConstraint("deployment_type IN ('champion', 'canary', 'shadow')", name="deployment_type"),
+        CheckConstraint(
+            "deployment_type IN ('champion', 'canary', 'shadow', 'candidate')", name="deployment_type"
+        ),
         CheckConstraint("is_active = (retired_at IS NULL)", name="retired"),
         Index(
             "uq_model_deployments_active", "deployment_type", unique=True, postgresql_where=text("is_active")
@@ -95,16 +100,22 @@ class ModelDeployment(Record):
     )
 
     id: Mapped[UUID] = _random_id()
-    deployment_type: Mapped[str] = mapped_column(comment="champion, canary or shadow")
+    deployment_type: Mapped[str] = mapped_column(
+        comment="champion, canary or shadow; candidate: passed the gate, waits to be deployed"
+    )
     model_version: Mapped[str] = mapped_column(comment="Version from the model card")
     metrics: Mapped[dict[str, Any]] = mapped_column(comment="The card's metrics when it was deployed")
     is_active: Mapped[bool] = mapped_column(
-        server_default=text("true"), comment="Whether it takes traffic now"
+        server_default=text("true"), comment="Whether it is the one of its type now"
     )
     artefact_uri: Mapped[str] = mapped_column(comment="Where the artefact folder is")
     image_digest: Mapped[str | None] = mapped_column(
         comment="Digest of the container image; null on a laptop"
     )
+    function_version: Mapped[str | None] = mapped_column(
+        comment="Version of the API Lambda; null on a laptop"
+    )
+    reason: Mapped[str | None] = mapped_column(comment="Why, when it was not an ordinary release")
     deployed_by: Mapped[str] = mapped_column(comment="The person or pipeline that deployed it")
     deployed_at: Mapped[datetime] = mapped_column(server_default=func.now(), comment="When it took traffic")
     retired_at: Mapped[datetime | None] = mapped_column(comment="When another one took over")

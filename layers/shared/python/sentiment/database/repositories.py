@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import Table, Text, Uuid, cast, column, func, literal, or_, select, update
+from sqlalchemy import Integer, Table, Text, Uuid, cast, column, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import JSON, insert
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.selectable import TableValuedAlias
@@ -147,11 +147,17 @@ def table_named(name: str) -> Table:
 def record_deployment(session: Session, deployment: ModelDeployment) -> None:
     """Add the deployment as its type's active one and retire the one before, in the caller's transaction.
 
-    Of two at the same time the later fails on the unique index, and is safe to repeat.
+    A champion also retires the candidate that it was. Of two at the same time the later fails on the unique
+    index, and is safe to repeat.
     """
+    superseded = ModelDeployment.deployment_type == deployment.deployment_type
+    if deployment.deployment_type == "champion":
+        superseded |= (ModelDeployment.deployment_type == "candidate") & (
+            ModelDeployment.model_version == deployment.model_version
+        )
     session.execute(
         update(ModelDeployment)
-        .where(ModelDeployment.deployment_type == deployment.deployment_type, ModelDeployment.is_active)
+        .where(superseded, ModelDeployment.is_active)
         .values(is_active=False, retired_at=func.now())
     )
     session.add(deployment)
@@ -164,6 +170,29 @@ def active_deployment(session: Session, deployment_type: str = "champion") -> Mo
         ModelDeployment.deployment_type == deployment_type, ModelDeployment.is_active
     )
     return session.scalar(query)
+
+
+def deployment_before(session: Session, function_version: int) -> ModelDeployment | None:
+    """Return the latest champion of a lower Lambda version: the one that a rollback from this one goes to.
+
+    Lower, because the one retired last may be a version that was itself rolled back from.
+    """
+    query = (
+        select(ModelDeployment)
+        .where(
+            ModelDeployment.deployment_type == "champion",
+            cast(ModelDeployment.function_version, Integer) < function_version,
+        )
+        .order_by(ModelDeployment.deployed_at.desc())
+        .limit(1)
+    )
+    return session.scalar(query)
+
+
+def latest_deployments(session: Session, limit: int = 20) -> Sequence[ModelDeployment]:
+    """Return the newest deployments first."""
+    query = select(ModelDeployment).order_by(ModelDeployment.deployed_at.desc()).limit(limit)
+    return session.scalars(query).all()
 
 
 def record_experiment_run(session: Session, **values: Any) -> None:

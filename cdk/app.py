@@ -1,0 +1,70 @@
+"""The wiring: five stacks of one environment, chosen by the context key `env`.
+
+`python -m cdk.app` synthesizes offline, without credentials, and builds no layer or image; the CDK command
+line tells the app when it needs them.
+"""
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import aws_cdk as cdk
+from constructs import Construct
+
+from cdk.data import DataStack
+from cdk.environments import ENVIRONMENTS, Environment
+from cdk.layers import ROOT
+from cdk.serving import ServingStack
+
+
+def make_app(outdir: Path | None = None, **context: Any) -> cdk.App:
+    """Make the app with cdk.json's context, which only the CDK command line would read by itself."""
+    defaults = json.loads((ROOT / "cdk.json").read_text())["context"]
+    # Plain synth builds no layer; the command line overrides this when it deploys.
+    nothing_built: dict[str, Any] = {"aws:cdk:bundling-stacks": []}
+    return cdk.App(
+        outdir=str(outdir) if outdir else None,
+        context={**defaults, **nothing_built, **context},
+        analytics_reporting=False,
+    )
+
+
+def chosen_environment(app: cdk.App) -> Environment:
+    """Return the environment that the context names, for another processor if the context says so."""
+    name = str(app.node.try_get_context("env"))
+    if name not in ENVIRONMENTS:
+        raise SystemExit(f"-c env={name}: choose one of {', '.join(ENVIRONMENTS)}")
+    environment = ENVIRONMENTS[name]
+    architecture = app.node.try_get_context("architecture")  # for a laptop that cannot build the other
+    return dataclasses.replace(environment, architecture=architecture) if architecture else environment
+
+
+def add_stacks(scope: Construct, environment: Environment) -> None:
+    """Add the stacks; each takes the ones it uses."""
+
+    def place(stack: str) -> dict[str, Any]:
+        return {
+            "environment": environment,
+            "stack_name": f"sentiment-{environment.name}-{stack}",
+            "env": cdk.Environment(region=environment.region),
+            "termination_protection": environment.keep_data,
+        }
+
+    data = DataStack(scope, "Data", **place("data"))
+    ServingStack(scope, "Serving", data=data, **place("serving"))
+
+
+def main() -> None:
+    """Synthesize the chosen environment into CDK_OUTDIR or cdk.out."""
+    app = make_app(Path(os.environ.get("CDK_OUTDIR", "cdk.out")))
+    environment = chosen_environment(app)
+    add_stacks(app, environment)
+    cdk.Tags.of(app).add("application", "sentiment")
+    cdk.Tags.of(app).add("environment", environment.name)
+    app.synth()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""What differs between dev, staging and prod, and nothing else; the stacks read it and branch on no name.
+
+A keyword says what it costs or risks where that is not plain. The values are meant to be edited: addresses of
+people, the Slack secret and the origins of other pages are a team's own.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Architecture = Literal["arm64", "x86_64"]
+StartStrategy = Literal["plain", "snapstart", "provisioned"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """One place the system runs in; the defaults are the cheapest that keep every promise of the design."""
+
+    name: str
+    region: str = "eu-central-1"
+    keep_data: bool = False  # True: database, bucket and key outlive the stacks and refuse deletion
+    alert_emails: tuple[str, ...] = ()  # SNS asks each of them to confirm
+    monthly_budget_dollars: int = 50
+    log_retention_days: int = 30
+    # The Slack webhook's URL lies in this Secrets Manager secret; None: no notifier.
+    slack_webhook_secret_arn: str | None = None
+
+    # Database and network. An interface endpoint costs about $7.30 a month for each service and zone.
+    database_class: str = "t4g.micro"
+    database_storage_gb: int = 20
+    database_max_storage_gb: int = 100
+    multi_az: bool = False  # doubles what the database costs
+    backup_days: int = 7
+    endpoint_zones: int = 1
+    retention_months: int = 13  # of predictions
+
+    # API
+    architecture: Architecture = "arm64"  # 20% cheaper; the laptop that deploys must then build arm64 images
+    api_memory_mb: int = 1769  # one whole vCPU
+    api_concurrency: int | None = None  # reserved; None shares the account's
+    authorize: bool = True  # JWT from the Cognito user pool on every route but /health
+    cors_origins: tuple[str, ...] = ()  # the project's own page is same-origin and needs none
+    privacy_mode: Literal["full", "redacted", "hashed"] = "full"
+    requests_per_second: int = 50  # of /predict; the other routes get shares of it
+    p95_budget_ms: int = 1000  # of a warm answer, checked before a version gets traffic
+    p99_budget_ms: int = 3000  # of all answers, cold starts included; beyond it a release rolls back
+
+    # How an instance starts: snapstart pays for cached GB-seconds and restores, provisioned for every hour.
+    start: StartStrategy = "plain"
+    provisioned_instances: int = 1
+    # Cron hours (UTC) between which the provisioned instances are kept; None keeps them all day.
+    provisioned_hours: tuple[int, int] | None = None
+    canary: Literal["all_at_once", "10_percent_5_minutes", "10_percent_15_minutes"] = "10_percent_5_minutes"
+
+    # Writer: at most this many connections to Postgres come from it.
+    writer_concurrency: int = 2
+    writer_batch: int = 100
+    writer_window_seconds: int = 5
+
+    # Drift
+    drift_every_hours: int = 1
+    on_drift: Literal["notify", "retrain"] = "notify"  # retrain adds a Step Functions endpoint to the network
+
+    # Training. Seconds and dollars are caps: a job is stopped at the first.
+    training_instance: str = "ml.g5.xlarge"
+    training_instances: int = 1  # above one, fine-tuning is distributed by torchrun
+    export_instance: str = "ml.m5.xlarge"
+    training_spot: bool = True
+    training_max_seconds: int = 4 * 3600
+    training_max_dollars: float = 10.0
+    training_schedule: str | None = None  # EventBridge Scheduler expression, such as "rate(30 days)"
+    managed_mlflow: bool = False  # AWS::SageMaker::MlflowApp
+
+    # Web
+    waf: bool = True  # about $8 a month
+    web_requests_per_5_minutes: int = 2000  # of one address
+
+
+ENVIRONMENTS: dict[str, Environment] = {
+    "dev": Environment(
+        name="dev",
+        authorize=False,
+        waf=False,
+        canary="all_at_once",
+        backup_days=1,
+        log_retention_days=7,
+        retention_months=3,
+        requests_per_second=10,
+        p95_budget_ms=2000,
+        p99_budget_ms=10_000,
+        monthly_budget_dollars=60,
+        training_instance="ml.m5.xlarge",
+        training_max_seconds=2 * 3600,
+        training_max_dollars=2.0,
+    ),
+    "staging": Environment(
+        name="staging",
+        start="snapstart",
+        monthly_budget_dollars=120,
+    ),
+    "prod": Environment(
+        name="prod",
+        keep_data=True,
+        start="provisioned",
+        provisioned_instances=2,
+        provisioned_hours=(6, 20),
+        canary="10_percent_15_minutes",
+        database_class="t4g.small",
+        database_storage_gb=50,
+        database_max_storage_gb=500,
+        multi_az=True,
+        endpoint_zones=2,
+        backup_days=30,
+        log_retention_days=90,
+        requests_per_second=200,
+        p95_budget_ms=500,
+        writer_concurrency=10,
+        monthly_budget_dollars=400,
+        training_max_dollars=40.0,
+    ),
+}

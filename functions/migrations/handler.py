@@ -1,4 +1,4 @@
-"""Brings the schema to this code's version on deployment, and looks after partitions on a daily event.
+"""Brings schema and logins to this code's version on deployment, and looks after partitions on a daily event.
 
 It writes no data of its own but alerts about rows that have no partition.
 """
@@ -15,6 +15,7 @@ from sentiment.logging import logger
 from sqlalchemy import Engine
 
 from functions.migrations.alerts import report_strays
+from functions.migrations.logins import refresh_logins
 from functions.migrations.partitions import maintain_partitions
 from functions.migrations.schema import downgrade, upgrade
 from functions.migrations.settings import settings
@@ -29,8 +30,9 @@ def engine() -> Engine:
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Do what the event's `action` says and return what was done.
 
-    `upgrade` (the default) migrates to the newest version and makes partitions; `downgrade` needs a
-    `revision` ("base" drops everything); `maintain_partitions` is also what EventBridge's daily event means.
+    `upgrade` (the default) migrates to the newest version, refreshes the logins and makes partitions;
+    `downgrade` needs a `revision` ("base" drops everything); `maintain_partitions` is also what EventBridge's
+    daily event means.
     """
     scheduled = event.get("detail-type") == "Scheduled Event"
     done: dict[str, Any]
@@ -38,7 +40,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         case "upgrade":
             with transaction(engine()) as session:
                 revision = upgrade(session.connection())
-            done = {"revision": revision, **_maintain()}
+                refresh_logins(session.connection(), settings().database_logins)
+            done = {"revision": revision, "logins": list(settings().database_logins), **_maintain()}
         case "downgrade" if event.get("revision"):
             with transaction(engine()) as session:
                 done = {"revision": downgrade(session.connection(), event["revision"])}

@@ -33,7 +33,7 @@ def test_iam_over_verified_tls_is_what_nobody_needs_to_ask_for() -> None:
     ("variables", "problem"),
     [
         ({"DATABASE_HOST": ""}, "DATABASE_HOST: is not set"),
-        ({"DATABASE_AUTH": "password"}, "DATABASE_PASSWORD is required"),
+        ({"DATABASE_AUTH": "password"}, "DATABASE_PASSWORD or DATABASE_SECRET_ARN is required"),
         ({"DATABASE_AUTH": "password", "DATABASE_PASSWORD": "changeme"}, "is a placeholder"),
         ({"DATABASE_TLS": "off"}, "DATABASE_TLS must be verify"),
         ({"DATABASE_TLS": "prefer"}, "DATABASE_TLS"),

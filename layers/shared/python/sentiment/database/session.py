@@ -3,12 +3,13 @@
 Sessions and transactions are opened by the caller, who alone commits.
 """
 
+import json
 import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import pg8000
 from pydantic import Field, model_validator
@@ -18,6 +19,9 @@ from sqlalchemy.orm import Session
 
 from sentiment.exceptions import DatabaseError
 from sentiment.settings import Secret, Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
 
 # IAM tokens open a connection for 15 minutes after they were made (RDS user guide, "IAM database
 # authentication"); a connection younger than this never outlives the token it was opened with.
@@ -37,14 +41,17 @@ class DatabaseSettings(Settings):
     database_user: str
     database_auth: Literal["iam", "password"] = "iam"
     database_password: Secret | None = None
+    database_secret_arn: str | None = None  # of a secret in Secrets Manager: JSON with the "password"
     database_tls: Literal["verify", "off"] = "verify"
     database_ca_file: Path | None = None  # None: RDS's own authorities for RDS, else the system's
     database_timeout_seconds: int = Field(default=10, ge=1)  # of one statement
 
     @model_validator(mode="after")
     def _check_login(self) -> Self:
-        if self.database_auth == "password" and self.database_password is None:
-            raise ValueError("DATABASE_PASSWORD is required when DATABASE_AUTH is password")
+        if self.database_auth == "password" and (self.database_password or self.database_secret_arn) is None:
+            raise ValueError(
+                "DATABASE_PASSWORD or DATABASE_SECRET_ARN is required when DATABASE_AUTH is password"
+            )
         if self.database_auth == "iam" and self.database_tls == "off":
             raise ValueError("DATABASE_TLS must be verify when DATABASE_AUTH is iam: a token is a credential")
         if self.database_ca_file is not None and not self.database_ca_file.is_file():
@@ -149,11 +156,27 @@ def _open_socket(settings: DatabaseSettings) -> socket.socket:
 
 
 def _password(settings: DatabaseSettings) -> str:
-    if settings.database_password is not None and settings.database_auth == "password":
+    """Return what opens one connection: asked for each time, so a rotated secret needs no restart."""
+    if settings.database_auth == "password" and settings.database_password is not None:
         return settings.database_password.get_secret_value()
-    import boto3  # 140 ms that only IAM logins need
+    import boto3  # 140 ms that a given password does not need
 
+    if settings.database_auth == "password":
+        return _stored_password(boto3.client("secretsmanager"), str(settings.database_secret_arn))
     token: str = boto3.client("rds").generate_db_auth_token(
         DBHostname=settings.database_host, Port=settings.database_port, DBUsername=settings.database_user
     )
     return token
+
+
+def _stored_password(secrets: "SecretsManagerClient", arn: str) -> str:
+    """Read the password out of a secret as RDS writes it; raises DatabaseError, never showing the secret."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        secret = json.loads(secrets.get_secret_value(SecretId=arn)["SecretString"])
+        return str(secret["password"])
+    except (BotoCoreError, ClientError) as error:
+        raise DatabaseError(f"DATABASE_SECRET_ARN {arn} cannot be read: {error}") from None
+    except (KeyError, TypeError, ValueError):
+        raise DatabaseError(f'DATABASE_SECRET_ARN {arn} is not JSON with a "password"') from None

@@ -1,0 +1,242 @@
+"""Each function's database login, tried for real: what it may do, and what it may not."""
+
+import secrets
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+import pytest
+from sentiment.database import repositories
+from sentiment.database.models import ModelDeployment, Record
+from sentiment.database.session import DatabaseSettings, make_engine, transaction
+from sentiment.exceptions import ConfigurationError, DatabaseError
+from sqlalchemy import Connection, Engine, text
+
+from functions.migrations.handler import handler
+from functions.migrations.logins import LOGINS, refresh_logins
+from functions.migrations.partitions import add_months, maintain_partitions
+from functions.migrations.settings import settings
+from local.postgres import PostgresServer
+from tests.fixtures.messages import feedback, prediction
+
+DENIED = "(42501)"  # insufficient_privilege
+THIS_MONTH = datetime.now(UTC).date().replace(day=1)
+TABLES = sorted(Record.metadata.tables)
+LogIn = Callable[[str], Engine]
+
+
+@pytest.fixture
+def log_in(postgres: PostgresServer, database: Engine) -> Iterator[LogIn]:
+    """Upgrade the database as a deployment does, and give each login a password to try it with."""
+    handler({"action": "upgrade"}, None)
+    password = secrets.token_hex(16)
+    with database.begin() as connection:
+        for login in LOGINS:
+            connection.execute(text(f"ALTER ROLE {login} PASSWORD '{password}'"))
+    engines: list[Engine] = []
+
+    def connect(login: str) -> Engine:
+        values = {name.lower(): value for name, value in postgres.environment().items()} | {
+            "database_name": str(database.url.database),
+            "database_user": login,
+            "database_password": password,
+        }
+        engines.append(make_engine(DatabaseSettings(_env_file=None, **values)))
+        return engines[-1]
+
+    yield connect
+    for engine in engines:
+        engine.dispose()
+
+
+def denied(engine: Engine, statement: str) -> bool:
+    """Say whether Postgres refuses the statement for want of a privilege; any other error is raised."""
+    try:
+        with transaction(engine) as session:
+            session.execute(text(statement))
+    except DatabaseError as error:
+        if DENIED in str(error):
+            return True
+        raise
+    return False
+
+
+def deployment(**changes: object) -> ModelDeployment:
+    values = {
+        "deployment_type": "champion",
+        "model_version": "20261123-1a2b3c4d",
+        "metrics": {},
+        "artefact_uri": "s3://bucket/models/20261123-1a2b3c4d/",
+        "deployed_by": "a test",
+    }
+    return ModelDeployment(**(values | changes))
+
+
+def test_log_writer_stores_predictions_once_and_feedback(log_in: LogIn) -> None:
+    engine, made = log_in("log_writer"), prediction()
+    for _ in range(2):
+        with transaction(engine) as session:
+            repositories.store_predictions(session, [made])
+    with transaction(engine) as session:
+        assert repositories.store_feedback(session, [feedback(made.prediction_id)]) == set()
+
+
+def test_log_writer_changes_nothing_but_feedback_and_deletes_nothing(log_in: LogIn) -> None:
+    engine = log_in("log_writer")
+    assert denied(engine, "UPDATE prediction_logs SET sentiment = 'positive'")
+    assert denied(engine, "DELETE FROM prediction_logs")
+    assert denied(engine, "SELECT * FROM model_deployments")
+
+
+def test_predictions_are_stored_in_partitions_made_after_the_login(log_in: LogIn, database: Engine) -> None:
+    later = add_months(THIS_MONTH, 4)
+    with database.begin() as connection:
+        made = maintain_partitions(connection, today=later, retention_months=13).created
+    name = f"prediction_logs_{later:%Y_%m}"
+    assert name in made
+    at = datetime(later.year, later.month, 15, tzinfo=UTC)
+    engine = log_in("log_writer")
+    with transaction(engine) as session:
+        repositories.store_predictions(session, [prediction(at)])
+    through_the_parent_only = f"SELECT * FROM {name}"  # noqa: S608
+    assert denied(engine, through_the_parent_only)
+
+
+def test_reports_reads_every_table_and_writes_none(log_in: LogIn) -> None:
+    engine = log_in("reports")
+    with transaction(engine) as session:
+        assert {name: repositories.count_rows(session, name) for name in TABLES} == dict.fromkeys(TABLES, 0)
+    for table in TABLES:
+        assert denied(engine, f"INSERT INTO {table} DEFAULT VALUES")
+        assert denied(engine, f"DELETE FROM {table}")  # noqa: S608
+    assert denied(engine, "UPDATE prediction_logs SET feedback_label = 'positive'")
+
+
+def test_drift_monitor_raises_and_closes_alerts_and_describes_data(log_in: LogIn) -> None:
+    engine = log_in("drift_monitor")
+    alert = {"kind": "drift", "cause": "tokens", "severity": "warning", "message": "m", "details": {}}
+    with transaction(engine) as session:
+        repositories.count_predictions(session)
+        repositories.raise_alert(session, **alert)
+        raised = repositories.raise_alert(session, **alert)
+        repositories.mark_notified(session, raised.id)
+        repositories.resolve_alert(session, kind="drift", cause="tokens")
+        for _ in range(2):
+            repositories.record_dataset_metrics(
+                session, dataset="d", fingerprint="f", split="test", rows=1, metrics={}
+            )
+
+
+def test_drift_monitor_touches_neither_predictions_nor_deployments(log_in: LogIn) -> None:
+    engine = log_in("drift_monitor")
+    assert denied(engine, "UPDATE prediction_logs SET feedback_label = 'positive'")
+    assert denied(engine, "INSERT INTO model_deployments DEFAULT VALUES")
+    assert denied(engine, "DELETE FROM monitoring_alerts")
+
+
+def test_registrar_records_runs_data_and_deployments(log_in: LogIn) -> None:
+    engine = log_in("registrar")
+    run = {"run_id": "r", "experiment": "e", "status": "FINISHED", "parameters": {}, "metrics": {}}
+    for _ in range(2):
+        with transaction(engine) as session:
+            repositories.record_experiment_run(session, **run, started_at=datetime.now(UTC))
+            repositories.record_dataset_metrics(
+                session, dataset="d", fingerprint="f", split="test", rows=1, metrics={}
+            )
+            repositories.record_deployment(session, deployment(deployment_type="candidate"))
+            repositories.record_deployment(session, deployment(function_version="2"))
+    with transaction(engine) as session:
+        assert repositories.deployment_before(session, 3) is not None
+
+
+def test_registrar_cannot_rewrite_history_nor_read_what_people_wrote(log_in: LogIn) -> None:
+    engine = log_in("registrar")
+    for change in ("model_version = 'v2'", "deployment_type = 'shadow'", "deployed_by = 'somebody else'"):
+        assert denied(engine, f"UPDATE model_deployments SET {change}")  # noqa: S608
+    assert not denied(engine, "UPDATE model_deployments SET is_active = false, retired_at = now()")
+    assert denied(engine, "DELETE FROM model_deployments")
+    assert denied(engine, "SELECT * FROM prediction_logs")
+
+
+@pytest.mark.parametrize("login", LOGINS)
+def test_no_login_makes_drops_or_empties_anything(log_in: LogIn, login: str) -> None:
+    engine = log_in(login)
+    for table in TABLES:
+        assert denied(engine, f"DROP TABLE {table}")
+        assert denied(engine, f"TRUNCATE {table}")
+        assert denied(engine, f"ALTER TABLE {table} ADD COLUMN extra text")
+    for statement in (
+        "CREATE TABLE public.mine (a int)",
+        "CREATE TEMPORARY TABLE mine (a int)",
+        "CREATE SCHEMA mine",
+        "CREATE ROLE mine",
+        "SELECT * FROM alembic_version",
+        "UPDATE alembic_version SET version_num = '0001'",
+        "SELECT * FROM prediction_logs_default",
+        "SELECT * FROM pg_authid",
+        "COPY prediction_logs TO PROGRAM 'cat'",
+    ):
+        assert denied(engine, statement), statement
+
+
+@pytest.mark.parametrize("login", LOGINS)
+def test_a_new_table_or_sequence_is_nobodys_until_a_migration_says_so(
+    log_in: LogIn, database: Engine, login: str
+) -> None:
+    with database.begin() as connection:
+        connection.execute(text("CREATE TABLE later (a int)"))
+        connection.execute(text("CREATE SEQUENCE numbers"))
+        refresh_logins(connection)
+    engine = log_in(login)
+    assert denied(engine, "SELECT * FROM later")
+    assert denied(engine, "SELECT nextval('numbers')")
+
+
+def privileges(connection: Connection) -> list[tuple[str, ...]]:
+    query = (
+        "SELECT grantee, table_name, privilege_type FROM information_schema.role_table_grants "
+        "WHERE grantee = ANY(:logins) UNION ALL "
+        "SELECT grantee, table_name || '.' || column_name, privilege_type "
+        "FROM information_schema.role_column_grants WHERE grantee = ANY(:logins) ORDER BY 1, 2, 3"
+    )
+    return [tuple(row) for row in connection.execute(text(query), {"logins": list(LOGINS)})]
+
+
+def test_a_refresh_changes_nothing_and_takes_back_what_was_granted_beyond(
+    log_in: LogIn, database: Engine
+) -> None:
+    with database.begin() as connection:
+        before = privileges(connection)
+        connection.execute(text("GRANT DELETE ON prediction_logs TO reports"))
+        connection.execute(text("GRANT UPDATE (text) ON prediction_logs TO log_writer"))
+        assert privileges(connection) != before
+        refresh_logins(connection)
+        assert before and privileges(connection) == before
+
+
+def test_without_rds_there_is_no_token_login_and_with_it_every_login_has_one(
+    log_in: LogIn, database: Engine
+) -> None:
+    members = text(
+        "SELECT m.rolname FROM pg_auth_members a JOIN pg_roles m ON m.oid = a.member "
+        "JOIN pg_roles r ON r.oid = a.roleid WHERE r.rolname = 'rds_iam' ORDER BY 1"
+    )
+    with database.connect() as connection:  # rolled back at the end, and the role with it
+        assert connection.execute(members).scalars().all() == []
+        connection.execute(text("CREATE ROLE rds_iam"))
+        refresh_logins(connection)
+        assert connection.execute(members).scalars().all() == sorted(LOGINS)
+
+
+def test_only_the_logins_asked_for_are_made(empty_database: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_LOGINS", "reports, log_writer")
+    assert handler({"action": "upgrade"}, None)["logins"] == ["reports", "log_writer"]
+    with empty_database.connect() as connection:
+        assert {grantee for grantee, *_ in privileges(connection)} == {"log_writer", "reports"}
+
+
+def test_a_login_that_nobody_knows_is_refused(
+    empty_database: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_LOGINS", "reports,postgres")
+    with pytest.raises(ConfigurationError, match="DATABASE_LOGINS"):
+        settings()

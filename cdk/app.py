@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import aws_cdk as cdk
+import cdk_nag
 from constructs import Construct
 
 from cdk.data import DataStack
@@ -61,6 +62,7 @@ def main() -> None:
     app = make_app(Path(os.environ.get("CDK_OUTDIR", "cdk.out")))
     environment = chosen_environment(app)
     add_stacks(app, environment)
+    cdk.Validations.of(app).add_plugins(cdk_nag.AwsSolutionsChecks(app, verbose=True))
     cdk.Tags.of(app).add("application", "sentiment")
     cdk.Tags.of(app).add("environment", environment.name)
     app.synth()

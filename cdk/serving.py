@@ -1,75 +1,155 @@
-"""From a request to a row: the HTTP API, the function that predicts, the queue, the function that stores."""
+"""From a request to a row: the HTTP API, the function that predicts, the queue, the function that stores.
+
+How traffic moves to a new version is releases.py.
+"""
 
 from typing import Any
 
 import aws_cdk as cdk
-from aws_cdk import aws_apigatewayv2 as apigateway
+from aws_cdk import aws_applicationautoscaling as scaling
 from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_cognito as cognito
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_event_sources as sources
+from aws_cdk import aws_secretsmanager as secrets
 from aws_cdk import aws_sqs as sqs
-from aws_cdk.aws_apigatewayv2_integrations import HttpLambdaIntegration
 from constructs import Construct
 
+from cdk.alarms import alarm, each_minute
 from cdk.data import DataStack
 from cdk.environments import Environment
+from cdk.gateway import Gateway
+from cdk.identity import Identity
 from cdk.packaging import image_function, zip_function
+from cdk.releases import Releases
+
+MODEL_DIR = "/var/task/model"  # where functions/Dockerfile puts the artefact
+API_SECONDS = 29  # API Gateway gives up after 30
+WRITER_SECONDS = 30
 
 
 class ServingStack(cdk.Stack):
-    """API, queue, writer and reports."""
+    """API, queue, writer and reports, and the alarms on them."""
 
     def __init__(
         self, scope: Construct, id: str, *, environment: Environment, data: DataStack, **stack: Any
     ) -> None:
         super().__init__(scope, id, **stack)
-        self.alarms: list[cloudwatch.Alarm] = []
-        self.user_pool: cognito.UserPool | None = None
-        self.dead_letter_queue = sqs.Queue(
-            self,
-            "Dead",
-            enforce_ssl=True,
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
-            retention_period=cdk.Duration.days(14),
-        )
-        self.queue = sqs.Queue(
-            self,
+        self.environment_settings = environment
+        self.data = data
+        self.dead_letter_queue = self._queue("DeadLetters", retention_period=cdk.Duration.days(14))
+        self.queue = self._queue(
             "Facts",
-            enforce_ssl=True,
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
-            visibility_timeout=cdk.Duration.seconds(180),
+            # AWS's advice for Lambda: six times the consumer's timeout, and the batching window.
+            visibility_timeout=cdk.Duration.seconds(6 * WRITER_SECONDS + environment.writer_window_seconds),
+            retention_period=cdk.Duration.days(14),  # how long Postgres may be away
             dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letter_queue, max_receive_count=5),
         )
-        self.api = image_function(
+        self.api = self._api()
+        self.live = self._live()
+        self.log_writer = self._log_writer()
+        self.reports = self._reader("Reports", "reports")
+        identity = Identity(self, "Identity", environment=environment) if environment.authorize else None
+        self.user_pool = identity.user_pool if identity else None
+        gateway = Gateway(
+            self,
+            "Gateway",
+            environment=environment,
+            functions={"api": self.live, "reports": self.reports},
+            identity=identity,
+        )
+        self.http_api = gateway.api
+        releases = Releases(
+            self,
+            "Releases",
+            environment=environment,
+            api=self.api,
+            live=self.live,
+            server_errors=gateway.api.metric_server_error(),
+            queue=self.queue,
+            dead_letter_queue=self.dead_letter_queue,
+            registrar=data.registrar,
+            topic=data.alert_topic,
+        )
+        self.alarms = [*releases.alarms, *self._alarms()]
+        self._outputs(identity, releases)
+
+    def _queue(self, id: str, **extra: Any) -> sqs.Queue:
+        """Make a queue under SQS's own key: a lost key of ours must not close queue and bucket together."""
+        return sqs.Queue(self, id, encryption=sqs.QueueEncryption.SQS_MANAGED, enforce_ssl=True, **extra)
+
+    def _api(self) -> lambda_.DockerImageFunction:
+        environment, bucket = self.environment_settings, self.data.artefacts
+        hash_key = (
+            None
+            if environment.privacy_mode == "full"
+            else secrets.Secret(
+                self,
+                "InputHashKey",
+                description="HMAC key of input_hash; a new one makes equal texts look different from before",
+                encryption_key=self.data.key,
+                generate_secret_string=secrets.SecretStringGenerator(
+                    password_length=64, exclude_punctuation=True
+                ),
+            )
+        )
+        function = image_function(
             self,
             "Api",
             folder="api",
             environment=environment,
             settings={
-                "MODEL_DIR": "/var/task/model",
+                "MODEL_DIR": MODEL_DIR,
                 "QUEUE_URL": self.queue.queue_url,
-                "UNSENT_BUCKET": data.artefacts.bucket_name,
+                "UNSENT_BUCKET": bucket.bucket_name,
                 "PRIVACY_MODE": environment.privacy_mode,
+                **({"INPUT_HASH_KEY_SECRET_ARN": hash_key.secret_arn} if hash_key else {}),
             },
             memory_mb=environment.api_memory_mb,
-            timeout_seconds=29,
+            timeout_seconds=API_SECONDS,
+            reserved_concurrent_executions=environment.api_concurrency,
+            snap_start=lambda_.SnapStartConf.ON_PUBLISHED_VERSIONS
+            if environment.start == "snapstart"
+            else None,
         )
-        self.queue.grant_send_messages(self.api)
-        data.artefacts.grant_put(self.api, "unsent/*")
-        self.live = lambda_.Alias(self, "Live", alias_name="live", version=self.api.current_version)
-        self.log_writer = zip_function(
+        self.queue.grant(function, "sqs:SendMessage", "sqs:GetQueueAttributes")
+        bucket.grant_put(function, "unsent/*")
+        # /health asks whether the bucket is there, which takes the right to list it.
+        function.add_to_role_policy(
+            iam.PolicyStatement(actions=["s3:ListBucket"], resources=[bucket.bucket_arn])
+        )
+        if hash_key:
+            hash_key.grant_read(function)
+        return function
+
+    def _live(self) -> lambda_.Alias:
+        """Point `live` at the current version; instances are kept ready where the environment pays for it."""
+        environment = self.environment_settings
+        keep_ready = environment.start == "provisioned"
+        hours = environment.provisioned_hours
+        count = environment.provisioned_instances
+        live = lambda_.Alias(
             self,
-            "LogWriter",
-            folder="log_writer",
-            environment=environment,
-            settings={},
-            memory_mb=512,
-            timeout_seconds=30,
-            data=data,
-            user="log_writer",
+            "Live",
+            alias_name="live",
+            version=self.api.current_version,
+            provisioned_concurrent_executions=count if keep_ready and not hours else None,
         )
-        self.log_writer.add_event_source(
+        if keep_ready and hours:
+            target = live.add_auto_scaling(min_capacity=0, max_capacity=count)
+            for id, hour, ready in (("Morning", hours[0], count), ("Evening", hours[1], 0)):
+                target.scale_on_schedule(
+                    id,
+                    schedule=scaling.Schedule.cron(hour=str(hour), minute="0"),
+                    min_capacity=ready,
+                    max_capacity=ready,
+                )
+        return live
+
+    def _log_writer(self) -> lambda_.Function:
+        environment = self.environment_settings
+        function = self._reader("LogWriter", "log_writer", timeout_seconds=WRITER_SECONDS)
+        function.add_event_source(
             sources.SqsEventSource(
                 self.queue,
                 batch_size=environment.writer_batch,
@@ -78,19 +158,69 @@ class ServingStack(cdk.Stack):
                 report_batch_item_failures=True,
             )
         )
-        self.reports = zip_function(
+        return function
+
+    def _reader(self, id: str, folder: str, timeout_seconds: int = API_SECONDS) -> lambda_.Function:
+        """Make a function that needs Postgres and nothing else, and logs in under its folder's name."""
+        return zip_function(
             self,
-            "Reports",
-            folder="reports",
-            environment=environment,
+            id,
+            folder=folder,
+            environment=self.environment_settings,
             settings={},
             memory_mb=512,
-            timeout_seconds=29,
-            data=data,
-            user="reports",
+            timeout_seconds=timeout_seconds,
+            data=self.data,
+            user=folder,
         )
-        self.http_api = apigateway.HttpApi(self, "HttpApi")
-        self.http_api.add_routes(path="/{proxy+}", integration=HttpLambdaIntegration("ToApi", self.live))
-        self.http_api.add_routes(
-            path="/reports/{proxy+}", integration=HttpLambdaIntegration("ToReports", self.reports)
-        )
+
+    def _alarms(self) -> list[cloudwatch.Alarm]:
+        """Watch what a release of the API cannot break, so that it rolls nothing back."""
+        topic = self.data.alert_topic
+        return [
+            alarm(
+                self,
+                "DeadLettersAlarm",
+                metric=each_minute(
+                    self.dead_letter_queue.metric_approximate_number_of_messages_visible(), "Maximum"
+                ),
+                threshold=1,
+                what="Facts that the writer could not store wait in the dead-letter queue.",
+                anchor="dead-letters",
+                topic=topic,
+            ),
+            alarm(
+                self,
+                "WriterErrorsAlarm",
+                metric=each_minute(self.log_writer.metric_errors(), "Sum"),
+                threshold=1,
+                periods=5,
+                what="The log writer has failed for five minutes; facts pile up in the queue.",
+                anchor="writer-errors",
+                topic=topic,
+            ),
+            alarm(
+                self,
+                "ReportsErrorsAlarm",
+                metric=each_minute(self.reports.metric_errors(), "Sum"),
+                threshold=1,
+                periods=3,
+                what="The reports function fails.",
+                anchor="reports-errors",
+                topic=topic,
+            ),
+        ]
+
+    def _outputs(self, identity: Identity | None, releases: Releases) -> None:
+        outputs = {
+            "ApiUrl": self.http_api.api_endpoint,
+            "ApiFunction": self.api.function_name,
+            "QueueUrl": self.queue.queue_url,
+            "DeadLetterQueueUrl": self.dead_letter_queue.queue_url,
+            "ReleaseApplication": releases.group.application.application_name,
+            "ReleaseGroup": releases.group.deployment_group_name,
+        }
+        if identity:
+            outputs |= {"TokenUrl": identity.token_url, "ClientId": identity.client.user_pool_client_id}
+        for name, value in outputs.items():
+            cdk.CfnOutput(self, name, value=value)

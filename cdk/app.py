@@ -18,6 +18,7 @@ from cdk.data import DataStack
 from cdk.environments import ENVIRONMENTS, Environment
 from cdk.layers import ROOT
 from cdk.serving import ServingStack
+from cdk.training import TrainingStack
 
 
 def make_app(outdir: Path | None = None, **context: Any) -> cdk.App:
@@ -55,6 +56,8 @@ def add_stacks(scope: Construct, environment: Environment) -> None:
 
     data = DataStack(scope, "Data", **place("data"))
     ServingStack(scope, "Serving", data=data, **place("serving"))
+    if (ROOT / "training" / "Dockerfile").exists():
+        TrainingStack(scope, "Training", data=data, **place("training"))
 
 
 def main() -> None:

@@ -60,11 +60,13 @@ class Environment:
     drift_every_hours: int = 1
     on_drift: Literal["notify", "retrain"] = "notify"  # retrain adds a Step Functions endpoint to the network
 
-    # Training. Seconds and dollars are caps: a job is stopped at the first.
+    # Training. Seconds and dollars are caps of each job: it is stopped at the first.
     training_instance: str = "ml.g5.xlarge"
     training_instances: int = 1  # above one, fine-tuning is distributed by torchrun
     export_instance: str = "ml.m5.xlarge"
     training_spot: bool = True
+    training_spot_wait_seconds: int = 2 * 3600  # beyond the cap; then the job goes on on demand
+    training_internet: bool = False  # True lets jobs download models and data sets of the hub
     training_max_seconds: int = 4 * 3600
     training_max_dollars: float = 10.0
     training_schedule: str | None = None  # EventBridge Scheduler expression, such as "rate(30 days)"

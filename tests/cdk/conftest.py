@@ -1,0 +1,3 @@
+from tests.fixtures.step_functions import cloud
+
+__all__ = ["cloud"]

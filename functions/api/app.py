@@ -23,11 +23,15 @@ DESCRIPTION = (
 
 def create_parts(settings: ApiSettings) -> Parts:
     """Load the model and make what the routes need; raises ModelError when the artefact is not whole."""
-    classifier = Classifier(
-        load_artifact(settings.model_dir), threads=settings.threads, cache_entries=settings.cache_entries
+    artifact = load_artifact(settings.model_dir)
+    classifier = Classifier(artifact, threads=settings.threads, cache_entries=settings.cache_entries)
+    return Parts(
+        settings=settings,
+        classifier=classifier,
+        outbox=Outbox(queue_url=settings.queue_url, unsent_bucket=settings.unsent_bucket),
+        figures=Figures(classifier.card),
+        golden=artifact.golden,
     )
-    outbox = Outbox(queue_url=settings.queue_url, unsent_bucket=settings.unsent_bucket)
-    return Parts(settings=settings, classifier=classifier, outbox=outbox, figures=Figures(classifier.card))
 
 
 def create_app(parts: Parts) -> FastAPI:

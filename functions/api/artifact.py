@@ -49,11 +49,12 @@ class Card(BaseModel):
 
 
 class Artifact(NamedTuple):
-    """A verified artefact; `model` and `tokenizer` are the very bytes that were hashed."""
+    """A verified artefact; its files are the very bytes that were hashed."""
 
     card: Card
     model: bytes
     tokenizer: bytes
+    golden: bytes | None = None  # `golden.py` reads it when asked; artefacts of older exports have none
 
 
 def read_card(path: Path) -> Card:
@@ -91,4 +92,4 @@ def load_artifact(folder: Path) -> Artifact:
     folder = folder.resolve()
     card = read_card(folder / "model.json")
     contents = {name: read_verified(folder / name, record) for name, record in card.files.items()}
-    return Artifact(card, contents["model.onnx"], contents["tokenizer.json"])
+    return Artifact(card, contents["model.onnx"], contents["tokenizer.json"], contents.get("golden.json"))

@@ -88,9 +88,11 @@ class Classifier:
 
     def predict(self, text: str) -> Prediction:
         """Classify one text and time it; identical texts may be answered from memory, and timed as such."""
-        start = time.perf_counter()
-        prediction = self._remembered(text)
-        return prediction._replace(inference_time_ms=(time.perf_counter() - start) * 1000)
+        return _timed(self._remembered, text)
+
+    def compute(self, text: str) -> Prediction:
+        """Classify one text and time it, neither from memory nor into it."""
+        return _timed(self._classify, text)
 
     def predict_all(self, texts: Iterable[str]) -> dict[str, Prediction]:
         """Classify each distinct text once, exactly as `predict` would, shortest first."""
@@ -107,6 +109,12 @@ class Classifier:
             tokens=encoded.tokens,
             truncated=encoded.truncated,
         )
+
+
+def _timed(classify: Callable[[str], Prediction], text: str) -> Prediction:
+    start = time.perf_counter()
+    prediction = classify(text)
+    return prediction._replace(inference_time_ms=(time.perf_counter() - start) * 1000)
 
 
 def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:

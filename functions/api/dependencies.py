@@ -19,6 +19,7 @@ class Parts:
     classifier: Classifier
     outbox: Outbox
     figures: Figures
+    golden: bytes | None = None
 
 
 async def get_parts(request: Request) -> Parts:

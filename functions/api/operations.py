@@ -2,12 +2,14 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, HTTPException, Response
 from sentiment.exceptions import ModelError
 from sentiment.logging import logger
 
 from functions.api.dependencies import NeedsParts
-from functions.api.schemas import HealthAnswer
+from functions.api.golden import read_golden
+from functions.api.privacy import storable_text
+from functions.api.schemas import ErrorAnswer, HealthAnswer
 from functions.api.settings import SERVICE
 
 router = APIRouter(tags=["operations"])
@@ -38,6 +40,22 @@ async def health(response: Response, parts: NeedsParts) -> HealthAnswer:
 async def model(parts: NeedsParts) -> dict[str, Any]:
     """Return the model card: version, labels, data, metrics, and how the model was exported."""
     return parts.classifier.card.model_dump(mode="json")
+
+
+@router.get("/model/golden", responses={404: {"model": ErrorAnswer}})
+async def golden(parts: NeedsParts) -> dict[str, Any]:
+    """Return the held-out reviews that every release repeats, with what the model decides on them.
+
+    Their texts are the training data's, so the privacy mode lets through as much of them as of others.
+    """
+    if parts.golden is None:
+        raise HTTPException(404, "This artefact has no golden reviews; a newer export has")
+    mode = parts.settings.privacy_mode
+    reviews = [
+        review.model_dump() | {"text": storable_text(review.text, mode)}
+        for review in read_golden(parts.golden)
+    ]
+    return {"model_version": parts.classifier.card.model_version, "reviews": reviews}
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import NoDecode
+from sentiment.deployments import deployment_id_of
 from sentiment.settings import Secret, Settings, read_settings
 
 SERVICE = "api"  # how logs and metrics call this function
@@ -20,6 +21,17 @@ def usable_cpus() -> int:
     """Count the CPUs this process may run on, which a container can limit below what the machine has."""
     affinity = getattr(os, "sched_getaffinity", None)  # Linux only
     return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def own_deployment() -> UUID | None:
+    """Return the id of the Lambda version that runs this, None when nobody published it.
+
+    A version's number is fixed when it is published, before a SnapStart snapshot is taken of this process.
+    """
+    version = os.environ.get("AWS_LAMBDA_FUNCTION_VERSION", "")
+    if not version.isdecimal():
+        return None
+    return deployment_id_of(os.environ["AWS_REGION"], os.environ["AWS_LAMBDA_FUNCTION_NAME"], version)
 
 
 class ApiSettings(Settings):
@@ -37,7 +49,10 @@ class ApiSettings(Settings):
     input_hash_key: Secret | None = Field(
         default=None, description="HMAC key of input_hash; required unless PRIVACY_MODE is full."
     )
-    deployment_id: UUID | None = None
+    deployment_id: UUID | None = Field(
+        default_factory=own_deployment,
+        description="Row of model_deployments that answers; default: this Lambda version's.",
+    )
     threads: int = Field(default_factory=usable_cpus, ge=1, description="Inference threads: one per vCPU.")
     cache_entries: int = Field(
         default=256, ge=0, description="Answers one warm instance remembers; 0 is none."

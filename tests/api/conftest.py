@@ -66,12 +66,14 @@ def variables(aws: SimpleNamespace, tiny_artifact: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def make_api(aws: SimpleNamespace, variables: dict[str, str], classifier: Classifier) -> Callable[..., Api]:
+def make_api(
+    aws: SimpleNamespace, variables: dict[str, str], artifact: Artifact, classifier: Classifier
+) -> Callable[..., Api]:
     def make(classifier: Classifier = classifier, **settings: Any) -> Api:
         lower = {name.lower(): value for name, value in variables.items()}
         values = ApiSettings(_env_file=None, **(lower | settings))
         outbox = Outbox(queue_url=values.queue_url, unsent_bucket=values.unsent_bucket)
-        return Api(Parts(values, classifier, outbox, Figures(classifier.card)), aws)
+        return Api(Parts(values, classifier, outbox, Figures(classifier.card), artifact.golden), aws)
 
     return make
 

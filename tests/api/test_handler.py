@@ -51,6 +51,7 @@ def test_every_event_is_answered_with_nothing_but_the_groups_own_packages(
         "api_health": 200,
         "api_metrics": 200,
         "api_model": 200,
+        "api_model_golden": 200,
         "api_predict": 200,
         "api_predict_batch": 200,
     }

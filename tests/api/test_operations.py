@@ -130,6 +130,7 @@ def test_the_openapi_document_is_complete_and_its_examples_are_true(api: Api) ->
         "/predictions/{prediction_id}/feedback",
         "/health",
         "/model",
+        "/model/golden",
         "/metrics",
     }
     for operations in document["paths"].values():

@@ -1,0 +1,110 @@
+"""The held-out rows that the artefact carries: what traffic should look like to this model.
+
+Whatever keeps them from being read raises MonitorError, so that people hear of it.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from sqlalchemy import Row
+
+from functions.drift_monitor.failures import MonitorError
+from functions.drift_monitor.features import tabulate
+
+FILE = "reference.parquet"
+COLUMNS = {
+    "text": pa.types.is_string,
+    "characters": pa.types.is_integer,
+    "tokens": pa.types.is_integer,
+    "truncated": pa.types.is_boolean,
+    "sentiment": pa.types.is_string,
+    "confidence": pa.types.is_floating,
+    "probabilities": pa.types.is_list,
+}
+MEND = "build the monitor's image from a whole artefact"
+
+
+class FileRecord(BaseModel):
+    """What a file hashed to when it was exported."""
+
+    sha256: str
+
+
+class Card(BaseModel):
+    """The part of the model card that monitoring depends on."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, protected_namespaces=())
+
+    model_version: str = Field(min_length=1)
+    labels: list[str] = Field(min_length=2)
+    files: dict[str, FileRecord]
+    mlflow_run_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A verified reference: its model's card, and a table with one column per feature."""
+
+    card: Card
+    table: pd.DataFrame
+
+
+def read_reference(folder: Path) -> Reference:
+    """Read and verify card and reference; raises MonitorError saying what is wrong with which file."""
+    card_path, path = folder / "model.json", folder / FILE
+    for needed in (card_path, path):
+        if not needed.is_file():
+            raise MonitorError("reference", f"{needed} is missing: {MEND}")
+    try:
+        card = Card.model_validate_json(card_path.read_bytes())
+    except ValidationError as error:
+        fields = ", ".join(".".join(map(str, problem["loc"])) or "card" for problem in error.errors())
+        raise MonitorError("reference", f"{card_path} is not a model card ({fields}): {MEND}") from None
+    content = path.read_bytes()
+    if FILE not in card.files or hashlib.sha256(content).hexdigest() != card.files[FILE].sha256:
+        raise MonitorError("reference", f"{path} is not the file its card vouches for: {MEND}")
+    try:
+        read = pq.read_table(pa.BufferReader(content))
+    except pa.ArrowException as error:
+        raise MonitorError("reference", f"{path} cannot be read ({type(error).__name__}): {MEND}") from None
+    return Reference(card, _tabulate(read, card.labels, path))
+
+
+def tabulate_logged(rows: Sequence[Row[Any]], labels: Sequence[str]) -> pd.DataFrame:
+    """Return logged predictions as a table of features; raises MonitorError when their labels are others."""
+    known = set(labels)
+    if foreign := sum(row.probabilities.keys() != known for row in rows):
+        raise MonitorError(
+            "schema",
+            f"{foreign} of {len(rows)} logged predictions have other labels than the model card, which has "
+            f"{', '.join(labels)}; the API and the monitor were built from different artefacts",
+        )
+    probabilities = np.array([[row.probabilities[label] for label in labels] for row in rows])
+    names = tuple(COLUMNS)[:-1]
+    return tabulate({name: [getattr(row, name) for row in rows] for name in names}, probabilities)
+
+
+def _tabulate(read: pa.Table, labels: Sequence[str], path: Path) -> pd.DataFrame:
+    types = {field.name: field.type for field in read.schema}
+    if wrong := [name for name, fits in COLUMNS.items() if name not in types or not fits(types[name])]:
+        raise MonitorError("schema", f"{path} lacks {', '.join(wrong)} or has it as another type: {MEND}")
+    columns = {name: read.column(name).to_pylist() for name in COLUMNS}
+    probabilities = columns.pop("probabilities")
+    if not probabilities or any(row is None or len(row) != len(labels) for row in probabilities):
+        raise MonitorError("schema", f"{path} has rows without one probability per label: {MEND}")
+    if foreign := set(columns["sentiment"]) - set(labels):
+        raise MonitorError("schema", f"{path} has {len(foreign)} labels that its card does not have: {MEND}")
+    return tabulate(columns, _matrix(probabilities))
+
+
+def _matrix(rows: Sequence[Sequence[float]]) -> NDArray[np.float64]:
+    return np.array(rows, dtype=np.float64)

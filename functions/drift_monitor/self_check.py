@@ -1,0 +1,54 @@
+"""The monitor's test of itself, on every run: would it see a shift that nobody could miss, and only that.
+
+A monitor that detects nothing looks exactly like calm traffic, whatever the reason: thresholds that a tiny
+reference drove up, a library that changed its mind, a setting.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from functions.drift_monitor.comparison import Verdict, compare
+from functions.drift_monitor.failures import MonitorError
+from functions.drift_monitor.features import Feature
+
+KEPT = 0.25  # of the lengths, and of the distance to certainty or to ignorance, whichever is farther
+
+
+def check_detection(
+    reference: pd.DataFrame, thresholds: Mapping[Feature, float], *, rows: int, drift_threshold: float
+) -> None:
+    """Raise MonitorError unless a shifted sample is drift by each verdict and the reference by none."""
+    drawn = reference.iloc[np.random.default_rng(1).integers(len(reference), size=rows)]
+    missed = _wrong(compare(reference, shifted(drawn), thresholds, drift_threshold=drift_threshold), True)
+    imagined = _wrong(compare(reference, reference, thresholds, drift_threshold=drift_threshold), False)
+    if missed or imagined:
+        raise MonitorError(
+            "self_check",
+            "the monitor cannot be trusted: "
+            + (f"it sees no {missed} where every feature was moved far" if missed else "")
+            + (" and " if missed and imagined else "")
+            + (f"it sees {imagined} in the reference itself" if imagined else "")
+            + f" (at {rows} rows, a threshold is {max(thresholds.values()):.2f}); nothing it says of traffic "
+            "counts until this is mended",
+        )
+
+
+def _wrong(verdicts: tuple[Verdict, ...], expected: bool) -> str:
+    names = (verdict.name.replace("_", " ") for verdict in verdicts if verdict.drifted is not expected)
+    return " and no ".join(names) if expected else " and ".join(names)
+
+
+def shifted(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table as it would look if every feature had moved."""
+    moved = table.copy()
+    for length in {"characters", "words", "tokens"} & set(table.columns):
+        moved[length] = np.maximum(1, table[length] * KEPT)
+    moved["truncated"] = not table["truncated"].mean() > 0.5
+    counts = table["sentiment"].value_counts()
+    moved["sentiment"] = counts.index[-1] if len(counts) > 1 else "another label"
+    for number in ("confidence", "entropy"):
+        farther = 0.0 if table[number].mean() > 0.5 else 1.0
+        moved[number] = farther + KEPT * (table[number] - farther)
+    return moved

@@ -1,0 +1,108 @@
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pandas as pd
+import pytest
+from moto import mock_aws
+from sentiment.logging import logger
+from sqlalchemy import Engine
+
+from functions.drift_monitor import alerts, reports, retraining
+from functions.drift_monitor.reference import read_reference
+from functions.drift_monitor.settings import SERVICE
+from tests.drift_monitor.traffic import Row, make_artifact, read_reviews
+from tests.fixtures.postgres import database, empty_database, migrated_template, postgres
+
+__all__ = ["database", "empty_database", "migrated_template", "postgres"]
+
+REFERENCE_ROWS = 1500
+
+
+@pytest.fixture(scope="session")
+def reviews(tmp_path_factory: pytest.TempPathFactory) -> list[Row]:
+    """Some thousand reviews from IMDB."""
+    return read_reviews("imdb", 6000, tmp_path_factory.mktemp("imdb"))
+
+
+@pytest.fixture(scope="session")
+def artifact(tmp_path_factory: pytest.TempPathFactory, reviews: list[Row]) -> Path:
+    """An artefact's folder whose reference are the first of the reviews."""
+    return make_artifact(tmp_path_factory.mktemp("artifact"), reviews[:REFERENCE_ROWS])
+
+
+@pytest.fixture(scope="session")
+def reference(artifact: Path) -> pd.DataFrame:
+    return read_reference(artifact).table
+
+
+@pytest.fixture
+def traffic(reviews: list[Row]) -> list[Row]:
+    """Reviews that are not in the reference."""
+    return reviews[REFERENCE_ROWS:]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def steady_log() -> None:
+    """Make the cached logger before a test that captures output could give it a stream that soon closes."""
+    logger(SERVICE)
+
+
+class Aws:
+    """The topic, bucket and state machine of a test, and what arrived there."""
+
+    def __init__(self) -> None:
+        self.sns, self.sqs, self.s3 = boto3.client("sns"), boto3.client("sqs"), boto3.client("s3")
+        self.step_functions = boto3.client("stepfunctions")
+        self.topic = self.sns.create_topic(Name="alerts")["TopicArn"]
+        self.inbox = self.sqs.create_queue(QueueName="inbox")["QueueUrl"]
+        self.subscribe(self.topic)
+        self.bucket = "reports-of-the-test"
+        location = {"LocationConstraint": "eu-central-1"}
+        self.s3.create_bucket(Bucket=self.bucket, CreateBucketConfiguration=location)
+        definition = '{"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}'
+        self.state_machine = self.step_functions.create_state_machine(
+            name="training", definition=definition, roleArn="arn:aws:iam::123456789012:role/training"
+        )["stateMachineArn"]
+
+    def subscribe(self, topic: str) -> None:
+        found = self.sqs.get_queue_attributes(QueueUrl=self.inbox, AttributeNames=["QueueArn"])
+        self.sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=found["Attributes"]["QueueArn"])
+
+    def received(self) -> list[dict[str, object]]:
+        """Take the messages that subscribers got since the last call, in order."""
+        messages = []
+        while got := self.sqs.receive_message(QueueUrl=self.inbox, MaxNumberOfMessages=10).get("Messages"):
+            for message in got:
+                body = json.loads(message["Body"])
+                attributes = {name: value["Value"] for name, value in body["MessageAttributes"].items()}
+                messages.append({"subject": body["Subject"], "body": body["Message"], **attributes})
+                self.sqs.delete_message(QueueUrl=self.inbox, ReceiptHandle=message["ReceiptHandle"])
+        return messages
+
+    def executions(self) -> list[str]:
+        listed = self.step_functions.list_executions(stateMachineArn=self.state_machine)["executions"]
+        return [execution["name"] for execution in listed]
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    clients = (alerts.sns, reports.s3, retraining.step_functions)
+    with mock_aws():
+        for client in clients:
+            client.cache_clear()
+        yield Aws()
+    for client in clients:
+        client.cache_clear()
+
+
+@pytest.fixture
+def monitored(database: Engine, aws: Aws, artifact: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
+    """A database, topic, bucket and artefact that the handler's environment points to."""
+    monkeypatch.setenv("MODEL_DIR", str(artifact))
+    monkeypatch.setenv("ALERT_TOPIC_ARN", aws.topic)
+    monkeypatch.setenv("REPORT_BUCKET", aws.bucket)
+    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "ServerlessSentiment")
+    return database

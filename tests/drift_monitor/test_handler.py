@@ -1,0 +1,379 @@
+import json
+import logging
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sentiment.database.models import DatasetMetric, MonitoringAlert
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from functions.drift_monitor.handler import handler
+from tests.drift_monitor.conftest import Aws
+from tests.drift_monitor.traffic import NOW, VERSION, Row, cut, one_sided, serve
+
+AT = {"scheduled_at": NOW.isoformat()}
+
+
+def alerts(database: Engine) -> dict[tuple[str, str], MonitoringAlert]:
+    with Session(database) as session:
+        return {(alert.kind, alert.cause): alert for alert in session.scalars(select(MonitoringAlert))}
+
+
+def emf(output: str) -> dict[str, float]:
+    blobs = [json.loads(line) for line in output.splitlines() if '"_aws"' in line]
+    assert len(blobs) == 1
+    return {name: value[0] for name, value in blobs[0].items() if isinstance(value, list)}
+
+
+def test_calm_traffic_raises_nothing_and_is_recorded(
+    monitored: Engine, aws: Aws, traffic: list[Row], capsys: pytest.CaptureFixture[str]
+) -> None:
+    serve(monitored, traffic[:400])
+
+    answer = handler(AT, None)
+
+    assert answer["judged"] is True
+    assert (alerts(monitored), aws.received()) == ({}, [])
+    with Session(monitored) as session:
+        (run,) = session.scalars(select(DatasetMetric))
+    assert (run.dataset, run.split, run.rows) == ("prediction_logs", "window", 400)
+    assert run.metrics["model_version"] == VERSION
+    assert run.metrics["data_drift"]["drifted"] is run.metrics["prediction_drift"]["drifted"] is False
+    assert emf(capsys.readouterr().out) == {
+        "DriftScore": 0.0,
+        "DriftedFeatures": 0,
+        "WindowRows": 400,
+        "MonitorFailures": 0,
+    }
+
+
+def test_cut_texts_are_data_drift_and_no_prediction_drift(
+    monitored: Engine, aws: Aws, traffic: list[Row]
+) -> None:
+    serve(monitored, cut(traffic[:400], words=60))
+
+    answer = handler(AT, None)
+
+    assert answer["data_drift"]["score"] == 1.0
+    ((key, alert),) = alerts(monitored).items()
+    assert key == ("data_drift", VERSION)
+    assert (alert.severity, alert.resolved_at) == ("warning", None)
+    assert alert.notified_at is not None
+    (message,) = aws.received()
+    assert (message["kind"], message["severity"], message["status"]) == ("data_drift", "warning", "open")
+    assert message["subject"] == "Data drift: 4 of 4 input features moved, most of all truncated"
+    body = str(message["body"])
+    assert "- words: median 1" in body and "-> median 60 (" in body
+    assert "- truncated: 3" in body and "% -> 0% (PSI" in body
+    assert "Predictions: 400\n" in body
+    assert f"Model: {VERSION} (MLflow run run-of-the-tests)" in body
+    assert "What to do: docs/operations.md#drift" in body
+    assert "Open since 20" in body
+
+
+def test_the_report_in_s3_opens_and_tells_the_same_figures(
+    monitored: Engine, aws: Aws, traffic: list[Row]
+) -> None:
+    serve(monitored, cut(traffic[:400], words=60))
+
+    answer = handler(AT, None)
+
+    bucket, _, key = answer["report_uri"].removeprefix("s3://").partition("/")
+    assert (bucket, key) == (aws.bucket, f"reports/drift/{NOW:%Y/%m/%d/%H%M%S}-{VERSION}.html")
+    stored = aws.s3.get_object(Bucket=bucket, Key=key)
+    page = stored["Body"].read().decode()
+    assert stored["ContentType"] == "text/html; charset=utf-8"
+    assert page.lstrip().startswith("<html>") or "<!doctype" in page[:200].lower()
+    for feature in ("characters (log10)", "truncated", "entropy"):
+        assert feature in page
+    assert "Drift is detected for 57.1" in page or "0.571" in page
+    some_text = " ".join(traffic[0]["text"].split()[:12])
+    assert some_text not in page
+    assert str(answer["report_uri"]) in str(aws.received()[0]["body"])
+
+
+def test_another_mix_of_answers_is_prediction_drift_and_no_data_drift(
+    monitored: Engine, aws: Aws, traffic: list[Row]
+) -> None:
+    serve(monitored, one_sided(traffic, 0.85, size=600))
+
+    handler(AT, None)
+
+    assert set(alerts(monitored)) == {("prediction_drift", VERSION)}
+    (message,) = aws.received()
+    assert message["subject"] == "Prediction drift: 1 of 3 output features moved, most of all sentiment"
+    assert "85% negative, 15% positive" in str(message["body"])
+
+
+def test_people_are_told_once_and_told_when_it_is_over(
+    monitored: Engine, aws: Aws, traffic: list[Row]
+) -> None:
+    serve(monitored, cut(traffic[:300], words=30))
+    for _ in range(3):
+        handler(AT, None)
+    assert [message["status"] for message in aws.received()] == ["open"]
+
+    later = NOW + timedelta(hours=25)
+    serve(monitored, traffic[:300], until=later)
+    handler({"scheduled_at": later.isoformat()}, None)
+
+    assert alerts(monitored)["data_drift", VERSION].resolved_at is not None
+    (message,) = aws.received()
+    assert (message["status"], message["severity"]) == ("resolved", "info")
+    assert message["subject"] == "Over: data drift"
+    assert "It was: Data drift: 4 of 4" in str(message["body"])
+    handler({"scheduled_at": later.isoformat()}, None)
+    assert aws.received() == []
+
+
+def test_what_sns_refused_is_told_by_the_next_run(
+    monitored: Engine, aws: Aws, traffic: list[Row], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve(monitored, cut(traffic[:300], words=30))
+    aws.sns.delete_topic(TopicArn=aws.topic)
+    with pytest.raises(Exception, match="NotFound"):
+        handler(AT, None)
+    assert alerts(monitored)["data_drift", VERSION].notified_at is None
+
+    topic = aws.sns.create_topic(Name="alerts")["TopicArn"]
+    arn = aws.sqs.get_queue_attributes(QueueUrl=aws.inbox, AttributeNames=["QueueArn"])["Attributes"][
+        "QueueArn"
+    ]
+    aws.sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    handler(AT, None)
+
+    assert [message["kind"] for message in aws.received()] == ["data_drift"]
+
+
+def test_a_repeated_run_overwrites_its_own_figures(monitored: Engine, traffic: list[Row]) -> None:
+    serve(monitored, traffic[:300])
+    assert handler(AT, None) == handler(AT, None)
+    with Session(monitored) as session:
+        assert len(session.scalars(select(DatasetMetric)).all()) == 1
+
+
+def test_hashed_texts_are_judged_without_their_words(monitored: Engine, traffic: list[Row]) -> None:
+    serve(monitored, traffic[:300], text=None)
+    answer = handler(AT, None)
+    assert answer["not_compared"] == ("words",)
+    features = {shift["feature"] for shift in answer["data_drift"]["features"]}
+    assert features == {"characters", "tokens", "truncated"}
+
+
+def test_a_window_over_the_limit_is_sampled_and_says_so(
+    monitored: Engine, aws: Aws, traffic: list[Row], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAXIMUM_ROWS", "1000")
+    serve(monitored, cut(traffic[:1500], words=60))
+    answer = handler(AT, None)
+    assert (answer["rows"], answer["compared"]) == (1500, 1000)
+    assert "Predictions: 1,500, compared by a sample of 1,000\n" in str(aws.received()[0]["body"])
+
+
+def test_rows_of_another_model_are_counted_and_not_compared(monitored: Engine, traffic: list[Row]) -> None:
+    serve(monitored, traffic[:300])
+    serve(monitored, cut(traffic[300:900], words=20), model_version="canary")
+    answer = handler(AT, None)
+    assert (answer["rows"], answer["other_versions"]) == (300, {"canary": 600})
+    assert answer["data_drift"]["drifted"] is False
+
+
+def test_few_rows_are_recorded_but_disturb_nobody(monitored: Engine, aws: Aws, traffic: list[Row]) -> None:
+    serve(monitored, traffic[:50])
+    answer = handler(AT, None)
+    assert (answer["judged"], answer["cause"]) == (False, "too_few_rows")
+    alert = alerts(monitored)["monitor_failure", "too_few_rows"]
+    assert (alert.severity, alert.notified_at) == ("info", None)
+    assert alert.message.endswith(f"hold 50 predictions by {VERSION}; it takes 200 to judge")
+    assert aws.received() == []
+
+
+def test_few_rows_leave_an_open_drift_alert_open(monitored: Engine, aws: Aws, traffic: list[Row]) -> None:
+    serve(monitored, cut(traffic[:300], words=30))
+    handler(AT, None)
+    later = NOW + timedelta(hours=25)
+    serve(monitored, traffic[:10], until=later)
+    handler({"scheduled_at": later.isoformat()}, None)
+    assert alerts(monitored)["data_drift", VERSION].resolved_at is None
+
+
+@pytest.mark.parametrize(
+    ("damage", "cause", "message"),
+    [
+        (lambda folder: (folder / "reference.parquet").unlink(), "reference", "reference.parquet is missing"),
+        (lambda folder: (folder / "model.json").unlink(), "reference", "model.json is missing"),
+        (lambda folder: (folder / "model.json").write_text("{}"), "reference", "not a model card"),
+        (
+            lambda folder: (folder / "reference.parquet").write_bytes(b"PAR1"),
+            "reference",
+            "not the file its card vouches for",
+        ),
+    ],
+)
+def test_a_damaged_reference_is_an_alert_of_its_own(
+    monitored: Engine,
+    aws: Aws,
+    artifact: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    damage: Any,
+    cause: str,
+    message: str,
+) -> None:
+    for file in artifact.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    damage(tmp_path)
+    monkeypatch.setenv("MODEL_DIR", str(tmp_path))
+
+    answer = handler(AT, None)
+
+    assert (answer["judged"], answer["cause"]) == (False, cause)
+    assert message in answer["reason"]
+    assert alerts(monitored)["monitor_failure", cause].severity == "critical"
+    (sent,) = aws.received()
+    assert (sent["kind"], sent["severity"]) == ("monitor_failure", "critical")
+    assert "docs/operations.md#monitor-failure" in str(sent["body"])
+
+
+def test_an_empty_window_is_told_and_over_when_traffic_returns(
+    monitored: Engine, aws: Aws, traffic: list[Row]
+) -> None:
+    assert handler(AT, None)["cause"] == "empty_window"
+    assert [message["kind"] for message in aws.received()] == ["monitor_failure"]
+    serve(monitored, traffic[:300])
+    handler(AT, None)
+    assert [message["subject"] for message in aws.received()] == ["Over: monitor failure"]
+
+
+def test_traffic_of_another_model_only_means_the_monitor_was_left_behind(
+    monitored: Engine, aws: Aws, traffic: list[Row]
+) -> None:
+    serve(monitored, traffic[:300], model_version="20261201-ffffffff")
+    answer = handler(AT, None)
+    assert answer["cause"] == "model_version"
+    assert "20261201-ffffffff but none by 20261123-1a2b3c4d" in answer["reason"]
+    assert len(aws.received()) == 1
+
+
+def test_other_labels_than_the_cards_are_a_mismatch(monitored: Engine, aws: Aws, traffic: list[Row]) -> None:
+    serve(monitored, traffic[:300], probabilities={"bad": 0.2, "good": 0.8})
+    answer = handler(AT, None)
+    assert answer["cause"] == "schema"
+    assert "300 of 300 logged predictions have other labels" in answer["reason"]
+
+
+def test_a_monitor_that_would_miss_the_obvious_fails_loudly(
+    monitored: Engine, aws: Aws, traffic: list[Row], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("functions.drift_monitor.calibration.FLOORS", {True: 50.0, False: 50.0})
+    serve(monitored, traffic[:300])
+
+    with pytest.raises(Exception, match="it sees no data drift and no prediction drift where every feature"):
+        handler(AT, None)
+
+    assert alerts(monitored)["monitor_failure", "self_check"].severity == "critical"
+    assert [message["severity"] for message in aws.received()] == ["critical"]
+
+
+def test_what_nobody_foresaw_is_told_without_its_words_and_raised(
+    monitored: Engine,
+    aws: Aws,
+    traffic: list[Row],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    secret = "words-that-nobody-may-log"
+
+    def explode(*_: object, **__: object) -> None:
+        raise RuntimeError(secret)
+
+    monkeypatch.setattr("functions.drift_monitor.run.compare", explode)
+    serve(monitored, traffic[:300])
+    with pytest.raises(RuntimeError):
+        handler(AT, None)
+    (message,) = aws.received()
+    assert "the run failed (RuntimeError, see the log)" in str(message["body"])
+    assert secret not in str(message) + str([vars(record) for record in caplog.records])
+
+
+def test_when_the_report_cannot_be_stored_the_drift_is_told_all_the_same(
+    monitored: Engine, aws: Aws, traffic: list[Row], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REPORT_BUCKET", "no-such-bucket")
+    serve(monitored, cut(traffic[:300], words=30))
+    handler(AT, None)
+    messages = {message["kind"]: message for message in aws.received()}
+    assert set(messages) == {"data_drift", "monitor_failure"}
+    assert "Report: could not be stored; see the other alert" in str(messages["data_drift"]["body"])
+
+
+def test_drift_starts_a_training_once_per_cooldown_if_the_policy_says_so(
+    monitored: Engine, aws: Aws, traffic: list[Row], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ON_DRIFT", "retrain")
+    monkeypatch.setenv("STATE_MACHINE_ARN", aws.state_machine)
+    serve(monitored, cut(traffic[:300], words=30))
+
+    handler(AT, None)
+    assert aws.executions() == [f"drift-{NOW:%Y%m%dT%H%M%S}"]
+    assert f"Retraining: started as drift-{NOW:%Y%m%d}" in str(aws.received()[0]["body"])
+
+    again = handler({"scheduled_at": (NOW + timedelta(hours=1)).isoformat()}, None)
+    assert again["retraining"].startswith("not started: one began at")
+    assert len(aws.executions()) == 1
+
+    handler({"scheduled_at": (NOW + timedelta(hours=20)).isoformat()}, None)
+    monkeypatch.setenv("RETRAIN_COOLDOWN_HOURS", "19")
+    from functions.drift_monitor.settings import settings
+
+    settings.cache_clear()
+    handler({"scheduled_at": (NOW + timedelta(hours=20)).isoformat()}, None)
+    assert len(aws.executions()) == 2
+
+
+def test_drift_starts_nothing_by_default(monitored: Engine, aws: Aws, traffic: list[Row]) -> None:
+    serve(monitored, cut(traffic[:300], words=30))
+    assert handler(AT, None)["retraining"] is None
+    assert aws.executions() == []
+
+
+def test_no_text_of_a_user_is_logged_or_sent(
+    monitored: Engine,
+    aws: Aws,
+    traffic: list[Row],
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    secret = "words-that-nobody-may-log"
+    serve(monitored, cut(traffic[:300], words=30), text=secret)
+    handler(AT, None)
+    output = capsys.readouterr()
+    logged = str([vars(record) for record in caplog.records]) + output.out + output.err
+    assert "judged" in logged
+    assert secret not in logged + str(aws.received())
+
+
+def test_real_windows_without_a_shift_raise_no_more_alarms_than_stated(
+    reference: Any, traffic: list[Row]
+) -> None:
+    """200 windows of real reviews that the reference has never seen; the stated rate allows 2 on average."""
+    from functions.drift_monitor.calibration import calibrate
+    from functions.drift_monitor.comparison import compare
+    from functions.drift_monitor.features import FEATURES, tabulate
+
+    thresholds = calibrate(reference, FEATURES, rows=300, false_alarm_rate=0.01)
+    random = np.random.default_rng(3)
+    names = ("text", "characters", "tokens", "truncated", "sentiment", "confidence")
+    alarms = 0
+    for _ in range(200):
+        window = [traffic[i] for i in random.choice(len(traffic), 300, replace=False)]
+        table = tabulate(
+            {name: [row[name] for row in window] for name in names},
+            np.array([row["probabilities"] for row in window]),
+        )
+        alarms += any(v.drifted for v in compare(reference, table, thresholds, drift_threshold=0.5))
+    assert alarms <= 4

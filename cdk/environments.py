@@ -24,7 +24,7 @@ class Environment:
     # The Slack webhook's URL lies in this Secrets Manager secret; None: no notifier.
     slack_webhook_secret_arn: str | None = None
 
-    # Database and network. An interface endpoint costs about $7.30 a month for each service and zone.
+    # Database and network. An interface endpoint costs about $8.76 a month for each service and zone (eu-central-1).
     database_class: str = "t4g.micro"
     database_storage_gb: int = 20
     database_max_storage_gb: int = 100

@@ -18,6 +18,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import triggers
 from constructs import Construct
 
+from cdk.acknowledgments import acknowledge, acknowledge_wildcards, exported
 from cdk.environments import Environment
 from cdk.network import Network
 from cdk.packaging import log_group, removal_policy, zip_function
@@ -73,6 +74,28 @@ class DataStack(cdk.Stack):
     def connect(self, function: lambda_.Function, user: str) -> None:
         """Let a function of the VPC open connections as this database user, and as no other."""
         self.database.grant_connect(function, user)
+
+    def allow_alerts(self, function: lambda_.Function) -> None:
+        """Let a function publish to the alert topic."""
+        self._allow(function, "sns:Publish", on=self.alert_topic.topic_arn)
+        self._allow(function, "kms:Decrypt", "kms:GenerateDataKey", on=self.key.key_arn)
+
+    def allow_objects(self, function: lambda_.Function, prefix: str, *actions: str) -> None:
+        """Let a function do this (`s3:GetObject`, `s3:PutObject`) to objects under a prefix of the bucket."""
+        objects = self.artefacts.arn_for_objects(f"{prefix}/*")
+        self._allow(function, *actions, on=objects)
+        self._allow(function, "kms:Decrypt", "kms:GenerateDataKey", on=self.key.key_arn)
+        bucket = self.artefacts.bucket_arn
+        named = bucket if cdk.Stack.of(function) is self else exported(self, bucket)
+        role = function.role
+        assert role is not None  # noqa: S101
+        acknowledge_wildcards(
+            role, {f"{named}/{prefix}/*": "Objects are named as they come; the prefix has one purpose."}
+        )
+
+    @staticmethod
+    def _allow(function: lambda_.Function, *actions: str, on: str) -> None:
+        function.add_to_role_policy(iam.PolicyStatement(actions=list(actions), resources=[on]))
 
     def _topic(self) -> sns.Topic:
         topic = sns.Topic(self, "Alerts", master_key=self.key, enforce_ssl=True)
@@ -130,9 +153,19 @@ class DataStack(cdk.Stack):
     def _database(self) -> rds.DatabaseInstance:
         environment = self.environment_settings
         engine = rds.DatabaseInstanceEngine.postgres(version=rds.PostgresEngineVersion.VER_18)
-        return rds.DatabaseInstance(
+        # RDS names its log groups after the instance and would keep them for ever, so both are ours to name.
+        name = f"sentiment-{environment.name}"
+        exports = ["postgresql", "upgrade"]
+        groups = [
+            log_group(
+                self, f"Database{export.title()}Log", environment, name=f"/aws/rds/instance/{name}/{export}"
+            )
+            for export in exports
+        ]
+        database = rds.DatabaseInstance(
             self,
             "Database",
+            instance_identifier=name,
             engine=engine,
             instance_type=ec2.InstanceType(environment.database_class),
             vpc=self.vpc,
@@ -159,8 +192,24 @@ class DataStack(cdk.Stack):
             enable_performance_insights=True,
             performance_insight_encryption_key=self.key,
             monitoring_interval=cdk.Duration.seconds(60),
-            cloudwatch_logs_exports=["postgresql", "upgrade"],
+            cloudwatch_logs_exports=exports,
         )
+        database.node.add_dependency(*groups)
+        accepted = {
+            "AwsSolutions-RDS11": "Only our own functions reach the port, whatever its number.",
+            "AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/"
+            "AmazonRDSEnhancedMonitoringRole]": "RDS's own policy: it writes to RDS's own log group alone.",
+        }
+        if not environment.multi_az:
+            accepted["AwsSolutions-RDS3"] = (
+                "A zone's outage is an outage here, at half the price; prod has two."
+            )
+        if not environment.keep_data:
+            accepted["AwsSolutions-RDS10"] = (
+                "It is made to be destroyed with its stack; prod refuses deletion."
+            )
+        acknowledge(database, accepted)
+        return database
 
     def _migrations(self) -> lambda_.Function:
         environment = self.environment_settings
@@ -184,7 +233,7 @@ class DataStack(cdk.Stack):
             data=self,
         )
         secret.grant_read(function)
-        self.alert_topic.grant_publish(function)
+        self.allow_alerts(function)
         triggers.Trigger(
             self,
             "Migrate",
@@ -216,7 +265,14 @@ class DataStack(cdk.Stack):
             user="registrar",
             ephemeral_storage_size=cdk.Size.gibibytes(2),
         )
-        self.artefacts.grant_read(function, "training/*")
-        self.artefacts.grant_read_write(function, "models/*")
-        self.alert_topic.grant_publish(function)
+        self.allow_objects(function, "training", "s3:GetObject")
+        self.allow_objects(function, "models", "s3:GetObject", "s3:PutObject")
+        function.add_to_role_policy(
+            iam.PolicyStatement(
+                actions=["s3:ListBucket"],
+                resources=[self.artefacts.bucket_arn],
+                conditions={"StringLike": {"s3:prefix": ["training/*", "models/*"]}},
+            )
+        )
+        self.allow_alerts(function)
         return function

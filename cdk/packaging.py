@@ -14,6 +14,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from cdk.acknowledgments import acknowledge, acknowledge_wildcards
 from cdk.environments import Environment
 from cdk.layers import ROOT, layer
 
@@ -119,6 +120,10 @@ def zip_function(
         **_shared(scope, id, folder, environment, settings, memory_mb, timeout_seconds, data, user),
         **extra,
     )
+    acknowledge(
+        function,
+        {"AwsSolutions-L1": "Zips and images run on one Python, which AWS patches and the wheels are for."},
+    )
     if data and user:
         data.connect(function, user)
     return function
@@ -147,11 +152,12 @@ def zip_context(folder: str) -> list[str]:
     return ["*", "!functions/__init__.py", f"!functions/{folder}", *JUNK]
 
 
-def log_group(scope: Construct, id: str, environment: Environment) -> logs.LogGroup:
+def log_group(scope: Construct, id: str, environment: Environment, name: str | None = None) -> logs.LogGroup:
     """Make a log group with the environment's retention and the stack's lifetime unless data is kept."""
     return logs.LogGroup(
         scope,
         id,
+        log_group_name=name,
         retention=RETENTIONS[environment.log_retention_days],
         removal_policy=removal_policy(environment),
     )
@@ -183,6 +189,10 @@ def _shared(
         role.add_to_policy(iam.PolicyStatement(actions=[*NETWORK_INTERFACE_ACTIONS], resources=["*"]))
         database = data.database_settings(user)
         network = {"vpc": data.vpc, "security_groups": [data.client_security_group]}
+    acknowledge_wildcards(
+        role,
+        {"*": "X-Ray's actions know no resources, nor do those on interfaces that are still to be made."},
+    )
     return {
         "role": role,
         "architecture": ARCHITECTURES[environment.architecture],

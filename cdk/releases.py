@@ -7,11 +7,13 @@ alarm here takes the alias back to the version before.
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_codedeploy as codedeploy
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from cdk.acknowledgments import acknowledge, acknowledge_wildcards
 from cdk.alarms import alarm, each_minute
 from cdk.environments import Environment
 from cdk.packaging import zip_function
@@ -65,8 +67,11 @@ class Releases(Construct):
             memory_mb=512,
             timeout_seconds=600,
         )
-        version.grant_invoke(self.check)
-        registrar.grant_invoke(self.check)
+        self.check.add_to_role_policy(
+            iam.PolicyStatement(
+                actions=["lambda:InvokeFunction"], resources=[version.function_arn, registrar.function_arn]
+            )
+        )
         self.group = codedeploy.LambdaDeploymentGroup(
             self,
             "Group",
@@ -78,6 +83,17 @@ class Releases(Construct):
             auto_rollback=codedeploy.AutoRollbackConfig(
                 failed_deployment=True, stopped_deployment=True, deployment_in_alarm=True
             ),
+        )
+        acknowledge(
+            self.group,
+            {
+                "AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/"
+                "AWSCodeDeployRoleForLambdaLimited]": "CodeDeploy's own policy, the limited one: it moves "
+                "aliases and reads alarms."
+            },
+        )
+        acknowledge_wildcards(
+            self.group, {f"{self.check.function_arn}:*": "Versions of the one function that checks releases."}
         )
 
     def _alarms(

@@ -113,7 +113,7 @@ class ServingStack(cdk.Stack):
             else None,
         )
         self.queue.grant(function, "sqs:SendMessage", "sqs:GetQueueAttributes")
-        bucket.grant_put(function, "unsent/*")
+        self.data.allow_objects(function, "unsent", "s3:PutObject")
         # /health asks whether the bucket is there, which takes the right to list it.
         function.add_to_role_policy(
             iam.PolicyStatement(actions=["s3:ListBucket"], resources=[bucket.bucket_arn])

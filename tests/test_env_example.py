@@ -4,8 +4,11 @@ import re
 from pathlib import Path
 
 from functions.api.settings import ApiSettings
+from functions.drift_monitor.settings import DriftMonitorSettings
 from functions.log_writer.settings import DatabaseSettings
 from functions.migrations.settings import MigrationsSettings
+from functions.registrar.settings import RegistrarSettings
+from functions.slack_notifier.settings import SlackNotifierSettings
 from local.settings import LocalSettings
 
 EXAMPLE = (Path(__file__).parent.parent / ".env.example").read_text()
@@ -14,7 +17,15 @@ OTHERS = {"DEAD_LETTER_QUEUE_URL", "HF_HUB_OFFLINE", "LOG_LEVEL", "MLFLOW_TRACKI
 
 
 def test_the_example_names_exactly_the_settings_that_exist() -> None:
-    classes = (ApiSettings, DatabaseSettings, MigrationsSettings, LocalSettings)
+    classes = (
+        ApiSettings,
+        DatabaseSettings,
+        DriftMonitorSettings,
+        LocalSettings,
+        MigrationsSettings,
+        RegistrarSettings,
+        SlackNotifierSettings,
+    )
     existing = {name.upper() for settings in classes for name in settings.model_fields}
     named = set(re.findall(r"^#?([A-Z][A-Z0-9_]+)=", EXAMPLE, flags=re.MULTILINE))
     assert named == existing | OTHERS

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from sentiment.database import repositories
 from sentiment.database.models import ModelDeployment, Record
+from sentiment.database.rollbacks import deployment_before
 from sentiment.database.session import DatabaseSettings, make_engine, transaction
 from sentiment.exceptions import ConfigurationError, DatabaseError
 from sqlalchemy import Connection, Engine, text
@@ -145,7 +146,7 @@ def test_registrar_records_runs_data_and_deployments(log_in: LogIn) -> None:
             repositories.record_deployment(session, deployment(deployment_type="candidate"))
             repositories.record_deployment(session, deployment(function_version="2"))
     with transaction(engine) as session:
-        assert repositories.deployment_before(session, 3) is not None
+        assert deployment_before(session, 3) is not None
 
 
 def test_registrar_cannot_rewrite_history_nor_read_what_people_wrote(log_in: LogIn) -> None:

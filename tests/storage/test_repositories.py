@@ -10,6 +10,7 @@ from sentiment.database.models import (
     PredictionLog,
     Record,
 )
+from sentiment.database.rollbacks import deployment_before
 from sentiment.database.session import transaction
 from sentiment.exceptions import DatabaseError, UnknownNameError
 from sqlalchemy import Engine, event, select
@@ -165,18 +166,9 @@ def test_a_rollback_goes_to_the_latest_champion_of_a_lower_version(database: Eng
             at = started + timedelta(minutes=number)
             row = deployment(function_version=version, deployed_at=at, model_version=f"step-{number}")
             repositories.record_deployment(session, row)
-        before = {version: repositories.deployment_before(session, version) for version in (11, 10, 4, 3)}
+        before = {version: deployment_before(session, version) for version in (11, 10, 4, 3)}
         found = {version: row and row.model_version for version, row in before.items()}
     assert found == {11: "step-4", 10: "step-3", 4: "step-0", 3: None}
-
-
-def test_the_latest_deployments_come_first(database: Engine) -> None:
-    with transaction(database) as session:
-        for number in range(3):
-            at = datetime.now(UTC) + timedelta(minutes=number)
-            repositories.record_deployment(session, deployment(model_version=f"v{number}", deployed_at=at))
-        newest = repositories.latest_deployments(session, limit=2)
-        assert [row.model_version for row in newest] == ["v2", "v1"]
 
 
 def test_two_active_deployments_of_a_type_are_impossible(database: Engine) -> None:

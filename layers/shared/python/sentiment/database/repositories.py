@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import Integer, Table, Text, Uuid, cast, column, func, literal, or_, select, update
+from sqlalchemy import Table, Text, Uuid, cast, column, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import JSON, insert
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.selectable import TableValuedAlias
@@ -170,29 +170,6 @@ def active_deployment(session: Session, deployment_type: str = "champion") -> Mo
         ModelDeployment.deployment_type == deployment_type, ModelDeployment.is_active
     )
     return session.scalar(query)
-
-
-def deployment_before(session: Session, function_version: int) -> ModelDeployment | None:
-    """Return the latest champion of a lower Lambda version: the one that a rollback from this one goes to.
-
-    Lower, because the one retired last may be a version that was itself rolled back from.
-    """
-    query = (
-        select(ModelDeployment)
-        .where(
-            ModelDeployment.deployment_type == "champion",
-            cast(ModelDeployment.function_version, Integer) < function_version,
-        )
-        .order_by(ModelDeployment.deployed_at.desc())
-        .limit(1)
-    )
-    return session.scalar(query)
-
-
-def latest_deployments(session: Session, limit: int = 20) -> Sequence[ModelDeployment]:
-    """Return the newest deployments first."""
-    query = select(ModelDeployment).order_by(ModelDeployment.deployed_at.desc()).limit(limit)
-    return session.scalars(query).all()
 
 
 def record_experiment_run(session: Session, **values: Any) -> None:

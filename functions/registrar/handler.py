@@ -1,0 +1,137 @@
+"""Writes down what was trained and what was deployed, and answers where a rollback leads.
+
+The one function that the training state machine, releases and the command line ask, because Postgres can be
+reached from inside the VPC only. It moves no traffic and trains nothing.
+"""
+
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import boto3
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic import BaseModel, ValidationError
+from sentiment.database.history import find_deployments
+from sentiment.database.models import ModelDeployment
+from sentiment.database.repositories import active_deployment
+from sentiment.database.session import make_engine, transaction
+from sentiment.exceptions import InvalidInputError
+from sentiment.logging import logger
+from sqlalchemy import Engine
+
+from functions.registrar.artefact import is_published
+from functions.registrar.notice import announce
+from functions.registrar.releases import (
+    Release,
+    Return,
+    Way,
+    find_way_back,
+    record_release,
+    record_return,
+)
+from functions.registrar.runs import FinishedRun, fetch, record
+from functions.registrar.settings import SERVICE, settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sns import SNSClient
+
+SHOWN = 20
+ACTIONS = "register_run, record_deployment, record_rollback, previous_deployment or list_deployments"
+EventT = TypeVar("EventT", bound=BaseModel)
+Row = dict[str, Any]
+
+
+@cache
+def engine() -> Engine:
+    """Make this instance's one connection pool."""
+    return make_engine(settings())
+
+
+@cache
+def s3() -> "S3Client":
+    """Make the client once."""
+    return boto3.client("s3")
+
+
+@cache
+def sns() -> "SNSClient":
+    """Make the client once."""
+    return boto3.client("sns")
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Do what the event's `action` says, all of it safe to repeat, and return what is written now.
+
+    Raises InvalidInputError for an event that cannot be meant and ModelError for an artefact that is not
+    whole; nothing is written then.
+    """
+    done: dict[str, Any]
+    match event.get("action"):
+        case "register_run":
+            done = register_run(_read(FinishedRun, event))
+        case "record_deployment":
+            done = {"deployment": record_deployment(_read(Release, event.get("deployment")))}
+        case "record_rollback":
+            with transaction(engine()) as session:
+                done = {"deployment": _row(record_return(session, _read(Return, event.get("deployment"))))}
+        case "previous_deployment":
+            way = _read(Way, {name: value for name, value in event.items() if name != "action"})
+            with transaction(engine()) as session:
+                done = {
+                    "active": _row(active_deployment(session)),
+                    "previous": _row(find_way_back(session, way)),
+                }
+        case "list_deployments":
+            with transaction(engine()) as session:
+                done = {"deployments": [_row(each) for each in find_deployments(session, limit=SHOWN)]}
+        case unknown:
+            raise InvalidInputError(f"action {unknown!r}: use {ACTIONS}")
+    logger(SERVICE).info("done", action=event["action"], done=done)
+    return done
+
+
+def register_run(run: FinishedRun) -> dict[str, Any]:
+    """Publish, record and announce the model of a finished run."""
+    card, artefact_uri = fetch(s3(), settings().artefact_bucket, run.model_uri)
+    with transaction(engine()) as session:
+        registration = record(session, run, card, artefact_uri)
+    announce(sns(), settings().alert_topic_arn, run, registration)
+    return {"model_version": card.model_version, "artefact_uri": artefact_uri, "metrics": card.metrics}
+
+
+def record_deployment(release: Release) -> Row | None:
+    """Record a release; its artefact is in the bucket if it was trained there, else in its image alone."""
+    uri, bucket = release.artefact_uri, settings().artefact_bucket
+    if uri is None and is_published(s3(), bucket, release.model_version):
+        uri = f"s3://{bucket}/models/{release.model_version}/"
+    uri = uri or release.image_uri
+    if uri is None:
+        raise InvalidInputError(f"nothing says where the artefact of {release.model_version} is")
+    with transaction(engine()) as session:
+        return _row(record_release(session, release, uri))
+
+
+def _read(model: type[EventT], content: object) -> EventT:
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, problem['loc'])) or 'event'}: {problem['msg']}"
+            for problem in error.errors(include_input=False, include_url=False)
+        )
+        raise InvalidInputError(f"the event cannot be meant: {problems}") from None
+
+
+def _row(deployment: ModelDeployment | None) -> Row | None:
+    """Return the row as JSON can hold it, with times in ISO 8601."""
+    if deployment is None:
+        return None
+    values = {column.name: getattr(deployment, column.name) for column in ModelDeployment.__table__.columns}
+    return {
+        name: value if isinstance(value, bool | str | dict | None) else _text(value)
+        for name, value in values.items()
+    }
+
+
+def _text(value: Any) -> str:
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)

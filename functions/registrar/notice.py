@@ -1,0 +1,61 @@
+"""What people read when a new model waits to be deployed. Plain text, no user's words in it."""
+
+from typing import TYPE_CHECKING, Any
+
+from functions.registrar.runs import FinishedRun, Registration
+
+if TYPE_CHECKING:
+    from mypy_boto3_sns import SNSClient
+
+SUBJECT_LIMIT = 99  # SNS refuses 100 characters and more
+
+
+def announce(sns: "SNSClient", topic_arn: str, run: FinishedRun, registration: Registration) -> None:
+    """Publish one message; its attributes let subscribers filter."""
+    version = registration.card.model_version
+    sns.publish(
+        TopicArn=topic_arn,
+        Subject=f"Model {version} is ready to be deployed"[:SUBJECT_LIMIT],
+        Message=describe(run, registration),
+        MessageAttributes={
+            name: {"DataType": "String", "StringValue": value}
+            for name, value in (("kind", "model_registered"), ("severity", "info"))
+        },
+    )
+
+
+def describe(run: FinishedRun, registration: Registration) -> str:
+    """Write the message: how good the model is beside the one that serves, where it is, how to deploy it."""
+    card = registration.card
+    metrics = card.metrics
+    lines = [
+        f"Model {card.model_version} passed the gate and waits to be deployed.",
+        "",
+        f"Accuracy: {_percent(metrics, 'int8')} as served (int8), {_percent(metrics, 'fp32')} in fp32, "
+        f"on {metrics.get('rows', 'an unknown number of')} held-out rows",
+    ]
+    if registration.champion is not None:
+        version, serving = registration.champion
+        lines.append(f"Serving now: {version} with {_percent(serving, 'int8')} when it was exported")
+    if card.data is not None:
+        lines.append(f"Data: {card.data.name}, {card.data.rows.get('train', 0):,} rows to train on")
+    lines += [
+        f"Artefact: {registration.artefact_uri}",
+        f"Training: execution {run.execution}" + (f", because: {run.reason}" if run.reason else ""),
+    ]
+    if "golden.json" not in card.files:
+        lines.append("Careful: it has no golden reviews, so a release of it would be refused.")
+    folder = f"artifacts/models/{card.model_version}"
+    lines += [
+        "",
+        "To deploy it:",
+        f"  aws s3 sync {registration.artefact_uri} {folder}",
+        f"  ln -sfn models/{card.model_version} artifacts/model",
+        "  make deploy ENV=<environment>",
+    ]
+    return "\n".join(lines)
+
+
+def _percent(metrics: dict[str, Any], graph: str) -> str:
+    accuracy = metrics.get(graph, {}).get("accuracy") if isinstance(metrics.get(graph), dict) else None
+    return f"{100 * accuracy:.1f}%" if isinstance(accuracy, int | float) else "unknown"

@@ -1,0 +1,109 @@
+"""A finished training run: its artefact into the bucket, its figures into the database, word of it to people.
+
+In that order, each step safe to repeat, so a run that failed half-way is registered by asking again.
+"""
+
+import re
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
+
+from pydantic import BaseModel, ConfigDict, Field
+from sentiment.database.models import ModelDeployment
+from sentiment.database.repositories import (
+    active_deployment,
+    record_dataset_metrics,
+    record_deployment,
+    record_experiment_run,
+)
+from sentiment.deployments import candidate_id_of
+from sentiment.exceptions import InvalidInputError
+from sqlalchemy.orm import Session
+
+from functions.registrar.artefact import Card, publish, unpack, verify
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+EXPERIMENT = "serverless-sentiment"  # as training names its experiment and its registered model
+S3_URI = re.compile(r"s3://([a-z0-9.-]{3,63})/(.+)")
+
+
+class FinishedRun(BaseModel):
+    """What the state machine says about an execution whose export passed the gate."""
+
+    model_config = ConfigDict(protected_namespaces=(), frozen=True)
+
+    execution: str = Field(min_length=1)
+    model_uri: str = Field(pattern="^s3://")
+    hyperparameters: dict[str, str] = Field(default_factory=dict)
+    data_uri: str | None = None
+    reason: str | None = None
+    image: str | None = None
+
+
+class Registration(NamedTuple):
+    """A registered model, and what it is measured against."""
+
+    card: Card
+    artefact_uri: str
+    champion: tuple[str, dict[str, Any]] | None  # version and metrics of the model that serves now
+
+
+def fetch(s3: "S3Client", bucket: str, model_uri: str) -> tuple[Card, str]:
+    """Publish the artefact in a job's output, if it is whole, and return its card and address."""
+    found = S3_URI.fullmatch(model_uri)
+    if found is None:
+        raise InvalidInputError(f"model_uri {model_uri!r} is not of the form s3://bucket/key")
+    with tempfile.TemporaryDirectory(prefix="artefact-") as name:
+        folder = Path(name)
+        unpack(cast("IO[bytes]", s3.get_object(Bucket=found[1], Key=found[2])["Body"]), folder)
+        card = verify(folder)
+        return card, publish(s3, bucket, folder, card)
+
+
+def record(session: Session, run: FinishedRun, card: Card, artefact_uri: str) -> Registration:
+    """Write run, data and candidate in the caller's transaction; what is written already stays as it is."""
+    seconds = card.training.get("seconds")
+    took = timedelta(seconds=seconds) if isinstance(seconds, int | float) else timedelta(0)
+    record_experiment_run(
+        session,
+        run_id=card.mlflow_run_id or run.execution,
+        experiment=EXPERIMENT,
+        status="FINISHED",
+        parameters={**card.training, **run.hyperparameters, "image": run.image, "data_uri": run.data_uri},
+        metrics=card.metrics,
+        data_fingerprint=card.data.fingerprint if card.data else None,
+        model_version=card.model_version,
+        artifact_uri=run.model_uri,
+        started_at=card.created_at - took,  # of the fine-tuning, as far as the card knows
+        ended_at=card.created_at,
+    )
+    if card.data is not None:
+        for split, rows in card.data.rows.items():
+            record_dataset_metrics(
+                session,
+                dataset=card.data.name,
+                fingerprint=card.data.fingerprint,
+                split=split,
+                rows=rows,
+                metrics={"dropped": card.data.dropped},  # from the whole set, before it was split
+            )
+    champion = active_deployment(session)
+    candidate = candidate_id_of(card.model_version)
+    if session.get(ModelDeployment, candidate) is None:
+        record_deployment(
+            session,
+            ModelDeployment(
+                id=candidate,
+                deployment_type="candidate",
+                model_version=card.model_version,
+                metrics=card.metrics,
+                artefact_uri=artefact_uri,
+                reason=run.reason,
+                deployed_by=f"training {run.execution}",
+            ),
+        )
+    serving = (champion.model_version, champion.metrics) if champion is not None else None
+    return Registration(card, artefact_uri, serving)

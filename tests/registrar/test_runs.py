@@ -1,0 +1,355 @@
+"""A finished run: its artefact whole in the bucket, its figures in the database, and people told."""
+
+import io
+import json
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sentiment.database.models import DatasetMetric, ExperimentRun, ModelDeployment
+from sentiment.database.repositories import active_deployment, record_deployment
+from sentiment.database.session import transaction
+from sentiment.exceptions import InvalidInputError, ModelError, SentimentError
+from sqlalchemy import Engine, func, select
+from sqlalchemy.orm import Session
+
+from functions.registrar import artefact as artefacts
+from functions.registrar.handler import handler, sns
+from tests.registrar.conftest import BUCKET, OUTPUT, Cloud, directory, pack
+
+EVENT = json.loads((Path(__file__).parents[2] / "events" / "registrar_register_run.json").read_text())
+Upload = Callable[[], None]
+
+
+def register(**changes: Any) -> dict[str, Any]:
+    return handler(EVENT | changes, None)
+
+
+def card_of(folder: Path) -> dict[str, Any]:
+    card: dict[str, Any] = json.loads((folder / "model.json").read_text())
+    return card
+
+
+def edit_card(folder: Path, **changes: Any) -> None:
+    (folder / "model.json").write_text(json.dumps(card_of(folder) | changes))
+
+
+def rows(database: Engine) -> dict[str, int]:
+    with Session(database) as session:
+        tables = (DatasetMetric, ExperimentRun, ModelDeployment)
+        return {
+            table.__tablename__: session.scalar(select(func.count()).select_from(table)) or 0
+            for table in tables
+        }
+
+
+def nothing_happened(cloud: Cloud, database: Engine) -> bool:
+    return not cloud.objects() and not any(rows(database).values()) and not cloud.published()
+
+
+def test_the_artefact_lies_whole_under_its_version(cloud: Cloud, output: Upload, artefact: Path) -> None:
+    output()
+    version = card_of(artefact)["model_version"]
+
+    done = register()
+
+    assert (done["model_version"], done["artefact_uri"]) == (version, f"s3://{BUCKET}/models/{version}/")
+    assert cloud.objects() == {
+        f"models/{version}/{path.name}": path.read_bytes() for path in artefact.iterdir()
+    }
+    assert json.dumps(done)  # the state machine's output
+
+
+def test_the_run_its_data_and_a_candidate_are_recorded(
+    cloud: Cloud, output: Upload, artefact: Path, database: Engine
+) -> None:
+    output()
+    card = card_of(artefact)
+    register(reason="drift in tokens")
+
+    with transaction(database) as session:
+        run = session.scalars(select(ExperimentRun)).one()
+        assert (run.run_id, run.status, run.model_version) == (
+            card["mlflow_run_id"],
+            "FINISHED",
+            card["model_version"],
+        )
+        assert run.parameters["learning_rate"] == "0.0002", "what the execution was given wins"
+        assert run.metrics == card["metrics"]
+        assert run.data_fingerprint == card["data"]["fingerprint"]
+        assert run.started_at < run.ended_at
+        splits = {row.split: row.rows for row in session.scalars(select(DatasetMetric))}
+        assert splits == card["data"]["rows"]
+        candidate = active_deployment(session, "candidate")
+        assert candidate is not None
+        assert (candidate.model_version, candidate.reason) == (card["model_version"], "drift in tokens")
+        assert candidate.deployed_by == "training nightly-2026-11-23"
+        assert active_deployment(session) is None, "a candidate serves nobody"
+
+
+def test_without_mlflow_the_run_is_known_by_its_execution(
+    cloud: Cloud, output: Upload, artefact: Path, database: Engine
+) -> None:
+    edit_card(artefact, mlflow_run_id=None)
+    output()
+    register()
+    with Session(database) as session:
+        assert session.scalars(select(ExperimentRun.run_id)).one() == EVENT["execution"]
+
+
+def test_one_message_says_what_to_know_and_do(
+    cloud: Cloud, output: Upload, artefact: Path, database: Engine
+) -> None:
+    with transaction(database) as session:
+        champion = ModelDeployment(
+            deployment_type="champion",
+            model_version="20261001-0f0f0f0f",
+            metrics={"int8": {"accuracy": 0.815}},
+            artefact_uri="s3://elsewhere/",
+            deployed_by="a test",
+        )
+        record_deployment(session, champion)
+    output()
+    register()
+
+    (sent,) = cloud.published()
+    card = card_of(artefact)
+    assert sent["subject"] == f"Model {card['model_version']} is ready to be deployed"
+    assert f"{100 * card['metrics']['int8']['accuracy']:.1f}% as served" in sent["message"]
+    assert "Serving now: 20261001-0f0f0f0f with 81.5%" in sent["message"]
+    assert f"aws s3 sync s3://{BUCKET}/models/{card['model_version']}/" in sent["message"]
+    assert "no golden reviews" not in sent["message"]
+    attributes = {name: value["Value"] for name, value in sent["attributes"].items()}
+    assert attributes == {"kind": "model_registered", "severity": "info"}
+
+
+def test_a_model_that_no_release_would_accept_is_announced_as_such(
+    cloud: Cloud, output: Upload, artefact: Path
+) -> None:
+    files = card_of(artefact)["files"]
+    edit_card(artefact, files={name: file for name, file in files.items() if name != "golden.json"})
+    output()
+    register()
+    assert "no golden reviews" in cloud.published()[0]["message"]
+    assert not [key for key in cloud.objects() if key.endswith("golden.json")], "nobody vouches for it"
+
+
+def test_registering_again_adds_nothing(cloud: Cloud, output: Upload, database: Engine) -> None:
+    output()
+    first = register()
+    objects, counted = cloud.objects(), rows(database)
+    assert register() == first
+    assert (cloud.objects(), rows(database)) == (objects, counted)
+
+
+def test_a_candidate_that_was_deployed_meanwhile_stays_retired(
+    cloud: Cloud, output: Upload, artefact: Path, database: Engine
+) -> None:
+    output()
+    register()
+    deployment = {
+        "model_version": card_of(artefact)["model_version"],
+        "function_version": "2",
+        "deployed_by": "a test",
+    }
+    handler({"action": "record_deployment", "deployment": deployment}, None)
+    register()
+    with transaction(database) as session:
+        assert active_deployment(session, "candidate") is None
+        assert active_deployment(session) is not None
+
+
+def test_what_failed_half_way_is_finished_by_asking_again(
+    cloud: Cloud, output: Upload, database: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output()
+    with monkeypatch.context() as patch:
+        patch.setenv("DATABASE_HOST", "127.0.0.1")
+        patch.setenv("DATABASE_PORT", "9")
+        with pytest.raises(SentimentError, match="cannot be reached"):
+            register()
+    assert cloud.objects() and not any(rows(database).values()) and not cloud.published()
+
+    from functions.registrar.handler import engine
+    from functions.registrar.settings import settings
+
+    engine().dispose()
+    engine.cache_clear()
+    settings.cache_clear()
+    register()
+    assert rows(database)["model_deployments"] == 1
+    assert len(cloud.published()) == 1
+
+
+def test_a_message_that_could_not_be_sent_is_sent_by_the_next_attempt(
+    cloud: Cloud, output: Upload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from functions.registrar.settings import settings
+
+    output()
+    with monkeypatch.context() as patch:
+        patch.setenv("ALERT_TOPIC_ARN", cloud.topic + "-that-is-gone")
+        settings.cache_clear()
+        with pytest.raises(sns().exceptions.NotFoundException):
+            register()
+    settings.cache_clear()
+    register()
+    assert len(cloud.published()) == 1
+
+
+def test_a_version_is_never_overwritten(
+    cloud: Cloud, output: Upload, artefact: Path, database: Engine
+) -> None:
+    output()
+    register()
+    objects = cloud.objects()
+    edit_card(artefact, base_model="another")
+    output()
+    with pytest.raises(InvalidInputError, match="holds another model"):
+        register()
+    assert cloud.objects() == objects
+
+
+def test_uploads_that_were_interrupted_leave_no_card(cloud: Cloud, output: Upload, artefact: Path) -> None:
+    """The card goes last: kill the upload at each file and look."""
+    output()
+    real, files = cloud.s3.upload_file, sorted(card_of(artefact)["files"])
+
+    class Interrupted:
+        exceptions = cloud.s3.exceptions
+        get_object = cloud.s3.get_object
+        put_object = cloud.s3.put_object
+
+        def upload_file(self, path: str, bucket: str, key: str) -> None:
+            if key.endswith(files[-1]):
+                raise ConnectionError("pulled the plug")
+            real(path, bucket, key)
+
+    card = artefacts.verify(artefact)
+    with pytest.raises(ConnectionError):
+        artefacts.publish(Interrupted(), BUCKET, artefact, card)
+    assert not artefacts.is_published(cloud.s3, BUCKET, card.model_version)
+    register()
+    assert artefacts.is_published(cloud.s3, BUCKET, card.model_version)
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json", "reference.parquet", "golden.json"])
+def test_a_damaged_file_is_named_and_nothing_is_registered(
+    cloud: Cloud, output: Upload, artefact: Path, database: Engine, name: str
+) -> None:
+    with (artefact / name).open("r+b") as file:
+        file.seek(10)
+        file.write(b"\x00")
+    output()
+    with pytest.raises(ModelError, match=f"{name} is not the file that model.json vouches for"):
+        register()
+    assert nothing_happened(cloud, database)
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "golden.json", "model.json"])
+def test_a_missing_file_is_named_and_nothing_is_registered(
+    cloud: Cloud, output: Upload, artefact: Path, database: Engine, name: str
+) -> None:
+    (artefact / name).unlink()
+    output()
+    with pytest.raises(ModelError, match=name):
+        register()
+    assert nothing_happened(cloud, database)
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"model_version": "../20261123-1a2b3c4d"}, "model_version"),
+        ({"model_version": "latest"}, "model_version"),
+        ({"schema_version": 2}, "schema_version"),
+        ({"files": {}}, "does not vouch for model.onnx, reference.parquet, tokenizer.json"),
+        ({"files": {"../../etc/passwd": {"bytes": 1, "sha256": "0f" * 32}}}, "files"),
+    ],
+)
+def test_a_card_that_cannot_be_trusted_is_refused(
+    cloud: Cloud, output: Upload, artefact: Path, database: Engine, changes: dict[str, Any], problem: str
+) -> None:
+    edit_card(artefact, **changes)
+    output()
+    with pytest.raises(ModelError, match=problem):
+        register()
+    assert nothing_happened(cloud, database)
+
+
+def archive_of(*members: tuple[tarfile.TarInfo, bytes]) -> bytes:
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w:gz") as archive:
+        for member, content in members:
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return target.getvalue()
+
+
+def link(kind: bytes, to: str) -> tarfile.TarInfo:
+    member = tarfile.TarInfo("model.onnx")
+    member.type, member.linkname = kind, to
+    return member
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        tarfile.TarInfo("../escaped"),
+        tarfile.TarInfo("/escaped"),
+        tarfile.TarInfo("folder/model.onnx"),
+        tarfile.TarInfo(".hidden"),
+        tarfile.TarInfo("-rf\n"),
+        directory("folder"),
+        link(tarfile.SYMTYPE, "/etc/passwd"),
+        link(tarfile.LNKTYPE, "model.json"),
+        link(tarfile.FIFOTYPE, ""),
+    ],
+    ids=lambda member: f"{member.name!r}-{member.type.decode()}",
+)
+def test_an_archive_that_reaches_out_of_its_folder_is_refused(
+    cloud: Cloud, database: Engine, tmp_path: Path, member: tarfile.TarInfo
+) -> None:
+    cloud.upload(archive_of((member, b"")))
+    with pytest.raises(ModelError, match="is no plain file at its top"):
+        register()
+    assert nothing_happened(cloud, database)
+
+
+def test_a_name_that_comes_twice_is_refused(cloud: Cloud, database: Engine) -> None:
+    cloud.upload(archive_of((tarfile.TarInfo("model.json"), b"{}"), (tarfile.TarInfo("./model.json"), b"[]")))
+    with pytest.raises(ModelError, match=r"'model\.json' twice"):
+        register()
+
+
+def test_an_archive_that_unpacks_without_end_is_refused(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, artefact: Path
+) -> None:
+    monkeypatch.setattr(artefacts, "LARGEST_BYTES", 1_000)
+    cloud.upload(archive_of((tarfile.TarInfo("zeros"), bytes(1_001))))
+    with pytest.raises(ModelError, match="more than 1,000 bytes"):
+        register()
+
+
+def test_an_archive_that_is_none_or_cut_short_is_refused(cloud: Cloud, artefact: Path) -> None:
+    whole = pack(artefact)
+    for content in (b"not an archive", whole[: len(whole) // 2], whole[:20], b""):
+        cloud.upload(content)
+        with pytest.raises(ModelError, match=r"cannot be unpacked|has no model\.json"):
+            register()
+    assert cloud.objects() == {}
+
+
+def test_an_output_that_is_not_there_is_an_error_of_s3(cloud: Cloud) -> None:
+    with pytest.raises(cloud.s3.exceptions.NoSuchKey):
+        register(model_uri=f"s3://{BUCKET}/{OUTPUT}.gone")
+
+
+@pytest.mark.parametrize(
+    "changes", [{"model_uri": "https://elsewhere/model.tar.gz"}, {"model_uri": "s3://x"}, {"execution": ""}]
+)
+def test_an_event_that_cannot_be_meant_is_refused(cloud: Cloud, changes: dict[str, str]) -> None:
+    with pytest.raises(InvalidInputError, match="|".join(changes)):
+        register(**changes)

@@ -1,4 +1,6 @@
-"""`python -m training train …`: fine-tune, export and publish a text classifier. Errors are one line.
+"""`python -m training train|search …`: publish a text classifier, or find what to train it with.
+
+Errors are one line.
 
 Exit codes are those of `training.errors`.
 """
@@ -7,13 +9,15 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from training.config import TrainingConfig, configure
+from training.data import prepare
 from training.errors import TrainingError
-from training.pipeline import run
-from training.progress import RichProgress
+from training.pipeline import run, summary
+from training.progress import Progress, RichProgress
 
 _EXAMPLES = """examples:
   python -m training train --quick
@@ -22,18 +26,24 @@ _EXAMPLES = """examples:
   python -m training train --quick --resume          go on with a run that was stopped
 
 exit codes: 0 published, 1 bug, 2 data or option unusable, 3 gate not passed, 4 model unusable"""
+_SEARCH_EXAMPLES = """examples:
+  python -m training search --trials 20 --quick
+  python -m training search --trials 40 --quick      add 20 to those; a stopped search goes on likewise
+  python -m training search --trials 20 --epochs 1   options that are given are not varied
+  python -m training train --parameters artifacts/searches/<study>/best.json
+
+exit codes: 0 found, 1 bug, 2 data or option unusable, 4 model unusable"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     options = vars(_parser().parse_args(arguments))
-    options.pop("command")
+    command = {"train": _train, "search": _search}[options.pop("command")]
     debug = options.pop("debug")
     console = Console(stderr=True)
     try:
-        config = configure(**options)
         with RichProgress(console) as progress:
-            artifact = run(config, progress)
+            lines = command(options, progress)
     except TrainingError as error:
         if debug:
             raise
@@ -41,30 +51,80 @@ def main(arguments: Sequence[str] | None = None) -> int:
         console.print(str(error), markup=False, highlight=False, soft_wrap=True)
         return error.exit_code
     except KeyboardInterrupt:
-        console.print("stopped; add --resume to go on from the last finished epoch")
+        console.print(
+            "stopped; train --resume goes on from the last finished epoch, search goes on by itself"
+        )
         return 130
-    metrics = artifact.card["metrics"]
-    print(f"{artifact.folder}")
-    print(
-        f"accuracy on {metrics['rows']:,} held-out rows: int8 {metrics['int8']['accuracy']:.1%}, "
-        f"fp32 {metrics['fp32']['accuracy']:.1%}; decisions flipped: {metrics['flipped']:.1%}"
-    )
+    print("\n".join(lines))
     return 0
+
+
+def _train(options: dict[str, Any], progress: Progress) -> list[str]:
+    found = options.pop("parameters")
+    config = configure(**options)
+    if found is not None:
+        from training.space import read_best
+
+        config = configure(**options, parameters=read_best(found, config.model))
+    artifact = run(config, progress)
+    metrics = artifact.card["metrics"]
+    return [
+        f"{artifact.folder}",
+        f"accuracy on {metrics['rows']:,} held-out rows: int8 {metrics['int8']['accuracy']:.1%}, "
+        f"fp32 {metrics['fp32']['accuracy']:.1%}; decisions flipped: {metrics['flipped']:.1%}",
+    ]
+
+
+def _search(options: dict[str, Any], progress: Progress) -> list[str]:
+    trials, folder = options.pop("trials"), options.pop("study")
+    config = configure(**options)
+    progress("Reading the data")
+    data = prepare(config)
+    progress(f"Read {summary(data)}")
+    progress("Loading the libraries")
+    from training.search import search, study_folder
+    from training.space import BEST
+
+    fixed = {name for name, value in options.items() if value is not None}
+    folder = folder or study_folder(config, data, fixed)
+    best = search(config, data, folder, trials=trials, fixed=fixed, progress=progress)
+    counts = ", ".join(f"{count} {state}" for state, count in best["trials"].items())
+    parameters = ", ".join(f"{name} {value:.3g}" for name, value in best["parameters"].items())
+    return [
+        f"{folder / BEST}",
+        f"validation accuracy {best['value']:.1%} with {parameters} (trials: {counts})",
+    ]
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    train = commands.add_parser(
-        "train",
-        help="train, export, publish and register a model",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        argument_default=None,
+    train = _command(commands, "train", "train, export, publish and register a model", _EXAMPLES)
+    running = _add_recipe(train)
+    running.add_argument("--parameters", type=Path, metavar="BEST", help="best.json of a search")
+    running.add_argument(
+        "--resume", action="store_true", default=None, help="go on from the last finished epoch"
     )
+    search = _command(commands, "search", "find the parameters to train with", _SEARCH_EXAMPLES)
+    running = _add_recipe(search)
+    running.add_argument("--trials", type=int, default=20, help="of the study in all (20)")
+    running.add_argument("--study", type=Path, help="its folder (one for each search in artifacts/searches)")
+    return parser
+
+
+def _command(commands: Any, name: str, purpose: str, examples: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=purpose, epilog=examples, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return parser
+
+
+def _add_recipe(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Add what describes a run; return the group for how it is run."""
     defaults = {name: field.default for name, field in TrainingConfig.model_fields.items()}
 
-    data = train.add_argument_group("data")
+    data = parser.add_argument_group("data")
     data.add_argument("--data", help="embedded, a CSV, Parquet or JSONL file, a folder, or a hub data set")
     data.add_argument("--source", help="embedded reviews to use: imdb or rotten_tomatoes")
     data.add_argument("--subset", help="configuration name of a hub data set")
@@ -83,7 +143,7 @@ def _parser() -> argparse.ArgumentParser:
         data.add_argument(f"--{part}-rows", type=int, help=f"rows to {_USE[part]} at most")
     data.add_argument("--seed", type=int, help="of the split and of training (default 0)")
 
-    model = train.add_argument_group("model and recipe")
+    model = parser.add_argument_group("model and recipe")
     model.add_argument("--quick", action="store_true", help="few reviews, minutes on two cores")
     model.add_argument("--model", help="embedded, a folder written by save_pretrained, or a hub model")
     model.add_argument("--max-length", type=int, help="tokens when evaluated and served, 8 to 512 (256)")
@@ -97,13 +157,9 @@ def _parser() -> argparse.ArgumentParser:
     model.add_argument("--evaluate-every", type=int, help="steps between evaluations (500)")
     model.add_argument("--patience", type=int, help="evaluations without gain before stopping; 0: never stop")
 
-    where = train.add_argument_group("running")
+    where = parser.add_argument_group("running")
     where.add_argument("--artifacts", "--output", type=Path, help="folder to publish in (artifacts)")
-    where.add_argument(
-        "--resume", action="store_true", default=None, help="go on from the last finished epoch"
-    )
-    train.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    return parser
+    return where
 
 
 _USE = {"train": "train on", "validation": "choose by", "test": "report on"}

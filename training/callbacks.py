@@ -1,4 +1,4 @@
-"""What happens between the steps of fine-tuning: evaluations, keeping the best weights, and reporting."""
+"""What happens between the steps of fine-tuning: evaluating, keeping the best, stopping, reporting."""
 
 import math
 import shutil
@@ -8,10 +8,11 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from training.distributed import any_process
 from training.model import Classifier
 from training.progress import Progress
 
-Log = Callable[[dict[str, float], int], None]
+Log = Callable[[dict[str, Any], int], None]
 
 
 class KeepBest(TrainerCallback):
@@ -41,7 +42,8 @@ class KeepBest(TrainerCallback):
         **_: Any,
     ) -> None:
         """Save the model if no earlier evaluation was as good; the Trainer notes the new best after this."""
-        if state.best_metric is None or metrics["eval_accuracy"] > state.best_metric:
+        better = state.best_metric is None or metrics["eval_accuracy"] > state.best_metric
+        if better and state.is_world_process_zero:
             self.save()
 
     def save(self) -> None:
@@ -52,6 +54,35 @@ class KeepBest(TrainerCallback):
         self.classifier.tokenizer.save_pretrained(unfinished)
         shutil.rmtree(self.folder, ignore_errors=True)
         unfinished.rename(self.folder)
+
+
+class Stop(TrainerCallback):
+    """Saves a checkpoint and ends training after the step in which any process was told to stop."""
+
+    def __init__(self, stopping: Callable[[], bool]) -> None:
+        self.stopping = stopping
+        self.stopped = False
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Ask whether to stop."""
+        # All processes must leave the loop after the same step, else those that stay wait for the others.
+        if any_process(self.stopping()):
+            self.stopped = control.should_save = control.should_training_stop = True
+
+    def on_evaluate(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Ask again: an evaluation may have taken a minute."""
+        self.on_step_end(args, state, control)
+
+    def on_epoch_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Leave out what the end of an epoch would do: there is no time to evaluate, and all is saved."""
+        if self.stopped:
+            control.should_evaluate = control.should_save = False
 
 
 class Report(TrainerCallback):

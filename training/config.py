@@ -3,6 +3,7 @@
 Nothing here reads data or trains.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -97,10 +98,13 @@ _QUICK: dict[str, Any] = {
 }
 
 
-def configure(*, quick: bool = False, **options: Any) -> TrainingConfig:
+def configure(
+    *, quick: bool = False, parameters: Mapping[str, Any] | None = None, **options: Any
+) -> TrainingConfig:
     """Build the configuration of a full or quick run with `options` on top; None means not given.
 
-    Raises ConfigError naming each option that is unknown or out of range.
+    `parameters` are what a search found: they replace the preset's values but not what is given. Raises
+    ConfigError naming each option that is unknown or out of range.
     """
     given = {name: value for name, value in options.items() if value is not None}
     preset = dict(_EMBEDDED) if given.get("model", "embedded") == "embedded" else {}
@@ -108,7 +112,7 @@ def configure(*, quick: bool = False, **options: Any) -> TrainingConfig:
         preset |= _QUICK
         preset["train_max_length"] = min(_QUICK["train_max_length"], given.get("max_length", 512))
     try:
-        return TrainingConfig(**{**preset, **given})
+        return TrainingConfig(**{**preset, **(parameters or {}), **given})
     except ValidationError as error:
         problems = (
             f"{'.'.join(map(str, problem['loc'])) or 'options'}: {problem['msg']}"

@@ -7,6 +7,7 @@
 | 2    | the data or an option cannot be used as given (the same code argparse ends with)         |
 | 3    | the gate: no quantized candidate is good enough; nothing was registered or overwritten   |
 | 4    | the model or checkpoint cannot be used                                                   |
+| 143  | the run was told to stop, and saved where it was                                         |
 
 The messages are one line: what is wrong, where, and how to mend it. Nothing here prints or exits.
 """
@@ -42,3 +43,9 @@ class ModelError(TrainingError):
     """The model or a checkpoint is missing, damaged or of a kind that cannot be fine-tuned here."""
 
     exit_code = 4
+
+
+class Interrupted(TrainingError):
+    """The run was told to stop and wrote a checkpoint, from which the next one goes on."""
+
+    exit_code = 143  # as a process that SIGTERM ends

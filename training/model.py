@@ -83,6 +83,12 @@ def backend(tokenizer: PreTrainedTokenizerFast) -> Tokenizer:
     return inner
 
 
+def count_layers(name: str) -> int:
+    """Return how many layers the encoder of `embedded`, a local folder or a model of the hub has."""
+    config = BertConfig.from_pretrained(embedded_folder()) if name == EMBEDDED else _read_config(name)
+    return int(config.num_hidden_layers)
+
+
 def max_positions(model: PreTrainedModel) -> int:
     """Return how many tokens `model` can read."""
     positions = int(getattr(model.config, "max_position_embeddings", 512))
@@ -169,21 +175,31 @@ def _load_embedded(options: dict[str, Any]) -> Classifier:
 
 def _load_pretrained(name: str, options: dict[str, Any]) -> Classifier:
     try:
-        config = AutoConfig.from_pretrained(name)
+        config = _read_config(name)
         config.update(_known(options, config))
         tokenizer = AutoTokenizer.from_pretrained(name, use_fast=True)
         model = AutoModelForSequenceClassification.from_pretrained(
             name, config=config, ignore_mismatched_sizes=True
         )
     except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise ModelError(
-            f"cannot load model {name!r}: {reason} Give a folder written by save_pretrained, a model of the "
-            f"hub that is reachable or cached, or {EMBEDDED!r}."
-        ) from error
+        raise _unloadable(name, error) from error
     if not tokenizer.is_fast:
         raise ModelError(f"model {name!r} has no tokenizer.json; choose one with a fast tokenizer")
     return Classifier(model, tokenizer)
+
+
+def _read_config(name: str) -> PretrainedConfig:
+    try:
+        return AutoConfig.from_pretrained(name)
+    except (OSError, ValueError) as error:
+        raise _unloadable(name, error) from error
+
+
+def _unloadable(name: str, error: Exception) -> ModelError:
+    return ModelError(
+        f"cannot load model {name!r}: {str(error).splitlines()[0]} Give a folder written by save_pretrained, "
+        f"a model of the hub that is reachable or cached, or {EMBEDDED!r}."
+    )
 
 
 def _label_options(labels: Sequence[str]) -> dict[str, Any]:

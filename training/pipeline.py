@@ -1,38 +1,29 @@
-"""Go from labelled texts to a published and registered model: data, fine-tuning, export, registry."""
+"""Go from labelled texts to a published and registered model: data, fine-tuning, export, registry.
+
+`run` does it all in one process. The stages take and give folders, so that each can be a job of its own:
+`tune_checkpoint`, then `publish` with the record that lies beside the checkpoint.
+"""
 
 import hashlib
 import json
-import subprocess
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from training.config import TrainingConfig
 from training.data import Dataset, prepare
 from training.progress import Progress, silent
+from training.record import TrainingRecord, git_commit
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from training.artifact import Artifact
-    from training.tune import Tuned
+    from training.callbacks import Log
 
 # The libraries whose version can change what a run gives.
 _LIBRARIES = ("tokenizers", "torch", "transformers", "onnxruntime")
 _RUN_FILE = "mlflow_run_id"
-_DATA_OPTIONS = {
-    "data",
-    "source",
-    "subset",
-    "split",
-    "test_split",
-    "text_column",
-    "label_column",
-    "labels",
-    "drop_bad_rows",
-    "train_rows",
-    "validation_rows",
-    "test_rows",
-    "seed",
-}
 
 
 def run(config: TrainingConfig, progress: Progress = silent) -> "Artifact":
@@ -43,55 +34,110 @@ def run(config: TrainingConfig, progress: Progress = silent) -> "Artifact":
     """
     progress("Reading the data")
     data = prepare(config)
-    progress(f"Read {_summary(data)}")
-    key = _key(config, data)
-    folder = config.artifacts / "runs" / key
+    progress(f"Read {summary(data)}")
+    folder = config.artifacts / "runs" / run_key(config, data)
     progress("Loading the libraries")
     # Imported here so that a mistake in the data is told in a second, not after torch has loaded.
-    from training.export import build_artifact
-    from training.model import load_classifier
     from training.track import track
-    from training.truncation import better, compare
-    from training.tune import fine_tune
 
     progress("Opening the experiment store")
-    with track(config, data.fingerprint, run_id=_recorded_run(folder) if config.resume else None) as tracked:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / _RUN_FILE).write_text(tracked.id)
-        tuned = fine_tune(config, data, folder / "checkpoints", progress=progress, log=tracked.log_metrics)
-        classifier = load_classifier(str(tuned.checkpoint), data.labels)
-        measured = compare(classifier, data.validation, config.max_length, progress=progress)
-        tracked.log_metrics({"validation": measured}, tuned.steps)
-        chosen = better(measured) if config.truncation == "auto" else config.truncation
-        artifact = build_artifact(
-            tuned.checkpoint,
-            data.validation,
-            data.test,
-            max_length=config.max_length,
-            truncation=chosen,
-            labels=data.labels,
-            artifacts=config.artifacts,
-            card_fields={
-                "base_model": config.model,
-                "data": _data_card(config, data),
-                "truncation_metrics": measured,
-                "training": _training_card(config, tuned, key),
-                "git_commit": _git_commit(),
-                "mlflow_run_id": tracked.id,
-            },
-            progress=progress,
+    with track(config, data.fingerprint, run_id=recorded_run(folder) if config.resume else None) as tracked:
+        record_run(folder, tracked.id)
+        checkpoint, record = tune_checkpoint(
+            config, data, folder, run_id=tracked.id, progress=progress, log=tracked.log_metrics
+        )
+        artifact = publish(
+            checkpoint, record, data, config.artifacts, progress=progress, log=tracked.log_metrics
         )
         progress("Registering the model")
         tracked.register(artifact.folder, artifact.card)
     return artifact
 
 
-def run_key(config: TrainingConfig) -> str:
+def tune_checkpoint(
+    config: TrainingConfig,
+    data: Dataset,
+    folder: Path,
+    *,
+    run_id: str | None,
+    progress: Progress = silent,
+    log: "Log" = lambda _metrics, _step: None,
+    stopping: "Callable[[], bool]" = lambda: False,
+) -> tuple[Path, TrainingRecord]:
+    """Fine-tune in `folder`/checkpoints and return the best checkpoint with the record of how it came about.
+
+    Every process of a distributed run calls this; only rank 0 writes. Once `stopping` returns true the run
+    saves itself and raises Interrupted.
+    """
+    from training.tune import fine_tune
+
+    tuned = fine_tune(config, data, folder / "checkpoints", progress=progress, log=log, stopping=stopping)
+    record = TrainingRecord(
+        config=config,
+        data_fingerprint=data.fingerprint,
+        run_key=run_key(config, data),
+        steps=tuned.steps,
+        seconds=tuned.seconds,
+        resumed_from_step=tuned.resumed_from_step,
+        precision=tuned.precision,
+        processes=tuned.processes,
+        git_commit=git_commit(),
+        mlflow_run_id=run_id,
+    )
+    return tuned.checkpoint, record
+
+
+def publish(
+    checkpoint: Path,
+    record: TrainingRecord,
+    data: Dataset,
+    artifacts: Path,
+    *,
+    progress: Progress = silent,
+    log: "Log" = lambda _metrics, _step: None,
+) -> "Artifact":
+    """Choose the truncation, export, pass the gate and publish in `artifacts`.
+
+    Raises DataError if `data` is not what the checkpoint was trained on, GateError when no quantized form
+    is good enough; nothing is published then.
+    """
+    record.check(data)
+    from training.export import build_artifact
+    from training.model import load_classifier
+    from training.truncation import better, compare
+
+    config = record.config
+    classifier = load_classifier(str(checkpoint), data.labels)
+    measured = compare(classifier, data.validation, config.max_length, progress=progress)
+    log({"validation": measured}, record.steps)
+    return build_artifact(
+        checkpoint,
+        data.validation,
+        data.test,
+        max_length=config.max_length,
+        truncation=better(measured) if config.truncation == "auto" else config.truncation,
+        labels=data.labels,
+        artifacts=artifacts,
+        card_fields=record.card_fields(data) | {"truncation_metrics": measured},
+        progress=progress,
+    )
+
+
+def run_key(config: TrainingConfig, data: Dataset | None = None) -> str:
     """Return what identifies the result of a run: its recipe, its data, this code and the libraries under it.
 
-    Reads the data, which takes a second for the embedded reviews.
+    Reads the data unless it is given, which takes a second for the embedded reviews.
     """
-    return _key(config, prepare(config))
+    data = data or prepare(config)
+    code = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        code.update(path.read_bytes())
+    identity = {
+        "recipe": config.recipe() | {"data": data.fingerprint, "model": model_identity(config.model)},
+        "code": code.hexdigest(),
+        "libraries": {name: version(name) for name in _LIBRARIES},
+    }
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def current_artifact(config: TrainingConfig) -> "Artifact | None":
@@ -108,19 +154,7 @@ def current_artifact(config: TrainingConfig) -> "Artifact | None":
     return Artifact(folder=link.resolve(), card=card)
 
 
-def _key(config: TrainingConfig, data: Dataset) -> str:
-    code = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        code.update(path.read_bytes())
-    identity = {
-        "recipe": config.recipe() | {"data": data.fingerprint, "model": _model_identity(config.model)},
-        "code": code.hexdigest(),
-        "libraries": {name: version(name) for name in _LIBRARIES},
-    }
-    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _model_identity(name: str) -> str:
+def model_identity(name: str) -> str:
     """Return the name of a model, or for a local folder what is in it: it may be trained again in place."""
     folder = Path(name)
     if not folder.is_dir():
@@ -133,46 +167,20 @@ def _model_identity(name: str) -> str:
     return content.hexdigest()
 
 
-def _data_card(config: TrainingConfig, data: Dataset) -> dict[str, Any]:
-    return {
-        "name": data.name,
-        "options": config.model_dump(mode="json", include=_DATA_OPTIONS - {"data"}),
-        "fingerprint": data.fingerprint,
-        "rows": data.sizes,
-        "dropped": data.dropped,
-    }
-
-
-def _training_card(config: TrainingConfig, tuned: "Tuned", key: str) -> dict[str, Any]:
-    recipe = {name: value for name, value in config.recipe().items() if name not in _DATA_OPTIONS}
-    return {
-        **recipe,
-        "run_key": key,
-        "steps": tuned.steps,
-        "seconds": round(tuned.seconds, 1),
-        "resumed_from_step": tuned.resumed_from_step,
-        "trained_in": tuned.precision,
-    }
-
-
-def _summary(data: Dataset) -> str:
+def summary(data: Dataset) -> str:
+    """Describe the rows in one line, without a word of them."""
     sizes = ", ".join(f"{size:,} {part}" for part, size in data.sizes.items())
     dropped = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in data.dropped.items())
     return f"{data.name}: {sizes} rows; left out: {dropped or 'none'}"
 
 
-def _recorded_run(folder: Path) -> str | None:
+def recorded_run(folder: Path) -> str | None:
+    """Return the MLflow run that was noted in `folder`, so that a resumed run goes on under its id."""
     file = folder / _RUN_FILE
     return file.read_text() if file.exists() else None
 
 
-def _git_commit() -> str | None:
-    """Return the commit of this code, ending in -dirty if there are changes; None outside a repository."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    try:
-        found = subprocess.run(  # noqa: S603  (a fixed command)
-            command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return found.stdout.strip()
+def record_run(folder: Path, run_id: str) -> None:
+    """Note the MLflow run in `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / _RUN_FILE).write_text(run_id)

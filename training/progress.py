@@ -1,7 +1,9 @@
 """Show how far a run is: one line per stage, and a bar for those whose end is known."""
 
+import time
+from collections.abc import Mapping
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -63,3 +65,27 @@ class RichProgress:
         for task in self._bars.task_ids[-1:]:
             total = self._bars.tasks[-1].total or 1
             self._bars.update(task, total=total, completed=total)
+
+
+class LineProgress:
+    """Progress as lines of a log: each stage when it begins, then how far it is every half minute."""
+
+    every_seconds = 30.0
+
+    def __init__(self) -> None:
+        self._stage = ""
+        self._said_at = 0.0
+
+    def __call__(self, message: str, done: int = 0, total: int | None = None) -> None:
+        """Print the stage `message` if there is news of it."""
+        begins, now = message != self._stage, time.monotonic()
+        if begins or (total and now - self._said_at >= self.every_seconds):
+            self._stage, self._said_at = message, now
+            print(message if not total else f"{message}: {done:,} of {total:,}", flush=True)
+
+
+def print_metrics(metrics: Mapping[str, Any], step: int) -> None:
+    """Print the numbers of a step as `name=value`, which metric definitions of SageMaker can match."""
+    shown = (f"{name}={value:.6g}" for name, value in metrics.items() if isinstance(value, int | float))
+    if line := " ".join(shown):
+        print(f"step={step} {line}", flush=True)

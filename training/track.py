@@ -14,6 +14,7 @@ from training.config import MODEL_NAME, TrainingConfig
 from training.evaluate import numbers
 
 CHAMPION = "champion"
+CANDIDATE = "candidate"  # passed the gate, but nobody has decided yet that it shall answer
 # MLflow reads these when it is imported; a value that is already set stays.
 _QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -37,8 +38,18 @@ class Run:
 
         mlflow.log_metrics(numbers(metrics), step=step)
 
-    def register(self, folder: Path, card: Mapping[str, Any]) -> str:
-        """Log the artefact in `folder`, register its graph and make that version the champion.
+    @contextmanager
+    def child(self, name: str, parameters: Mapping[str, Any]) -> Iterator["Run"]:
+        """Record what happens inside as a run nested in this one; an exception marks it failed."""
+        import mlflow
+
+        experiment = mlflow.active_run().info.experiment_id  # else it would lie in the default one
+        with mlflow.start_run(run_name=name, nested=True, experiment_id=experiment) as run:
+            mlflow.log_params(dict(parameters))
+            yield Run(run.info.run_id)
+
+    def register(self, folder: Path, card: Mapping[str, Any], alias: str = CHAMPION) -> str:
+        """Log the artefact in `folder`, register its graph and give that version the alias.
 
         Returns the registered version. Call it only for a model that passed the gate.
         """
@@ -60,12 +71,14 @@ class Run:
         created = client.create_model_version(
             MODEL_NAME, logged.model_uri, self.id, model_id=logged.model_id, await_creation_for=0
         )
-        client.set_registered_model_alias(MODEL_NAME, CHAMPION, created.version)
+        client.set_registered_model_alias(MODEL_NAME, alias, created.version)
         return str(created.version)
 
 
 @contextmanager
-def track(config: TrainingConfig, fingerprint: str, *, run_id: str | None = None) -> Iterator[Run]:
+def track(
+    config: TrainingConfig, fingerprint: str, *, run_id: str | None = None, name: str | None = None
+) -> Iterator[Run]:
     """Record what happens inside as one run (`run_id`: go on with that one); an exception marks it failed."""
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
@@ -78,7 +91,7 @@ def track(config: TrainingConfig, fingerprint: str, *, run_id: str | None = None
     try:
         root = (config.artifacts.resolve() / "mlruns").as_uri() if local else None
         known = run_id if run_id and _exists(run_id) else None
-        with mlflow.start_run(run_id=known, experiment_id=_experiment(root)) as run:
+        with mlflow.start_run(run_id=known, experiment_id=_experiment(root), run_name=name) as run:
             if known is None:
                 mlflow.log_params(config.recipe() | {"data_fingerprint": fingerprint})
             yield Run(run.info.run_id)

@@ -1,4 +1,6 @@
-"""Fine-tune a classifier with the Hugging Face Trainer; a killed run goes on from its last epoch.
+"""Fine-tune a classifier with the Hugging Face Trainer; a killed run goes on from its last checkpoint.
+
+Under torchrun every process runs this, and the first alone writes the best weights and reports.
 
 Whatever is measured here is measured in PyTorch; the exported model is judged by `training.export`.
 """
@@ -6,6 +8,7 @@ Whatever is measured here is measured in PyTorch; the exported model is judged b
 import json
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,12 +27,14 @@ from transformers import (
     set_seed,
 )
 
-from training.callbacks import KeepBest, Log, Report
+from training.callbacks import KeepBest, Log, Report, Stop
 from training.config import TrainingConfig
 from training.data import Dataset, Rows
-from training.errors import ConfigError
+from training.distributed import common_steps
+from training.errors import ConfigError, Interrupted
 from training.evaluate import classification_metrics, numbers
 from training.model import Classifier, backend, freeze, load_classifier, max_positions
+from training.order import EpochOrder
 from training.progress import Progress, silent
 from training.text import Truncation, encode_batch
 
@@ -49,6 +54,7 @@ class Tuned:
     steps: int
     resumed_from_step: int
     precision: str
+    processes: int
     seconds: float  # of this call, so without what came before a resume
 
 
@@ -59,11 +65,13 @@ def fine_tune(
     *,
     progress: Progress = silent,
     log: Log = lambda _metrics, _step: None,
+    stopping: Callable[[], bool] = lambda: False,
 ) -> Tuned:
     """Train on `data.train` and keep the weights with the best validation accuracy in `folder`/best.
 
     With `config.resume` training goes on from the last whole checkpoint in `folder`; otherwise what an
     earlier run left there is removed. `log` gets the metrics of each logging step and each evaluation.
+    Once `stopping` returns true, in any process, a checkpoint is written and Interrupted raised.
     """
     progress("Loading the model")
     set_seed(config.seed)
@@ -72,17 +80,20 @@ def fine_tune(
     if config.max_length > limit:
         raise ConfigError(f"max_length: the model reads at most {limit} tokens, not {config.max_length}")
     freeze(model, embeddings=config.freeze_embeddings, layers=config.frozen_layers)
-    checkpoint = _last_checkpoint(folder) if config.resume else None
-    if checkpoint is None and folder.exists():
-        shutil.rmtree(folder)
+    precision = choose_precision(config.precision)
+    arguments = _arguments(config, folder, precision)  # connects the processes, if there are several
+    steps = common_steps(_whole_checkpoints(folder)) if config.resume else []
+    checkpoint = folder / f"checkpoint-{steps[-1]}" if steps else None
+    if checkpoint is None and arguments.local_process_index == 0:
+        shutil.rmtree(folder, ignore_errors=True)
     best = KeepBest(Classifier(model, tokenizer), folder / BEST)
-    callbacks: list[TrainerCallback] = [best, Report(progress, log)]
+    stop = Stop(stopping)
+    callbacks: list[TrainerCallback] = [best, Report(progress, log), stop]
     if config.patience:
         callbacks.append(EarlyStoppingCallback(config.patience))
-    precision = choose_precision(config.precision)
-    trainer = Trainer(
+    trainer = OrderedTrainer(
         model=model,
-        args=_arguments(config, folder, precision),
+        args=arguments,
         train_dataset=_examples(config, tokenizer, data.train),
         eval_dataset=_examples(config, tokenizer, data.validation),
         data_collator=DataCollatorWithPadding(tokenizer),
@@ -92,13 +103,16 @@ def fine_tune(
     trainer.remove_callback(PrinterCallback)
     started = time.monotonic()
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    if not best.folder.exists():
+    if stop.stopped:
+        raise Interrupted(f"told to stop after step {trainer.state.global_step}; saved, ready to go on")
+    if trainer.is_world_process_zero() and not best.folder.exists():
         best.save()
     return Tuned(
         checkpoint=best.folder,
         steps=trainer.state.global_step,
-        resumed_from_step=_step(checkpoint) if checkpoint else 0,
+        resumed_from_step=steps[-1] if steps else 0,
         precision=precision,
+        processes=arguments.world_size,
         seconds=time.monotonic() - started,
     )
 
@@ -119,6 +133,23 @@ def choose_precision(wanted: str) -> str:
     # bf16, but whether it gains was not measured, so it stays with fp32.
     has_amx = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
     return "bf16" if has_amx() else "fp32"
+
+
+class OrderedTrainer(Trainer):
+    """A Trainer whose batches depend on seed and epoch alone.
+
+    The Trainer's own grouping by length draws from the global random state: processes whose dropout differs
+    would train on the same rows, and a run resumed within an epoch would see some twice.
+    """
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        if not self.args.group_by_length:
+            return super()._get_train_sampler(train_dataset)
+        return EpochOrder(
+            [len(example["input_ids"]) for example in self.train_dataset],
+            self.args.train_batch_size * self.args.gradient_accumulation_steps,
+            self.args.seed,
+        )
 
 
 def _arguments(config: TrainingConfig, folder: Path, precision: str) -> TrainingArguments:
@@ -148,6 +179,7 @@ def _arguments(config: TrainingConfig, folder: Path, precision: str) -> Training
         report_to=[],
         disable_tqdm=True,
         use_cpu=not (torch.cuda.is_available() or torch.backends.mps.is_available()),
+        ddp_find_unused_parameters=False,
         dataloader_pin_memory=torch.cuda.is_available(),
     )
 
@@ -164,16 +196,13 @@ def _trainer_metrics(prediction: EvalPrediction) -> dict[str, float]:
     return numbers(classification_metrics(np.asarray(prediction.label_ids), probabilities))
 
 
-def _last_checkpoint(folder: Path) -> Path | None:
-    """Return the newest checkpoint that was written to its end: the Trainer writes its state file last."""
-    for checkpoint in sorted(folder.glob("checkpoint-*"), key=_step, reverse=True):
+def _whole_checkpoints(folder: Path) -> list[int]:
+    """Return the steps of the checkpoints that were written to their end: the state file comes last."""
+    steps = []
+    for checkpoint in folder.glob("checkpoint-*"):
         try:
             json.loads((checkpoint / "trainer_state.json").read_text())
         except (OSError, ValueError):
             continue
-        return checkpoint
-    return None
-
-
-def _step(checkpoint: Path) -> int:
-    return int(checkpoint.name.rpartition("-")[2])
+        steps.append(int(checkpoint.name.rpartition("-")[2]))
+    return steps

@@ -1,0 +1,320 @@
+"""The container does what SageMaker expects: jobs between their folders, stopping, failing, resuming."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pytest
+
+from training.config import MODEL_NAME
+
+COMMAND = [sys.executable, "-W", "ignore", "-m", "training.sagemaker", "train"]
+
+
+class Job:
+    """A training job as SageMaker would lay it out, run in a process of its own."""
+
+    def __init__(self, root: Path, data: Path, model: Path, store: Path) -> None:
+        self.root = root
+        self.environment = os.environ | {"MLFLOW_TRACKING_URI": f"sqlite:///{store}"}
+        self.hyperparameters = {
+            "model": str(model),
+            "max_length": "32",
+            "epochs": "3",
+            "learning_rate": "0.03",
+            "train_rows": "96",
+            "validation_rows": "32",
+            "test_rows": "32",
+            "labels": "negative, positive",
+        }
+        (root / "model").mkdir(parents=True)
+        self.channel("training", data)
+
+    def channel(self, name: str, file: Path) -> None:
+        folder = self.root / "input" / "data" / name
+        folder.mkdir(parents=True)
+        shutil.copy(file, folder)
+
+    def configure(self, name: str, content: dict[str, Any]) -> None:
+        folder = self.root / "input" / "config"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}.json").write_text(json.dumps(content))
+
+    def start(self, job: str, **hyperparameters: str) -> subprocess.Popen[str]:
+        self.configure("hyperparameters", {**self.hyperparameters, "job": job, **hyperparameters})
+        return subprocess.Popen(
+            [*COMMAND, "--root", str(self.root)],
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(self, job: str, **hyperparameters: str) -> tuple[int, str]:
+        process = self.start(job, **hyperparameters)
+        output = process.communicate()[0]
+        return process.returncode, output
+
+    @property
+    def failure(self) -> str | None:
+        file = self.root / "output" / "failure"
+        return file.read_text() if file.exists() else None
+
+    def record(self) -> dict[str, Any]:
+        record: dict[str, Any] = json.loads((self.root / "model" / "run.json").read_text())
+        return record
+
+    def packed(self, folder: Path) -> Path:
+        """Return model.tar.gz, as SageMaker packs the folder `model` when a job is done."""
+        with tarfile.open(folder / "model.tar.gz", "w:gz") as archive:
+            archive.add(self.root / "model", arcname=".")
+        return folder / "model.tar.gz"
+
+
+MakeJob = Callable[[str], Job]
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # MLflow's use of SQLAlchemy
+
+
+@pytest.fixture
+def store(experiment_store: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copy(experiment_store, tmp_path / "mlflow.db"))
+
+
+@pytest.fixture
+def make_job(tmp_path: Path, reviews_csv: Path, tiny_model: Path, store: Path) -> MakeJob:
+    return lambda name: Job(tmp_path / name, reviews_csv, tiny_model, store)
+
+
+def runs(store: Path) -> list[Any]:
+    client = mlflow.MlflowClient(f"sqlite:///{store}")
+    experiment = client.get_experiment_by_name(MODEL_NAME)
+    return [] if experiment is None else list(client.search_runs([experiment.experiment_id]))
+
+
+@pytest.mark.slow
+def test_search_fine_tune_and_export_hand_their_output_on(
+    make_job: MakeJob, store: Path, tmp_path: Path
+) -> None:
+    search, tune, export = make_job("search"), make_job("tune"), make_job("export")
+    (search.root / "input" / "data" / "training" / ".hidden").touch()
+
+    code, output = search.run("search", trials="2")
+    assert code == 0, output
+    best = json.loads((search.root / "model" / "best.json").read_text())
+    assert best["parameters"].keys() == {"batch_size", "warmup", "weight_decay", "frozen_layers"}
+    assert (search.root / "model" / "study.journal").exists()
+
+    tune.channel("search", search.packed(tmp_path))
+    code, output = tune.run("fine_tune", batch_size="8")
+    assert code == 0, output
+    assert "eval_accuracy=" in output
+    assert {path.name for path in (tune.root / "model").iterdir()} == {"checkpoint", "run.json"}
+    record = tune.record()
+    assert record["config"]["weight_decay"] == best["parameters"]["weight_decay"]
+    assert record["config"]["batch_size"] == 8, "what is given wins over what was found"
+
+    export.channel("checkpoint", tune.packed(tmp_path))
+    code, output = export.run("export")
+    assert code == 0, output
+    card = json.loads((export.root / "model" / "model.json").read_text())
+    assert set(card["files"]) | {"model.json"} == {p.name for p in (export.root / "model").iterdir()}
+    assert card["data"]["fingerprint"] == record["data_fingerprint"]
+    assert card["training"]["run_key"] == record["run_key"]
+    assert card["mlflow_run_id"] == record["mlflow_run_id"]
+
+    client = mlflow.MlflowClient(f"sqlite:///{store}", registry_uri=f"sqlite:///{store}")
+    candidate = client.get_model_version_by_alias(MODEL_NAME, "candidate")
+    assert candidate.run_id == card["mlflow_run_id"], "nobody has promoted it yet"
+    assert len(runs(store)) == 4, "the search with two trials, and one run for fine-tuning and export"
+    assert search.failure is tune.failure is export.failure is None
+
+
+def wait_for(process: subprocess.Popen[str], text: str) -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if text in line:
+            return
+    raise AssertionError(f"the job ended without saying {text!r}")
+
+
+@pytest.mark.slow
+def test_a_fine_tuning_that_is_told_to_stop_saves_and_goes_on(make_job: MakeJob, store: Path) -> None:
+    stopped, whole = make_job("stopped"), make_job("whole")
+    options = {"epochs": "40", "patience": "0", "evaluate_every": "3", "truncation": "head"}
+    process = stopped.start("fine_tune", **options)
+    wait_for(process, "step=9 eval_loss")
+    process.send_signal(signal.SIGTERM)
+    started = time.monotonic()
+    output = process.communicate()[0]
+    assert time.monotonic() - started < 60
+    assert process.returncode == 143, output
+    assert "told to stop" in output
+    assert stopped.failure is None
+    assert list((stopped.root / "model").iterdir()) == [], "half a result is none"
+
+    # SageMaker starts a new container with the checkpoint folder of the old one.
+    code, output = stopped.run("fine_tune", **options)
+    assert code == 0, output
+    resumed = stopped.record()
+    assert 9 <= resumed["resumed_from_step"] < 60
+    assert [run.info.run_id for run in runs(store)] == [resumed["mlflow_run_id"]]
+
+    code, output = whole.run("fine_tune", **options)
+    assert code == 0, output
+    for name in ("steps", "run_key", "data_fingerprint"):
+        assert resumed[name] == whole.record()[name]
+    shape = [sorted(p.name for p in (job.root / "model").rglob("*")) for job in (stopped, whole)]
+    assert shape[0] == shape[1]
+    accuracy = [run.data.metrics["eval_accuracy"] for run in runs(store)]
+    assert accuracy[0] == pytest.approx(accuracy[1], abs=0.1)
+
+
+@pytest.mark.slow
+def test_two_machines_train_one_model_and_only_the_first_writes(make_job: MakeJob, store: Path) -> None:
+    single = make_job("single")
+    code, output = single.run("fine_tune", batch_size="16")
+    assert code == 0, output
+    assert len(runs(store)) == 1
+
+    hosts = ["127.0.0.1", "localhost"]
+    machines = [make_job(host) for host in hosts]
+    for host, machine in zip(hosts, machines, strict=True):
+        machine.configure(
+            "resourceconfig", {"hosts": hosts, "current_host": host, "network_interface_name": "lo"}
+        )
+    # Half the batch in twice the processes is the same step.
+    processes = [machine.start("fine_tune", batch_size="8") for machine in machines]
+    outputs = [process.communicate()[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+
+    first, second = machines
+    assert first.record()["processes"] == 2
+    assert first.record()["steps"] == single.record()["steps"]
+    assert list((second.root / "model").iterdir()) == []
+    assert "eval_accuracy=" in outputs[0] and "eval_accuracy=" not in outputs[1]
+    assert len(runs(store)) == 2, "one for each job, not for each process"
+    accuracy = [run.data.metrics["eval_accuracy"] for run in runs(store)]
+    assert accuracy[0] == pytest.approx(accuracy[1], abs=0.1)
+
+
+@pytest.mark.slow
+def test_machines_that_are_told_to_stop_save_together_and_go_on(make_job: MakeJob, tmp_path: Path) -> None:
+    hosts = ["127.0.0.1", "localhost"]
+    machines = [make_job(host) for host in hosts]
+    (tmp_path / "s3").mkdir()
+    for host, machine in zip(hosts, machines, strict=True):
+        (machine.root / "checkpoints").symlink_to(tmp_path / "s3")  # both are kept at the same address
+        machine.configure("resourceconfig", {"hosts": hosts, "current_host": host})
+    options = {"epochs": "40", "patience": "0", "evaluate_every": "3", "batch_size": "8"}
+    processes = [machine.start("fine_tune", **options) for machine in machines]
+    wait_for(processes[0], "step=9 eval_loss")
+    processes[1].send_signal(signal.SIGTERM)
+    outputs = [process.communicate()[0] for process in processes]
+    assert processes[1].returncode == 143, outputs[1]
+    assert [machine.failure for machine in machines][1] is None
+
+    processes = [machine.start("fine_tune", **options) for machine in machines]
+    outputs = [process.communicate()[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    assert machines[0].record()["resumed_from_step"] >= 9
+
+
+@pytest.mark.slow
+def test_an_error_in_one_of_several_processes_is_the_jobs(make_job: MakeJob) -> None:
+    hosts = ["127.0.0.1", "localhost"]
+    machines = [make_job(host) for host in hosts]
+    for host, machine in zip(hosts, machines, strict=True):
+        machine.configure("resourceconfig", {"hosts": hosts, "current_host": host})
+    processes = [machine.start("fine_tune", frozen_layers="3") for machine in machines]
+    outputs = [process.communicate()[0] for process in processes]
+    assert [process.returncode for process in processes] == [4, 4], outputs
+    assert all("ModelError: cannot freeze 3 layers" in str(machine.failure) for machine in machines)
+
+
+@pytest.mark.slow
+def test_without_a_tracking_server_the_record_ends_in_the_output(make_job: MakeJob) -> None:
+    job = make_job("job")
+    del job.environment["MLFLOW_TRACKING_URI"]
+    code, output = job.run("fine_tune", epochs="1")
+    assert code == 0, output
+    [run] = runs(job.root / "output" / "data" / "mlflow.db")
+    assert run.info.run_id == job.record()["mlflow_run_id"]
+
+
+@pytest.mark.parametrize(
+    ("job", "hyperparameters", "code", "message"),
+    [
+        ("train", {}, 2, "ConfigError: hyperparameter job: give search or fine_tune or export, not 'train'"),
+        (
+            "fine_tune",
+            {"learning_rat": "1"},
+            2,
+            "unknown hyperparameter 'learning_rat'; did you mean",
+        ),
+        ("fine_tune", {"artifacts": "/"}, 2, "ConfigError: unknown hyperparameter 'artifacts'"),
+        ("fine_tune", {"epochs": "three"}, 2, "ConfigError: epochs: Input should be a valid integer"),
+        ("search", {"trials": "0"}, 2, "ConfigError: hyperparameter trials: give a number above 0, not '0'"),
+        ("fine_tune", {"data": "gone.csv"}, 2, "DataError: the channel training has no gone.csv"),
+        ("fine_tune", {"text_column": "body"}, 2, "DataError: reviews.csv row 1 has no column 'body'"),
+        ("export", {}, 4, "ModelError: the channel checkpoint is missing"),
+    ],
+)
+def test_a_failure_is_one_line_in_its_file_and_an_exit_code(
+    make_job: MakeJob, job: str, hyperparameters: dict[str, str], code: int, message: str
+) -> None:
+    failing = make_job("job")
+    found, output = failing.run(job, **hyperparameters)
+    assert found == code, output
+    assert failing.failure is not None
+    assert message in failing.failure and "\n" not in failing.failure
+    assert "Traceback" not in output
+
+
+def test_a_bug_is_a_failure_with_its_traceback_in_the_log(make_job: MakeJob) -> None:
+    job = make_job("job")
+    job.configure("resourceconfig", {"hosts": 3})
+    code, output = job.run("fine_tune")
+    assert code == 1
+    assert str(job.failure).startswith("TypeError: ")
+    assert "Traceback" in output
+
+
+def test_only_fine_tuning_runs_on_several_machines(make_job: MakeJob) -> None:
+    job = make_job("job")
+    job.configure("resourceconfig", {"hosts": ["algo-1", "algo-2"], "current_host": "algo-1"})
+    code, output = job.run("search")
+    assert code == 2, output
+    assert job.failure == "ConfigError: job search runs on one instance, not 2"
+
+
+def test_an_archive_that_would_write_elsewhere_is_refused(make_job: MakeJob, tmp_path: Path) -> None:
+    (tmp_path / "best.json").write_text("{}")
+    with tarfile.open(tmp_path / "model.tar.gz", "w:gz") as archive:
+        archive.add(tmp_path / "best.json", arcname="../../escaped.json")
+    job = make_job("job")
+    job.channel("search", tmp_path / "model.tar.gz")
+    code, output = job.run("fine_tune")
+    assert code == 2, output
+    assert "DataError: cannot unpack model.tar.gz of channel search" in str(job.failure)
+
+
+def test_a_checkpoint_is_not_published_on_other_data(make_job: MakeJob, tmp_path: Path) -> None:
+    tune, export = make_job("tune"), make_job("export")
+    assert tune.run("fine_tune", epochs="1")[0] == 0
+    export.channel("checkpoint", tune.packed(tmp_path))
+    with (export.root / "input" / "data" / "training" / "reviews.csv").open("a") as file:
+        file.write("One more.,positive\n")
+    code, output = export.run("export")
+    assert code == 2, output
+    assert "is not the data that the checkpoint was trained on" in str(export.failure)
+    assert list((export.root / "model").iterdir()) == []

@@ -1,0 +1,221 @@
+"""A search proposes, judges on validation rows, prunes, goes on after a stop, and is read back checked."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import optuna
+import pytest
+
+from training.__main__ import main
+from training.config import MODEL_NAME, TrainingConfig, configure
+from training.data import Dataset, Rows, prepare
+from training.errors import ConfigError, DataError, Interrupted
+from training.search import search
+from training.space import described, fingerprint, read_best, search_space
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:mtime may not be reliable")
+
+FIXED = {"epochs", "frozen_layers"}
+
+
+@pytest.fixture
+def config(
+    reviews_csv: Path,
+    tiny_model: Path,
+    make_artifacts_folder: Callable[[str], Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> TrainingConfig:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return configure(
+        data=str(reviews_csv),
+        model=str(tiny_model),
+        max_length=16,
+        epochs=1,
+        train_rows=64,
+        validation_rows=32,
+        test_rows=16,
+        truncation="head",
+        artifacts=make_artifacts_folder("artifacts"),
+    )
+
+
+def find(config: TrainingConfig, folder: Path, trials: int, **options: Any) -> dict[str, Any]:
+    return search(config, prepare(config), folder, trials=trials, fixed=FIXED, **options)
+
+
+def opened(folder: Path) -> optuna.Study:
+    backend = optuna.storages.journal.JournalFileBackend(str(folder / "study.journal"))
+    return optuna.load_study(study_name="study", storage=optuna.storages.JournalStorage(backend))
+
+
+def proposals(folder: Path) -> list[dict[str, Any]]:
+    return [trial.params for trial in opened(folder).trials if trial.state.name in {"COMPLETE", "PRUNED"}]
+
+
+def test_a_search_writes_the_best_parameters_and_nests_its_trials(
+    config: TrainingConfig, tmp_path: Path
+) -> None:
+    best = find(config, tmp_path / "study", 3)
+    assert json.loads((tmp_path / "study" / "best.json").read_text()) == best
+    assert best["parameters"].keys() == {"learning_rate", "batch_size", "warmup", "weight_decay"}
+    assert best["trials"] == {"complete": 3, "pruned": 0, "fail": 0}
+    assert best["data_fingerprint"] == prepare(config).fingerprint
+    assert not any((tmp_path / "study" / "trials").iterdir()), "weights of trials are of no use"
+
+    client = mlflow.MlflowClient(f"sqlite:///{config.artifacts / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name(MODEL_NAME)
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id])
+    [parent] = [run for run in runs if run.info.run_id == best["mlflow_run_id"]]
+    trials = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
+    assert len(trials) == 3 and len(runs) == 4
+    assert best["value"] == max(run.data.metrics["validation.head.accuracy"] for run in trials)
+    assert all(run.info.status == "FINISHED" for run in runs)
+
+
+def test_the_first_trial_is_the_recipe_that_is_to_be_beaten(config: TrainingConfig, tmp_path: Path) -> None:
+    find(config, tmp_path, 1)
+    assert proposals(tmp_path) == [
+        {"learning_rate": 5e-5, "batch_size": 16, "warmup": 0.1, "weight_decay": 0.01}
+    ]
+
+
+class StopInTrial:
+    """Asks to stop after some steps of the trial that is reached next to last."""
+
+    def __init__(self, questions: int) -> None:
+        self.left = questions
+
+    def __call__(self) -> bool:
+        self.left -= 1
+        return self.left < 0
+
+
+def test_a_stopped_search_goes_on_with_the_same_proposals(config: TrainingConfig, tmp_path: Path) -> None:
+    find(config, tmp_path / "whole", 4)
+    with pytest.raises(Interrupted, match="saved"):
+        find(config, tmp_path / "stopped", 4, stopping=StopInTrial(15))
+    [cut_short] = (tmp_path / "stopped" / "trials").iterdir()
+    assert list(cut_short.glob("checkpoint-*")), "the trial that was cut short can go on"
+    assert 0 < len(proposals(tmp_path / "stopped")) < 4
+
+    best = find(config, tmp_path / "stopped", 4)
+    assert proposals(tmp_path / "stopped") == proposals(tmp_path / "whole")
+    assert best["trials"] == {"complete": 4, "pruned": 0, "fail": 1}
+
+
+def test_trials_are_added_to_a_study_up_to_the_number_asked_for(
+    config: TrainingConfig, tmp_path: Path
+) -> None:
+    find(config, tmp_path, 1)
+    find(config, tmp_path, 2)
+    assert len(proposals(tmp_path)) == 2
+    find(config, tmp_path, 2)
+    assert len(proposals(tmp_path)) == 2
+
+
+def test_a_study_of_another_recipe_space_or_data_set_is_refused(
+    config: TrainingConfig, tmp_path: Path
+) -> None:
+    find(config, tmp_path, 1)
+    for other in ({"max_length": 24}, {"train_rows": 63, "seed": 1}):
+        with pytest.raises(ConfigError, match="is of another search space"):
+            find(config.model_copy(update=other), tmp_path, 2)
+    with pytest.raises(ConfigError, match="another search space"):
+        search(config, prepare(config), tmp_path, trials=2, fixed={"epochs"})
+
+
+def test_the_test_rows_choose_nothing(config: TrainingConfig, tmp_path: Path) -> None:
+    data = prepare(config)
+    unreadable = Rows([None] * 16, [0] * 16)  # type: ignore[list-item]
+    without = Dataset(
+        data.name, data.labels, data.train, data.validation, unreadable, data.dropped, data.fingerprint
+    )
+    best = search(config, without, tmp_path / "without", trials=1, fixed=FIXED)
+    assert best["value"] == find(config, tmp_path / "with", 1)["value"]
+
+
+def test_a_trial_that_lags_behind_the_median_is_pruned(config: TrainingConfig, tmp_path: Path) -> None:
+    find(config, tmp_path, 1)
+    study = opened(tmp_path)
+    excellent = optuna.trial.create_trial(
+        params=study.trials[0].params,
+        distributions=study.trials[0].distributions,
+        intermediate_values={quarter: 1.0 for quarter in range(1, 5)},
+        value=1.0,
+    )
+    study.add_trials([excellent] * 5)
+    best = find(config, tmp_path, 7)
+    assert best["trials"] == {"complete": 6, "pruned": 1, "fail": 0}
+    assert opened(tmp_path).trials[-1].intermediate_values.keys() == {1}, "it ended at its first evaluation"
+
+
+@pytest.mark.slow
+def test_two_trials_and_a_run_with_what_they_found(
+    config: TrainingConfig, reviews_csv: Path, tiny_model: Path, tmp_path: Path, capsys: Any
+) -> None:
+    recipe = ["--data", str(reviews_csv), "--model", str(tiny_model), "--max-length", "32"]
+    recipe += ["--artifacts", str(config.artifacts), "--train-rows", "96", "--truncation", "head"]
+    started = time.monotonic()
+    assert main(["search", *recipe, "--trials", "2", "--study", str(tmp_path / "study")]) == 0
+    assert time.monotonic() - started < 60
+    printed = capsys.readouterr().out
+    assert str(tmp_path / "study" / "best.json") in printed
+    assert "(trials: 2 complete, 0 pruned, 0 fail)" in printed
+    found = json.loads((tmp_path / "study" / "best.json").read_text())["parameters"]
+
+    assert main(["train", *recipe, "--epochs", "3", "--parameters", str(tmp_path / "study")]) in {0, 3}
+    runs = mlflow.MlflowClient(f"sqlite:///{config.artifacts / 'mlflow.db'}").search_runs(["1"])
+    trained = runs[0].data.params
+    assert trained["epochs"] == "3", "what is given wins over what was found"
+    assert float(trained["learning_rate"]) == found["learning_rate"]
+    assert int(trained["batch_size"]) == found["batch_size"]
+
+
+# What a search found, read back
+
+
+def written(path: Path, **changes: Any) -> Path:
+    space = {name: values for name, values in search_space(2).items() if name in {"epochs", "warmup"}}
+    best = {"parameters": {"epochs": 2, "warmup": 0.1}, "search_space": fingerprint(described(space))}
+    path.write_text(json.dumps(best | changes))
+    return path
+
+
+def test_parameters_are_read_from_the_file_or_its_folder(tiny_model: Path, tmp_path: Path) -> None:
+    file = written(tmp_path / "best.json")
+    assert read_best(file, str(tiny_model)) == {"epochs": 2, "warmup": 0.1}
+    assert read_best(tmp_path, str(tiny_model)) == {"epochs": 2, "warmup": 0.1}
+
+
+def test_parameters_of_another_space_are_refused(tiny_model: Path, tmp_path: Path) -> None:
+    file = tmp_path / "best.json"
+    for changes in (
+        {"search_space": "0" * 16},
+        {"parameters": {"epochs": 2}},
+        {"parameters": {"epochs": 2, "warmup": 0.1, "dropout": 0.0}},
+    ):
+        with pytest.raises(ConfigError, match="another search space"):
+            read_best(written(file, **changes), str(tiny_model))
+    # How many layers can be frozen depends on the model.
+    space = {"frozen_layers": search_space(2)["frozen_layers"]}
+    written(file, parameters={"frozen_layers": 1}, search_space=fingerprint(described(space)))
+    assert read_best(file, str(tiny_model)) == {"frozen_layers": 1}
+    with pytest.raises(ConfigError, match="another search space than model 'embedded'"):
+        read_best(file, "embedded")
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"parameters": 3, "search_space": ""}'])
+def test_a_damaged_file_is_one_line(content: str, tmp_path: Path) -> None:
+    (tmp_path / "best.json").write_text(content)
+    with pytest.raises(DataError, match="is not what a search writes"):
+        read_best(tmp_path, "embedded")
+
+
+def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no file"):
+        read_best(tmp_path / "best.json", "embedded")

@@ -19,11 +19,13 @@ def alarm(
     anchor: str,
     topic: sns.ITopic,
     periods: int = 1,
+    below: bool = False,
     missing: cloudwatch.TreatMissingData = cloudwatch.TreatMissingData.NOT_BREACHING,
 ) -> cloudwatch.Alarm:
     """Make an alarm that rings when the metric has been at or over the threshold for so many periods.
 
-    `what` is the sentence that people read, `anchor` the runbook's heading. The topic also hears of the end.
+    With `below` it rings at or under it. `what` is the sentence that people read, `anchor` the runbook's
+    heading. The topic also hears of the end.
     """
     made = cloudwatch.Alarm(
         scope,
@@ -31,7 +33,11 @@ def alarm(
         metric=metric,
         threshold=threshold,
         evaluation_periods=periods,
-        comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+        comparison_operator=(
+            cloudwatch.ComparisonOperator.LESS_THAN_OR_EQUAL_TO_THRESHOLD
+            if below
+            else cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD
+        ),
         treat_missing_data=missing,
         alarm_description=f"{what} Runbook: {RUNBOOK}#{anchor}",
     )

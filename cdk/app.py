@@ -16,9 +16,12 @@ from constructs import Construct
 
 from cdk.data import DataStack
 from cdk.environments import ENVIRONMENTS, Environment
+from cdk.firewall import REGION, FirewallStack
 from cdk.layers import ROOT
+from cdk.monitoring import MonitoringStack
 from cdk.serving import ServingStack
 from cdk.training import TrainingStack
+from cdk.web import WebStack
 
 
 def make_app(outdir: Path | None = None, **context: Any) -> cdk.App:
@@ -55,9 +58,29 @@ def add_stacks(scope: Construct, environment: Environment) -> None:
         }
 
     data = DataStack(scope, "Data", **place("data"))
-    ServingStack(scope, "Serving", data=data, **place("serving"))
-    if (ROOT / "training" / "Dockerfile").exists():
-        TrainingStack(scope, "Training", data=data, **place("training"))
+    serving = ServingStack(scope, "Serving", data=data, **place("serving"))
+    training = TrainingStack(scope, "Training", data=data, **place("training"))
+    MonitoringStack(
+        scope,
+        "Monitoring",
+        data=data,
+        serving=serving,
+        state_machine=training.state_machine,
+        **place("monitoring"),
+    )
+    firewall_arn = None
+    if environment.waf:
+        region = {"env": cdk.Environment(region=REGION), "cross_region_references": True}
+        firewall_arn = FirewallStack(scope, "Firewall", **place("firewall") | region).acl.attr_arn
+    WebStack(
+        scope,
+        "Web",
+        data=data,
+        serving=serving,
+        firewall_arn=firewall_arn,
+        cross_region_references=environment.waf,
+        **place("web"),
+    )
 
 
 def main() -> None:

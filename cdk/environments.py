@@ -72,8 +72,10 @@ class Environment:
     training_schedule: str | None = None  # EventBridge Scheduler expression, such as "rate(30 days)"
     managed_mlflow: bool = False  # AWS::SageMaker::MlflowApp
 
-    # Web
-    waf: bool = True  # about $8 a month
+    # Web. The certificate of a domain of one's own lies in us-east-1; without, CloudFront's name and its.
+    web_domain: str | None = None
+    web_certificate_arn: str | None = None
+    waf: bool = True  # about $9 a month: the list, a rate limit and three managed rule groups
     web_requests_per_5_minutes: int = 2000  # of one address
 
 

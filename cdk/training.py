@@ -15,6 +15,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from cdk.acknowledgments import acknowledge
+from cdk.alarms import RUNBOOK, alarm, each_minute
 from cdk.data import DataStack
 from cdk.environments import Environment
 from cdk.jobs import Job
@@ -25,8 +26,9 @@ from cdk.queues import dead_letter_queue
 from cdk.training_roles import JobRole, MachineRole, ManagedMlflow
 from cdk.workflow import TOLD, definition
 
-RUNBOOK = "docs/operations.md#training-failed"
-IMAGE_CONTEXT = ["*", "!training", "!layers/requirements/training.txt", *JUNK]
+TRAINING_RUNBOOK = f"{RUNBOOK}#training-failed"
+GPUS = ("ml.g", "ml.p")
+IMAGE_CONTEXT = ["*", "!training/Dockerfile", "!training/*.py", "!layers/requirements/training.txt", *JUNK]
 
 
 class TrainingStack(cdk.Stack):
@@ -46,6 +48,12 @@ class TrainingStack(cdk.Stack):
             file="training/Dockerfile",
             exclude=IMAGE_CONTEXT,
             ignore_mode=cdk.IgnoreMode.DOCKER,
+            build_args={"TORCH": "cuda" if environment.training_instance.startswith(GPUS) else "cpu"}
+            | {
+                name.upper(): value
+                for name in ("base_image", "base_digest")
+                if (value := self.node.try_get_context(f"training_{name}"))
+            },
             platform=ecr_assets.Platform.LINUX_AMD64,  # what SageMaker's GPU instances are
         )
         self.job_role = JobRole(self, "JobRole", data=data, image=self.image)
@@ -83,7 +91,7 @@ class TrainingStack(cdk.Stack):
                 "Prefix": self.prefix,
                 "Region": self.region,
                 "Registrar": data.registrar.function_arn,
-                "Runbook": RUNBOOK,
+                "Runbook": TRAINING_RUNBOOK,
                 "Topic": data.alert_topic.topic_arn,
                 "TrainingRole": self.job_role.role_arn,
                 **({"Mlflow": self.mlflow.arn} if self.mlflow else {}),
@@ -119,8 +127,9 @@ class TrainingStack(cdk.Stack):
                     self.data.alert_topic,
                     message=events.RuleTargetInput.from_text(
                         f"Training in {self.environment_settings.name} ended as"
-                        f" {events.EventField.from_path('$.detail.status')}.\n\nExecution:"
-                        f" {events.EventField.from_path('$.detail.executionArn')}\n\nWhat to do: {RUNBOOK}"
+                        f" {events.EventField.from_path('$.detail.status')}.\n\n"
+                        f"Execution: {events.EventField.from_path('$.detail.executionArn')}\n\n"
+                        f"What to do: {TRAINING_RUNBOOK}"
                     ),
                     authorize_using_role=True,
                 )
@@ -132,6 +141,16 @@ class TrainingStack(cdk.Stack):
         )
 
     def _schedule(self, expression: str) -> None:
+        not_started = dead_letter_queue(self, "NotStarted")
+        alarm(
+            self,
+            "NotStartedAlarm",
+            metric=each_minute(not_started.metric_approximate_number_of_messages_visible(), "Maximum"),
+            threshold=1,
+            what="A scheduled training could not be started.",
+            anchor="training-failed",
+            topic=self.data.alert_topic,
+        )
         scheduler.Schedule(
             self,
             "Regularly",
@@ -142,7 +161,7 @@ class TrainingStack(cdk.Stack):
                 input=scheduler.ScheduleTargetInput.from_object({"reason": "schedule"}),
                 retry_attempts=3,
                 max_event_age=cdk.Duration.hours(1),
-                dead_letter_queue=dead_letter_queue(self, "NotStarted"),
+                dead_letter_queue=not_started,
             ),
         )
 

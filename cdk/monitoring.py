@@ -1,0 +1,204 @@
+"""Who watches and who is told: the hourly drift monitor, alarms, the dashboard, the budget, mail and Slack.
+
+The alarms on serving's releases are releases.py; here are those on which no release rolls back.
+"""
+
+from typing import Any
+
+import aws_cdk as cdk
+from aws_cdk import aws_budgets as budgets
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_scheduler as scheduler
+from aws_cdk import aws_scheduler_targets as targets
+from aws_cdk import aws_sns_subscriptions as subscriptions
+from aws_cdk import aws_sqs as sqs
+from aws_cdk import aws_stepfunctions as sfn
+from constructs import Construct
+
+from cdk.acknowledgments import acknowledge_wildcards, exported
+from cdk.alarms import RUNBOOK, alarm
+from cdk.dashboard import Dashboard
+from cdk.data import DataStack
+from cdk.environments import Environment
+from cdk.packaging import image_function, zip_function
+from cdk.queues import dead_letter_queue
+from cdk.serving import MODEL_DIR, ServingStack
+from cdk.watches import delivery_watches, drift_watches, function_watches, storage_watches
+
+DRIFT_MEMORY_MB = 3538  # two whole vCPUs: Evidently's imports must end within Lambda's ten seconds of init
+DRIFT_SECONDS = 300
+
+
+class MonitoringStack(cdk.Stack):
+    """Drift monitor, alarms, dashboard, budget and the ways to people."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        environment: Environment,
+        data: DataStack,
+        serving: ServingStack,
+        state_machine: sfn.IStateMachine,
+        **stack: Any,
+    ) -> None:
+        super().__init__(scope, id, **stack)
+        self.environment_settings = environment
+        self.data = data
+        self.serving = serving
+        self.not_run = dead_letter_queue(self, "DriftNotRun")
+        self.drift_monitor = self._drift_monitor(state_machine)
+        self._schedule()
+        for address in environment.alert_emails:
+            data.alert_topic.add_subscription(subscriptions.EmailSubscription(address))
+        self.not_told: sqs.Queue | None = None
+        if environment.slack_webhook_secret_arn:
+            self.not_told = dead_letter_queue(self, "NotTold")
+            self._slack(environment.slack_webhook_secret_arn, self.not_told)
+        watches = [
+            *drift_watches(environment, self.drift_monitor, self.not_run),
+            *storage_watches(data.database),
+            *function_watches(data),
+            *delivery_watches(data.alert_topic, self.not_told),
+        ]
+        self.alarms = [alarm(self, topic=data.alert_topic, **watch._asdict()) for watch in watches]
+        dashboard = Dashboard(
+            self,
+            "Dashboard",
+            environment=environment,
+            data=data,
+            serving=serving,
+            alarms=[*serving.alarms, *self.alarms],
+        )
+        self._budget()
+        cdk.CfnOutput(self, "DashboardName", value=dashboard.page.dashboard_name)
+        cdk.CfnOutput(self, "DriftMonitorFunction", value=self.drift_monitor.function_name)
+
+    def _drift_monitor(self, state_machine: sfn.IStateMachine) -> lambda_.Function:
+        environment, bucket = self.environment_settings, self.data.artefacts
+        retrain = environment.on_drift == "retrain"
+        function = image_function(
+            self,
+            "DriftMonitor",
+            folder="drift_monitor",
+            environment=environment,
+            settings={
+                "MODEL_DIR": MODEL_DIR,
+                "ALERT_TOPIC_ARN": self.data.alert_topic.topic_arn,
+                "REPORT_BUCKET": bucket.bucket_name,
+                "ON_DRIFT": environment.on_drift,
+                "RUNBOOK_URL": RUNBOOK,
+                **({"STATE_MACHINE_ARN": state_machine.state_machine_arn} if retrain else {}),
+            },
+            memory_mb=DRIFT_MEMORY_MB,
+            timeout_seconds=DRIFT_SECONDS,
+            data=self.data,
+            user="drift_monitor",
+            retry_attempts=1,
+            dead_letter_queue=self.not_run,
+        )
+        statements = [
+            (["s3:PutObject"], bucket.arn_for_objects("reports/*")),
+            (["sns:Publish"], self.data.alert_topic.topic_arn),
+            (["kms:Decrypt", "kms:GenerateDataKey"], self.data.key.key_arn),
+        ]
+        if retrain:
+            actions = ["states:ListExecutions", "states:StartExecution"]
+            statements.append((actions, state_machine.state_machine_arn))
+        for actions, resource in statements:
+            function.add_to_role_policy(iam.PolicyStatement(actions=actions, resources=[resource]))
+        imported = exported(self.data, bucket.bucket_arn)
+        acknowledge_wildcards(
+            function.role or function,
+            {f"{imported}/reports/*": "A report is named by its window; the prefix is of one bucket."},
+        )
+        return function
+
+    def _schedule(self) -> None:
+        hours = self.environment_settings.drift_every_hours
+        role = iam.Role(
+            self,
+            "ScheduleRole",
+            assumed_by=iam.ServicePrincipal(
+                "scheduler.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": self.account}}
+            ),
+        )
+        acknowledge_wildcards(
+            role,
+            {f"{self.drift_monitor.function_arn}:*": "CDK's grant names the function's versions."},
+        )
+        target = targets.LambdaInvoke(
+            self.drift_monitor,
+            role=role,
+            # A late or repeated run judges the window that it was meant for.
+            input=scheduler.ScheduleTargetInput.from_object(
+                {"scheduled_at": scheduler.ContextAttribute.scheduled_time}
+            ),
+            retry_attempts=3,
+            max_event_age=cdk.Duration.hours(hours),
+            dead_letter_queue=self.not_run,
+        )
+        scheduler.Schedule(
+            self,
+            "Regularly",
+            description="Looks for drift",
+            schedule=scheduler.ScheduleExpression.rate(cdk.Duration.hours(hours)),
+            target=target,
+        )
+
+    def _slack(self, secret_arn: str, queue: sqs.Queue) -> None:
+        """Subscribe the notifier; what SNS cannot hand over and what it fails on end in the same queue."""
+        notifier = zip_function(
+            self,
+            "SlackNotifier",
+            folder="slack_notifier",
+            environment=self.environment_settings,
+            settings={"SLACK_WEBHOOK_SECRET_ARN": secret_arn},
+            memory_mb=256,
+            timeout_seconds=60,
+            retry_attempts=2,
+            dead_letter_queue=queue,
+        )
+        action = "ssm:GetParameter" if ":ssm:" in secret_arn else "secretsmanager:GetSecretValue"
+        notifier.add_to_role_policy(iam.PolicyStatement(actions=[action], resources=[secret_arn]))
+        self.data.alert_topic.add_subscription(
+            subscriptions.LambdaSubscription(notifier, dead_letter_queue=queue)
+        )
+
+    def _budget(self) -> None:
+        """Watch the whole account's bill: a budget by tag sees nothing until somebody activates the tag."""
+        environment = self.environment_settings
+        subscribers = [
+            budgets.CfnBudget.SubscriberProperty(
+                subscription_type="SNS", address=self.data.alert_topic.topic_arn
+            ),
+            *(
+                budgets.CfnBudget.SubscriberProperty(subscription_type="EMAIL", address=address)
+                for address in environment.alert_emails[:10]  # as many as AWS takes
+            ),
+        ]
+        budgets.CfnBudget(
+            self,
+            "Budget",
+            budget=budgets.CfnBudget.BudgetDataProperty(
+                budget_type="COST",
+                time_unit="MONTHLY",
+                budget_limit=budgets.CfnBudget.SpendProperty(
+                    amount=environment.monthly_budget_dollars, unit="USD"
+                ),
+            ),
+            notifications_with_subscribers=[
+                budgets.CfnBudget.NotificationWithSubscribersProperty(
+                    notification=budgets.CfnBudget.NotificationProperty(
+                        notification_type=kind,
+                        comparison_operator="GREATER_THAN",
+                        threshold=percent,
+                        threshold_type="PERCENTAGE",
+                    ),
+                    subscribers=subscribers,
+                )
+                for kind, percent in (("ACTUAL", 80), ("ACTUAL", 100), ("FORECASTED", 100))
+            ],
+        )

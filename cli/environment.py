@@ -7,6 +7,7 @@ from dotenv import dotenv_values
 from sentiment.exceptions import ConfigurationError
 
 DEFAULT_FILE = Path(".local/up/system.env")
+_of_local_system: set[str] = set()  # variables that were set for the local system
 
 
 def load_environment(env_file: Path | None) -> None:
@@ -24,7 +25,13 @@ def load_environment(env_file: Path | None) -> None:
         from local.state import running_owner
 
         if running_owner(state_dir / "up"):
-            _set(state_dir / "up" / "system.env")
+            _of_local_system.update(_set(state_dir / "up" / "system.env"))
+
+
+def leave_local_system() -> None:
+    """Take the local system's variables out of the environment again, for a command about AWS itself."""
+    while _of_local_system:
+        os.environ.pop(_of_local_system.pop(), None)
 
 
 def needed(variable: str, what: str) -> str:
@@ -38,7 +45,8 @@ def needed(variable: str, what: str) -> str:
     return value
 
 
-def _set(path: Path) -> None:
-    for name, value in dotenv_values(path).items():
-        if value:
-            os.environ.setdefault(name, value)
+def _set(path: Path) -> set[str]:
+    """Set the variables of a file that are not set yet; return their names."""
+    new = {name: value for name, value in dotenv_values(path).items() if value and name not in os.environ}
+    os.environ.update(new)
+    return set(new)

@@ -1,12 +1,26 @@
-"""`sentiment train`: the options of a training run, as `training.config` defines and checks them."""
+"""`sentiment train`: the options of a training run, as `training.config` defines and checks them.
 
+With `--on aws` the same options start the state machine of an environment: see `cli.aws`.
+"""
+
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
-DATA, MODEL, RECIPE, RUNNING = "Data", "Model", "Recipe", "Running"
+if TYPE_CHECKING:
+    from training.artifact import Artifact
+
+DATA, MODEL, RECIPE, RUNNING, CLOUD = "Data", "Model", "Recipe", "Running", "On AWS"
+
+
+class Place(StrEnum):
+    """Where a run happens."""
+
+    HERE = "here"
+    AWS = "aws"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -15,7 +29,8 @@ def add_to(app: typer.Typer) -> None:
         epilog="Examples: [bold]sentiment train --quick[/] | "
         "[bold]sentiment train --data reviews.csv --text-column body --label-column stars[/] | "
         "[bold]sentiment train --data stanfordnlp/imdb --model distilbert-base-uncased[/] | "
-        "[bold]sentiment train --quick --resume[/]. "
+        "[bold]sentiment train --quick --resume[/] | "
+        "[bold]sentiment train --on aws --env dev --data reviews.csv --trials 10[/]. "
         "Exit codes: 2 data or option unusable, 3 gate not passed, 4 model unusable."
     )(train)
 
@@ -106,21 +121,120 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the last finished epoch.", rich_help_panel=RUNNING)
     ] = False,
+    parameters: Annotated[
+        Path | None,
+        typer.Option(help="best.json of `python -m training search`.", rich_help_panel=RUNNING),
+    ] = None,
+    on: Annotated[Place, typer.Option(help="Where to train.", rich_help_panel=CLOUD)] = Place.HERE,
+    env: Annotated[
+        str, typer.Option(help="Environment whose state machine trains.", rich_help_panel=CLOUD)
+    ] = ("dev"),
+    trials: Annotated[
+        int | None,
+        typer.Option(
+            help="Of the search; 0: none. Default: the state machine's.", min=0, rich_help_panel=CLOUD
+        ),
+    ] = None,
+    follow: Annotated[
+        str | None, typer.Option(help="ARN of a started execution to follow.", rich_help_panel=CLOUD)
+    ] = None,
 ) -> None:
     """Train, export to int8, publish and register a model. Options not given have the run's own defaults."""
-    options = dict(locals())
+    of_aws = {"on", "env", "trials", "follow"}
+    options = {name: value for name, value in locals().items() if name not in {"of_aws", *of_aws}}
     options["labels"] = tuple(name.strip() for name in labels.split(",")) if labels else None
     options["drop_bad_rows"] = drop_bad_rows or None
     options["resume"] = resume or None
+    if parameters is not None:
+        from training.space import read_best
 
+        options["parameters"] = read_best(parameters, model or "embedded")
+    if on is Place.HERE:
+        if trials is not None or follow is not None:
+            raise typer.BadParameter("--trials and --follow are for --on aws")
+        _show(_train_here(options))
+    else:
+        _show(_train_on_aws(options, env, trials, follow))
+
+
+def _train_here(options: dict[str, Any]) -> "Artifact":
     from training.config import configure
     from training.pipeline import run
     from training.progress import RichProgress
 
-    console = Console()
     with RichProgress(Console(stderr=True)) as progress:
-        artifact = run(configure(**options), progress)
-    metrics = artifact.card["metrics"]
+        return run(configure(**options), progress)
+
+
+def _train_on_aws(options: dict[str, Any], env: str, trials: int | None, execution: str | None) -> "Artifact":
+    """Start an execution unless one is given, follow it and fetch the artefact."""
+    from cli import aws
+    from cli.environment import leave_local_system
+    from training.progress import RichProgress
+
+    leave_local_system()
+    session, artifacts = aws.session(env), options["artifacts"]
+    console = Console(stderr=True)
+    with aws.aws_errors():
+        if execution is None:
+            execution = _start(session, options, env, trials)
+            console.print(f"started {execution}", highlight=False, soft_wrap=True)
+        try:
+            with RichProgress(console) as progress:
+                done = aws.follow(session, execution, progress)
+                progress(f"Fetching {done['model_version']}")
+                return aws.fetch(session, done["artefact_uri"], artifacts)
+        except KeyboardInterrupt:
+            console.print(
+                "no longer following; the execution goes on. Follow it again: sentiment train --on aws "
+                f"--env {env} --follow {execution}\nStop it: aws stepfunctions stop-execution --region "
+                f"{session.region_name} --execution-arn {execution}",
+                highlight=False,
+                soft_wrap=True,
+            )
+            raise typer.Exit(130) from None
+
+
+def _start(session: Any, options: dict[str, Any], env: str, trials: int | None) -> str:
+    """Check the options and the data here, where a mistake costs nothing; then start."""
+    from sentiment.exceptions import ConfigurationError
+
+    from cli import aws
+    from training.config import configure
+    from training.data import prepare
+
+    if options["resume"]:
+        raise ConfigurationError("--resume is for runs on this machine; executions go on by themselves")
+    data, model = options["data"] or "embedded", options["model"] or "embedded"
+    stored = data if data.startswith("s3://") else None
+    if not (data == "embedded" or stored or Path(data).is_file()):
+        raise ConfigurationError(f"{data} is not a file; on AWS give embedded, a file or s3://…")
+    if model != "embedded" and not aws.reaches_hub(env, model):
+        raise ConfigurationError(
+            f"the jobs of {env} cannot reach model {model!r}; take embedded, or a model of the hub and "
+            "training_internet in cdk/environments.py"
+        )
+    given = {name: value for name, value in options.items() if name not in {"artifacts", "resume"}}
+    config = configure(**given | ({"data": "embedded"} if stored else {}))
+    if not stored:
+        prepare(config)
+        if data != "embedded":
+            bucket = aws.stack_output(session, env, "data", "ArtefactBucket")
+            stored = aws.upload(session, bucket, Path(data))
+    found = given.pop("parameters") or {}
+    recipe = found | {name: value for name, value in given.items() if value is not None and name != "data"}
+    if not recipe["quick"]:
+        del recipe["quick"]
+    request: dict[str, Any] = {"hyperparameters": aws.hyperparameters(recipe), "data_uri": stored}
+    if found or trials == 0:
+        request["search"] = False
+    elif trials is not None:
+        request["trials"] = str(trials)
+    return aws.start(session, env, request)
+
+
+def _show(artifact: "Artifact") -> None:
+    console, metrics = Console(), artifact.card["metrics"]
     console.print(f"{artifact.folder}", highlight=False, soft_wrap=True)
     console.print(
         f"accuracy on {metrics['rows']:,} held-out rows: int8 {metrics['int8']['accuracy']:.1%}, "

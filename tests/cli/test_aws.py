@@ -1,0 +1,290 @@
+"""`sentiment train --on aws` starts, follows and fetches; mistakes are told before anything is paid for."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+from sentiment.exceptions import ConfigurationError
+
+from cli import aws
+from cli.aws import ExecutionError
+from cli.environment import leave_local_system, load_environment
+from local.state import owned_state, write_environment
+from training.errors import ConfigError, DataError
+
+REGION = "eu-central-1"
+VERSION = "20261124-0123abcd"
+
+
+@dataclass
+class Cloud:
+    """The stacks of dev, with a state machine that answers at once instead of training."""
+
+    bucket: str
+    stepfunctions: Any
+    s3: Any
+    cloudformation: Any
+
+    def deploy(self, machine: dict[str, Any]) -> None:
+        """Deploy the training stack with a state machine of this one state."""
+        definition = json.dumps({"StartAt": "Fine-tune", "States": {"Fine-tune": machine}})
+        role = "arn:aws:iam::123456789012:role/none"
+        arn = self.stepfunctions.create_state_machine(name="machine", definition=definition, roleArn=role)
+        self.stack("training", StateMachineArn=arn["stateMachineArn"])
+
+    def stack(self, name: str, **outputs: str) -> None:
+        template = {
+            "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}},
+            "Outputs": {key: {"Value": value} for key, value in outputs.items()},
+        }
+        self.cloudformation.create_stack(StackName=f"sentiment-dev-{name}", TemplateBody=json.dumps(template))
+
+    def requests(self) -> list[dict[str, Any]]:
+        """Return the input of every execution that was started."""
+        [machine] = self.stepfunctions.list_state_machines()["stateMachines"]
+        executions = self.stepfunctions.list_executions(stateMachineArn=machine["stateMachineArn"])
+        return [
+            json.loads(self.stepfunctions.describe_execution(executionArn=found["executionArn"])["input"])
+            for found in executions["executions"]
+        ]
+
+    def publish(self, files: dict[str, bytes]) -> None:
+        """Put an artefact where the registrar does."""
+        card = {
+            "model_version": VERSION,
+            "files": {name: {"sha256": hashlib.sha256(body).hexdigest()} for name, body in files.items()},
+            "metrics": {
+                "rows": 1000,
+                "int8": {"accuracy": 0.871},
+                "fp32": {"accuracy": 0.875},
+                "flipped": 0.01,
+            },
+        }
+        for name, body in {**files, "model.json": json.dumps(card).encode()}.items():
+            self.s3.put_object(Bucket=self.bucket, Key=f"models/{VERSION}/{name}", Body=body)
+
+
+SUCCEEDS = {
+    "Type": "Pass",
+    "Result": {"model_version": VERSION, "artefact_uri": f"s3://artefacts/models/{VERSION}/"},
+    "End": True,
+}
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    with mock_aws(config={"stepfunctions": {"execute_state_machine": True}}):
+        clients = (
+            boto3.client(name, region_name=REGION) for name in ("stepfunctions", "s3", "cloudformation")
+        )
+        cloud = Cloud("artefacts", *clients)
+        cloud.s3.create_bucket(Bucket=cloud.bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+        cloud.stack("data", ArtefactBucket=cloud.bucket)
+        yield cloud
+
+
+def test_it_uploads_starts_follows_and_fetches(cloud: Cloud, run: Any, reviews_csv: Path) -> None:
+    cloud.deploy(SUCCEEDS)
+    cloud.publish({"model.onnx": b"graph", "tokenizer.json": b"{}"})
+    options = ["--data", str(reviews_csv), "--epochs", "2", "--labels", "negative, positive", "--quick"]
+    result = run("train", "--on", "aws", *options, "--trials", "3", "--drop-bad-rows")
+    assert result.exit_code == 0, result.exception
+    assert "int8 87.1%" in result.output
+
+    digest = hashlib.sha256(reviews_csv.read_bytes()).hexdigest()
+    assert cloud.requests() == [
+        {
+            "hyperparameters": {
+                "epochs": "2",
+                "labels": "negative,positive",
+                "quick": "true",
+                "drop_bad_rows": "true",
+            },
+            "data_uri": f"s3://artefacts/data/{digest}/",
+            "trials": "3",
+        }
+    ]
+    stored = cloud.s3.get_object(Bucket="artefacts", Key=f"data/{digest}/reviews.csv")["Body"].read()
+    assert stored == reviews_csv.read_bytes()
+    assert Path("artifacts/model").resolve().name == VERSION
+    assert Path("artifacts/model/model.onnx").read_bytes() == b"graph"
+
+
+def test_found_parameters_take_the_place_of_the_search(
+    cloud: Cloud, run: Any, tiny_model: Path, tmp_path: Path
+) -> None:
+    from training.space import described, fingerprint, search_space
+
+    space = {"warmup": search_space(6)["warmup"]}
+    best = {"parameters": {"warmup": 0.05}, "search_space": fingerprint(described(space))}
+    (tmp_path / "best.json").write_text(json.dumps(best))
+    cloud.deploy(SUCCEEDS)
+    cloud.publish({"model.onnx": b"graph"})
+    result = run("train", "--on", "aws", "--parameters", "best.json", "--data", "s3://elsewhere/reviews/")
+    assert result.exit_code == 0, result.exception
+    assert cloud.requests() == [
+        {"hyperparameters": {"warmup": "0.05"}, "data_uri": "s3://elsewhere/reviews/", "search": False}
+    ]
+
+
+def test_a_failed_execution_is_its_cause_in_one_line(cloud: Cloud, run: Any) -> None:
+    cause = "export: AlgorithmError: GateError: no quantized model is within 0.5 points, exit code: 3"
+    cloud.deploy({"Type": "Fail", "Error": "TrainingFailed", "Cause": cause})
+    result = run("train", "--on", "aws", "--trials", "0", "--data", "s3://elsewhere/reviews/")
+    assert isinstance(result.exception, ExecutionError)
+    assert str(result.exception) == f"the execution ended as FAILED: {cause}"
+    assert not Path("artifacts").exists()
+
+
+def test_a_damaged_artefact_changes_nothing(cloud: Cloud, run: Any) -> None:
+    cloud.deploy(SUCCEEDS)
+    cloud.publish({"model.onnx": b"graph", "tokenizer.json": b"{}"})
+    cloud.s3.put_object(Bucket="artefacts", Key=f"models/{VERSION}/tokenizer.json", Body=b"{ }")
+    result = run("train", "--on", "aws", "--data", "s3://elsewhere/reviews/")
+    assert "is damaged: tokenizer.json is not what the card says" in str(result.exception)
+    assert list(Path("artifacts/models").iterdir()) == []
+    assert not Path("artifacts/model").exists()
+
+
+def test_what_is_not_deployed_is_named(cloud: Cloud, run: Any) -> None:
+    result = run("train", "--on", "aws", "--data", "s3://elsewhere/reviews/")
+    assert isinstance(result.exception, ConfigurationError)
+    assert (
+        "there is no stack sentiment-dev-training in eu-central-1; deploy it with `make deploy ENV=dev`"
+        in str(result.exception)
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "message"),
+    [
+        (["--max-length", "7"], ConfigError, "max_length"),
+        (["--data", "gone.csv"], ConfigurationError, "gone.csv is not a file"),
+        (["--model", "distilbert-base-uncased"], ConfigurationError, "cannot reach model"),
+        (["--resume"], ConfigurationError, "executions go on by themselves"),
+        (["--env", "moon"], ConfigurationError, "no environment 'moon'; choose one of dev"),
+    ],
+)
+def test_a_mistake_starts_nothing(
+    cloud: Cloud, run: Any, options: list[str], kind: type[Exception], message: str
+) -> None:
+    cloud.deploy(SUCCEEDS)
+    result = run("train", "--on", "aws", *options)
+    assert isinstance(result.exception, kind)
+    assert message in str(result.exception)
+    assert cloud.requests() == []
+
+
+def test_bad_rows_are_found_before_anything_is_uploaded(cloud: Cloud, run: Any, reviews_csv: Path) -> None:
+    cloud.deploy(SUCCEEDS)
+    shutil.copy(reviews_csv, "reviews.csv")
+    with Path("reviews.csv").open("a") as file:
+        file.write("A film.,\n")
+    result = run("train", "--on", "aws", "--data", "reviews.csv")
+    assert isinstance(result.exception, DataError)
+    assert cloud.requests() == []
+    assert "Contents" not in cloud.s3.list_objects_v2(Bucket="artefacts")
+
+
+def test_options_of_one_place_are_refused_at_the_other(run: Any) -> None:
+    assert run("train", "--trials", "3").exit_code == 2
+
+
+def test_ctrl_c_leaves_the_execution_and_says_how_to_find_it(
+    cloud: Cloud, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.deploy({"Type": "Wait", "Seconds": 3600, "End": True})
+    monkeypatch.setattr("time.sleep", interrupt)
+    result = run("train", "--on", "aws", "--data", "s3://elsewhere/reviews/")
+    assert result.exit_code == 130
+    assert "sentiment train --on aws --env dev --follow arn:aws:states" in result.output
+    assert "aws stepfunctions stop-execution --region eu-central-1 --execution-arn arn:aws" in result.output
+    assert len(cloud.requests()) == 1
+
+
+def interrupt(_: float) -> None:
+    raise KeyboardInterrupt
+
+
+# Following, against answers as AWS gives them: moto's interpreter runs no SageMaker jobs.
+
+
+class States:
+    """Step Functions and SageMaker while one execution passes its states."""
+
+    def __init__(self) -> None:
+        self.status = iter(["RUNNING", "RUNNING", "SUCCEEDED"])
+        self.events: list[dict[str, Any]] = [
+            {"type": "ChoiceStateEntered", "stateEnteredEventDetails": {"name": "Search wanted?"}}
+        ]
+        arn = "arn:aws:sagemaker:eu-central-1:1:training-job/sentiment-dev-fine-tune-1"
+        self.coming = iter(
+            [
+                [
+                    {"type": "TaskStateEntered", "stateEnteredEventDetails": {"name": "Fine-tune"}},
+                    {
+                        "type": "TaskSubmitted",
+                        "taskSubmittedEventDetails": {"output": json.dumps({"TrainingJobArn": arn})},
+                    },
+                ],
+                [
+                    {"type": "TaskSucceeded"},
+                    {"type": "TaskStateEntered", "stateEnteredEventDetails": {"name": "Register"}},
+                ],
+                [],
+            ]
+        )
+        self.region_name = REGION
+
+    def client(self, name: str) -> "States":
+        return self
+
+    def describe_execution(self, executionArn: str) -> dict[str, Any]:
+        self.events += next(self.coming)
+        return {"status": next(self.status), "output": '{"model_version": "v"}'}
+
+    def get_paginator(self, name: str) -> "States":
+        return self
+
+    def paginate(self, executionArn: str) -> list[dict[str, Any]]:
+        return [{"events": self.events[:2]}, {"events": self.events[2:]}]
+
+    def describe_training_job(self, TrainingJobName: str) -> dict[str, str]:
+        return {"TrainingJobStatus": "InProgress", "SecondaryStatus": f"Training of {TrainingJobName}"}
+
+
+def test_following_names_the_step_and_what_its_job_does() -> None:
+    seen: list[str] = []
+    states: Any = States()
+    output = aws.follow(
+        states, "arn", lambda message, done=0, total=None: seen.append(message), poll_seconds=0
+    )
+    job = "sentiment-dev-fine-tune-1"
+    assert seen == [f"Fine-tune: Training of {job} ({job})", "Register", "Register"]
+    assert output == {"model_version": "v"}
+
+
+def test_a_local_system_that_runs_is_not_taken_for_aws(
+    empty_folder: Path, monkeypatch: pytest.MonkeyPatch, run: Any
+) -> None:
+    folder = empty_folder / ".local" / "up"
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "mine")
+    local = {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_ACCESS_KEY_ID": "x", "QUEUE_URL": "http://local"}
+    with owned_state(folder):
+        write_environment(folder / "system.env", local)
+        load_environment(None)
+        assert os.environ["AWS_ENDPOINT_URL"] == "http://127.0.0.1:1"
+        leave_local_system()
+        assert "AWS_ENDPOINT_URL" not in os.environ
+        assert os.environ["AWS_ACCESS_KEY_ID"] == "mine"

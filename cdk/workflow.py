@@ -52,7 +52,7 @@ def definition(
                 ),
                 "search": expression("$exists($states.input.search) ? $states.input.search : true"),
                 "dataUri": expression("$states.input.data_uri ? $states.input.data_uri : null"),
-                "reason": expression("$states.input.reason ? $states.input.reason : 'not given'"),
+                "reason": expression("$states.input.reason ? $states.input.reason : null"),
                 "searchOutput": None,
                 "spot": True,
                 "capacityWaits": 0,
@@ -200,10 +200,7 @@ def _register() -> dict[str, Any]:
     event = {
         "action": "register_run",
         "execution": expression("$states.context.Execution.Name"),
-        "execution_arn": expression("$states.context.Execution.Id"),
         "model_uri": expression("$model"),
-        "checkpoint_uri": expression("$checkpoint"),
-        "search_uri": expression("$searchOutput"),
         "data_uri": expression("$dataUri"),
         "hyperparameters": expression("$hyperparameters"),
         "reason": expression("$reason"),
@@ -218,7 +215,10 @@ def _register() -> dict[str, Any]:
         "Resource": "arn:aws:states:::lambda:invoke",
         "Arguments": {"FunctionName": "${Registrar}", "Payload": event},
         "Output": expression("$states.result.Payload"),
-        "Retry": [_retry(["States.ALL"], 10, 4)],
+        "Retry": [
+            {"ErrorEquals": ["InvalidInputError", "ModelError"], "MaxAttempts": 0},  # no better next time
+            _retry(["States.ALL"], 10, 4),
+        ],
         "Catch": [{"ErrorEquals": ["States.ALL"], "Assign": {"ended": expression(failed)}, "Next": "Tell"}],
         "Next": "Done",
     }
@@ -244,7 +244,7 @@ def _tell() -> dict[str, Any]:
                 name: {"DataType": "String", "StringValue": value}
                 for name, value in (
                     ("kind", "training_failed"),
-                    ("severity", "error"),
+                    ("severity", "warning"),
                     ("environment", "${Environment}"),
                 )
             },

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from cdk.environments import ENVIRONMENTS
+from functions.registrar.runs import FinishedRun
 from tests.fixtures.step_functions import (
     Cloud,
     Json,
@@ -100,7 +101,6 @@ def test_the_search_can_be_left_out(cloud: Cloud, definition: str) -> None:
     assert execute(definition, {"search": False}).status == "SUCCEEDED"
     assert [job["HyperParameters"]["job"] for job in cloud.jobs] == ["fine_tune", "export"]
     assert channels(cloud.jobs[0]) == {}
-    assert cloud.events[0]["search_uri"] is None
 
 
 def test_jobs_are_capped_encrypted_isolated_and_on_spot_with_checkpoints(
@@ -222,6 +222,23 @@ def test_a_registrar_that_cannot_reach_postgres_is_asked_again_and_then_told_of(
     assert len({event["execution"] for event in cloud.events}) == 1  # so that the registrar can tell
     assert "at step register" in run.messages[0]["Message"]
     assert "Postgres is away" in run.messages[0]["Message"]
+
+
+def test_an_artefact_that_is_not_whole_is_not_registered_by_asking_again(
+    cloud: Cloud, definition: str
+) -> None:
+    cloud.script["lambda"] = [lambda _: raise_(Refused("ModelError", "model.onnx is missing"))]
+    run = execute(definition, {})
+    assert run.status == "FAILED"
+    assert len(cloud.events) == 1
+    assert "model.onnx is missing" in run.messages[0]["Message"]
+
+
+def test_the_registrar_understands_the_event(cloud: Cloud, definition: str) -> None:
+    execute(definition, {"hyperparameters": {"epochs": 2}, "reason": "drift"})
+    run = FinishedRun.model_validate(cloud.events[0])
+    assert (run.execution, run.hyperparameters, run.reason) == ("run-1", {"epochs": "2"}, "drift")
+    assert cloud.events[0].keys() - {"action"} <= FinishedRun.model_fields.keys()
 
 
 @pytest.mark.parametrize(

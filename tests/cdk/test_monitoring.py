@@ -1,0 +1,228 @@
+"""The monitoring stack: drift is looked for, what breaks rings, and people are told where to go on."""
+
+import json
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from aws_cdk.assertions import Match, Template
+
+from cdk.environments import ENVIRONMENTS
+from tests.fixtures.templates import resources, statements, synthesize
+
+SECRET = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:slack-AbCdEf"
+QUIET = ENVIRONMENTS["dev"]
+TOLD = replace(
+    QUIET,
+    alert_emails=("ops@example.com", "ml@example.com"),
+    slack_webhook_secret_arn=SECRET,
+    on_drift="retrain",
+    drift_every_hours=2,
+)
+
+
+@pytest.fixture(scope="module")
+def template() -> Template:
+    return synthesize(QUIET)["Monitoring"]
+
+
+@pytest.fixture(scope="module")
+def told() -> Template:
+    return synthesize(TOLD)["Monitoring"]
+
+
+def drift_monitor(template: Template) -> dict[str, Any]:
+    (function,) = resources(template, "AWS::Lambda::Function", PackageType="Image")
+    return function
+
+
+def test_drift_is_looked_for_on_schedule_and_a_lost_run_is_kept(template: Template, told: Template) -> None:
+    for stack, rate in ((template, "rate(1 hour)"), (told, "rate(2 hours)")):
+        (schedule,) = resources(stack, "AWS::Scheduler::Schedule")
+        assert schedule["ScheduleExpression"] == rate
+        assert schedule["State"] == "ENABLED"
+        assert schedule["Target"]["RetryPolicy"]["MaximumRetryAttempts"] == 3
+        assert "DriftNotRun" in json.dumps(schedule["Target"]["DeadLetterConfig"])
+        # A retried run judges the hour that it was meant for.
+        assert json.loads(schedule["Target"]["Input"]) == {"scheduled_at": "<aws.scheduler.scheduled-time>"}
+
+
+def test_a_run_that_fails_is_kept_too(template: Template) -> None:
+    assert "DriftNotRun" in json.dumps(drift_monitor(template)["DeadLetterConfig"])
+
+
+def test_the_drift_monitor_has_two_processors_and_sits_in_the_network(template: Template) -> None:
+    function = drift_monitor(template)
+    assert function["MemorySize"] == 2 * 1769
+    assert function["VpcConfig"]["SecurityGroupIds"]
+
+
+def test_the_drift_monitor_may_start_a_training_only_where_the_policy_says_so(
+    template: Template, told: Template
+) -> None:
+    assert "STATE_MACHINE_ARN" not in drift_monitor(template)["Environment"]["Variables"]
+    assert not [s for s in statements(template) if "states:StartExecution" in s["Action"]]
+    variables = drift_monitor(told)["Environment"]["Variables"]
+    assert variables["ON_DRIFT"] == "retrain"
+    (start,) = [s for s in statements(told) if "states:StartExecution" in s["Action"]]
+    assert start["Resource"] == variables["STATE_MACHINE_ARN"]
+
+
+def test_the_drift_monitor_writes_reports_and_nothing_else_into_the_bucket(template: Template) -> None:
+    (write,) = [s for s in statements(template) if "s3:" in json.dumps(s["Action"])]
+    assert write["Action"] == "s3:PutObject"
+    assert "/reports/*" in json.dumps(write["Resource"])
+
+
+def test_people_hear_by_mail_and_slack_where_the_environment_names_them(
+    template: Template, told: Template
+) -> None:
+    assert resources(template, "AWS::SNS::Subscription") == []
+    # A topic of another stack keeps its mail subscriptions with the topic or with us; either will do.
+    stacks = synthesize(TOLD)
+    found = [
+        each for name in ("Data", "Monitoring") for each in resources(stacks[name], "AWS::SNS::Subscription")
+    ]
+    assert {each["Endpoint"] for each in found if each["Protocol"] == "email"} == set(TOLD.alert_emails)
+    (slack,) = [each for each in found if each["Protocol"] == "lambda"]
+    assert "NotTold" in json.dumps(slack["RedrivePolicy"])
+
+
+def test_what_slack_does_not_take_is_kept_and_rings(told: Template) -> None:
+    (notifier,) = resources(told, "AWS::Lambda::Function", Handler="functions.slack_notifier.handler.handler")
+    assert "NotTold" in json.dumps(notifier["DeadLetterConfig"])
+    assert "VpcConfig" not in notifier
+    assert any("NotTold" in json.dumps(alarm.get("Dimensions", [])) for alarm in alarms(told).values())
+
+
+def test_the_webhook_is_known_by_its_secret_alone(told: Template) -> None:
+    (notifier,) = resources(told, "AWS::Lambda::Function", Handler="functions.slack_notifier.handler.handler")
+    assert notifier["Environment"]["Variables"]["SLACK_WEBHOOK_SECRET_ARN"] == SECRET
+    (read,) = [s for s in statements(told) if s["Action"] == "secretsmanager:GetSecretValue"]
+    assert read["Resource"] == SECRET
+    assert "hooks.slack.com" not in json.dumps(told.to_json())
+
+
+def test_a_webhook_in_the_parameter_store_is_read_there() -> None:
+    arn = "arn:aws:ssm:eu-central-1:123456789012:parameter/slack"
+    stack = synthesize(replace(QUIET, slack_webhook_secret_arn=arn))["Monitoring"]
+    (read,) = [s for s in statements(stack) if s["Action"] == "ssm:GetParameter"]
+    assert read["Resource"] == arn
+
+
+def test_every_queue_is_encrypted_and_refuses_plain_connections(told: Template) -> None:
+    queues = resources(told, "AWS::SQS::Queue")
+    assert queues
+    assert all(queue["SqsManagedSseEnabled"] for queue in queues)
+    policies = resources(told, "AWS::SQS::QueuePolicy")
+    assert len(policies) == len(queues)
+    for policy in policies:
+        assert any(
+            s["Effect"] == "Deny" and s.get("Condition") == {"Bool": {"aws:SecureTransport": "false"}}
+            for s in policy["PolicyDocument"]["Statement"]
+        )
+
+
+def test_every_alarm_reaches_the_topic_and_says_where_the_runbook_goes_on(told: Template) -> None:
+    assert alarms(told)
+    for alarm in alarms(told).values():
+        assert "Alerts" in json.dumps(alarm["AlarmActions"])
+        assert "Alerts" in json.dumps(alarm["OKActions"])
+        assert re.search(r"Runbook: docs/operations\.md#[a-z-]+$", alarm["AlarmDescription"])
+
+
+@pytest.mark.parametrize(
+    ("name", "sign"),
+    [
+        ("CPUUtilization", "GreaterThanOrEqualToThreshold"),
+        ("DatabaseConnections", "GreaterThanOrEqualToThreshold"),
+        ("FreeStorageSpace", "LessThanOrEqualToThreshold"),
+        ("FreeableMemory", "LessThanOrEqualToThreshold"),
+        ("UnsentRecords", "GreaterThanOrEqualToThreshold"),
+        ("MonitorFailures", "GreaterThanOrEqualToThreshold"),
+        ("NumberOfNotificationsFailed", "GreaterThanOrEqualToThreshold"),
+    ],
+)
+def test_what_can_go_wrong_unseen_rings(template: Template, name: str, sign: str) -> None:
+    (alarm,) = [each for each in alarms(template).values() if f'"MetricName": "{name}"' in json.dumps(each)]
+    assert alarm["ComparisonOperator"] == sign
+
+
+def test_a_monitor_that_falls_silent_rings_but_not_before_its_first_run(template: Template) -> None:
+    (alarm,) = [each for name, each in alarms(template).items() if name.startswith("DriftSilent")]
+    assert alarm["TreatMissingData"] == "ignore"
+    assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (0, "LessThanOrEqualToThreshold")
+    assert any(metric.get("Expression") == "FILL(runs, 0)" for metric in alarm["Metrics"])
+
+
+def test_the_budget_warns_people_before_and_when_it_is_spent(told: Template) -> None:
+    (budget,) = resources(told, "AWS::Budgets::Budget")
+    assert budget["Budget"]["BudgetLimit"] == {"Amount": QUIET.monthly_budget_dollars, "Unit": "USD"}
+    kinds = {
+        (each["Notification"]["NotificationType"], each["Notification"]["Threshold"])
+        for each in budget["NotificationsWithSubscribers"]
+    }
+    assert kinds == {("ACTUAL", 80), ("ACTUAL", 100), ("FORECASTED", 100)}
+    for each in budget["NotificationsWithSubscribers"]:
+        assert [s["SubscriptionType"] for s in each["Subscribers"]] == ["SNS", "EMAIL", "EMAIL"]
+
+
+def test_the_dashboard_shows_what_people_ask_first(template: Template) -> None:
+    text = dashboard(template)
+    for metric in (
+        "RequestTime",  # latency
+        "InferenceTime",
+        "5xx",
+        "ColdStarts",
+        "Predictions",
+        "Confidence",
+        "ApproximateAgeOfOldestMessage",
+        "NumberOfMessagesDeleted",  # what the log writer gets through
+        "CPUUtilization",
+        "FreeStorageSpace",
+        "DriftScore",
+        "EstimatedCharges",
+    ):
+        assert metric in text, metric
+    for percentile in ("p50", "p95", "p99"):
+        assert percentile in text
+    assert text.count('"type":"metric"') >= 10
+
+
+def test_cold_starts_are_read_from_lambdas_own_reports(template: Template) -> None:
+    template.has_resource_properties(
+        "AWS::Logs::MetricFilter",
+        {
+            "FilterPattern": '?"Init Duration" ?"Restore Duration"',
+            "MetricTransformations": [Match.object_like({"MetricName": "ColdStarts", "MetricValue": "1"})],
+        },
+    )
+
+
+def test_no_statement_allows_every_action_and_few_every_resource(told: Template) -> None:
+    for statement in statements(told):
+        assert statement["Action"] != "*"
+        if statement["Resource"] == "*":
+            # Network interfaces have no ARN before they exist, and X-Ray knows none.
+            assert {action.split(":")[0] for action in as_list(statement["Action"])} <= {"ec2", "xray"}
+
+
+def alarms(template: Template) -> dict[str, dict[str, Any]]:
+    return {
+        name: found["Properties"] for name, found in template.find_resources("AWS::CloudWatch::Alarm").items()
+    }
+
+
+def dashboard(template: Template) -> str:
+    (found,) = resources(template, "AWS::CloudWatch::Dashboard")
+    body = found["DashboardBody"]
+    return (
+        body
+        if isinstance(body, str)
+        else "".join(part for part in body["Fn::Join"][1] if isinstance(part, str))
+    )
+
+
+def as_list(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value

@@ -53,16 +53,20 @@ class Way(BaseModel):
 
 
 def record_release(session: Session, release: Release, artefact_uri: str) -> ModelDeployment:
-    """Write the release's row, in the caller's transaction, unless it is the active one already.
+    """Write the release's row, in the caller's transaction, unless its version has the place already.
 
     A version that comes back after another one had its place gets a new row: its first is history.
     """
-    known = session.get(ModelDeployment, release.id) if release.id else None
-    if known is not None and known.is_active:
-        return known
+    active = active_deployment(session, release.deployment_type)
+    if (
+        active is not None
+        and release.function_version
+        and active.function_version == release.function_version
+    ):
+        return active
     columns = release.model_dump(exclude={"image_uri", "artefact_uri", "id"})
     deployment = ModelDeployment(**columns, artefact_uri=artefact_uri)
-    if known is None and release.id is not None:
+    if release.id is not None and session.get(ModelDeployment, release.id) is None:
         deployment.id = release.id
     record_deployment(session, deployment)
     return deployment

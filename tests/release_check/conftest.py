@@ -1,0 +1,125 @@
+"""A release: versions of the real API and the real registrar behind Lambda's and CodeDeploy's own clients."""
+
+import asyncio
+import json
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from mangum import Mangum
+from sqlalchemy import Engine
+
+import functions.registrar.handler as registrar
+from functions.api.app import create_app
+from functions.api.golden import check_release
+from functions.release_check import handler as release_check
+from functions.release_check.invocation import lambda_client
+from functions.release_check.settings import settings
+from tests.api.conftest import artifact, aws, classifier, make_api, no_metrics_left_over, variables
+from tests.api.driver import Api
+from tests.fixtures.lambda_service import LambdaService, app_spec, running_lambda_service
+from tests.fixtures.postgres import database, migrated_template, postgres
+
+__all__ = [
+    "artifact",
+    "aws",
+    "classifier",
+    "database",
+    "make_api",
+    "migrated_template",
+    "no_metrics_left_over",
+    "postgres",
+    "variables",
+]
+
+EVENTS = Path(__file__).parents[2] / "events"
+HOOK = json.loads((EVENTS / "release_check_before_traffic.json").read_text())
+Handler = Callable[[dict[str, Any]], Any]
+
+
+class Context:
+    """The part of Lambda's context that the check reads."""
+
+    def __init__(self, remaining_ms: int = 600_000) -> None:
+        self.remaining_ms = remaining_ms
+
+    def get_remaining_time_in_millis(self) -> int:
+        return self.remaining_ms
+
+
+def served(api: Api) -> Handler:
+    """Answer events as functions/api/handler.py does, for an API that tests have made themselves."""
+    answer = Mangum(create_app(api.parts), lifespan="off")
+
+    def handle(event: dict[str, Any]) -> Any:
+        if event.get("action") == "check_release":
+            return check_release(api.parts.classifier, api.parts.golden)
+        loop = asyncio.new_event_loop()  # Mangum finds one in the main thread only, where Lambda calls it
+        asyncio.set_event_loop(loop)
+        try:
+            return answer(event, None)  # type: ignore[arg-type]
+        finally:
+            asyncio.set_event_loop(None)
+            loop.close()
+
+    return handle
+
+
+@dataclass
+class Release:
+    """The deployment that CodeDeploy is about to make, of version 2 after version 1."""
+
+    service: LambdaService
+
+    def deploy(self, version: Handler, number: str = "2") -> None:
+        self.service.functions[f"api:{number}"] = version
+
+    def hook(self, context: Context | None = None) -> str:
+        """Call the hook and return the verdict that CodeDeploy got."""
+        release_check.handler(HOOK, context or Context())  # type: ignore[arg-type]
+        (verdict,) = self.service.verdicts
+        assert verdict["deploymentId"] == HOOK["DeploymentId"]
+        assert verdict["lifecycleEventHookExecutionId"] == HOOK["LifecycleEventHookExecutionId"]
+        return verdict["status"]
+
+
+@pytest.fixture
+def release(
+    aws: SimpleNamespace, database: Engine, make_api: Callable[..., Api], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Release]:
+    with running_lambda_service() as service:
+        for name, value in {
+            "AWS_ENDPOINT_URL_LAMBDA": service.url,
+            "AWS_ENDPOINT_URL_CODEDEPLOY": service.url,
+            "AWS_REGION": "eu-central-1",
+            "API_FUNCTION_NAME": "api",
+            "API_VERSION_ARN": "arn:aws:lambda:eu-central-1:123456789012:function:api:2",
+            "REGISTRAR_FUNCTION_NAME": "registrar",
+            "P95_BUDGET_MS": "10000",
+            "WARM_UP_CALLS": "8",
+            "DEPLOYED_BY": "a test",
+            "ARTEFACT_BUCKET": f"artefacts-{uuid.uuid4()}",
+            "ALERT_TOPIC_ARN": "arn:aws:sns:eu-central-1:123456789012:alerts",
+        }.items():
+            monkeypatch.setenv(name, value)
+        aws.s3.create_bucket(
+            Bucket=os.environ["ARTEFACT_BUCKET"],
+            CreateBucketConfiguration={"LocationConstraint": "eu-central-1"},
+        )
+        caches = (settings, lambda_client, release_check.codedeploy, registrar.s3, registrar.sns)
+        for cache in caches:
+            cache.cache_clear()
+        service.functions["registrar"] = lambda event: registrar.handler(event, None)  # type: ignore[arg-type]
+        service.aliases["api:live"] = {"Name": "live", "FunctionVersion": "1", "AliasArn": "arn"}
+        content = {"revisionType": "String", "string": {"content": app_spec(target="2")}}
+        service.deployments[HOOK["DeploymentId"]] = {"status": "InProgress", "revision": content}
+        release = Release(service)
+        release.deploy(served(make_api()))
+        yield release
+        for cache in caches:
+            cache.cache_clear()

@@ -1,0 +1,362 @@
+"""A version gets traffic when it is healthy, fast and decides as exported; else CodeDeploy hears no."""
+
+import io
+import json
+import logging
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sentiment.database.models import ModelDeployment
+from sentiment.database.repositories import active_deployment, record_deployment
+from sentiment.database.session import transaction
+from sentiment.deployments import deployment_id_of
+from sentiment.exceptions import ConfigurationError
+from sentiment.logging import logger
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from functions.api.artifact import Artifact
+from functions.api.classifier import Classifier, Prediction
+from functions.release_check import handler as release_check
+from functions.release_check.errors import ReleaseError
+from functions.release_check.settings import settings
+from functions.release_check.verdict import percentile
+from tests.api.driver import Api
+from tests.fixtures.lambda_service import IMAGE, app_spec
+from tests.release_check.conftest import EVENTS, HOOK, Context, Handler, Release, served
+
+DEPLOYED = json.loads((EVENTS / "release_check_deployed.json").read_text())
+GIVEN_UP = json.loads((EVENTS / "release_check_given_up.json").read_text())
+
+
+@pytest.fixture
+def reasons() -> Iterator[Callable[[], str]]:
+    """Everything the check logged, as one text."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(logger("release_check").registered_formatter)
+    logger("release_check").addHandler(handler)
+    yield stream.getvalue
+    logging.getLogger("release_check").removeHandler(handler)
+
+
+def champions(database: Engine) -> list[ModelDeployment]:
+    with Session(database, expire_on_commit=False) as session:
+        query = select(ModelDeployment).order_by(ModelDeployment.deployed_at)
+        return list(session.scalars(query))
+
+
+def deployed(release: Release) -> dict[str, Any]:
+    return release_check.handler(DEPLOYED, Context())  # type: ignore[arg-type]
+
+
+def test_a_good_version_is_let_through_and_written_down(
+    release: Release, database: Engine, artifact: Artifact
+) -> None:
+    assert release.hook() == "Succeeded"
+    (row,) = champions(database)
+    assert row.id == deployment_id_of("eu-central-1", "api", "2")
+    assert (row.deployment_type, row.function_version, row.is_active) == ("champion", "2", True)
+    assert row.model_version == artifact.card.model_version
+    assert row.image_digest == IMAGE.partition("@")[2]
+    assert row.deployed_by == "a test"
+    assert set(row.metrics) >= {"fp32", "int8"}
+
+
+def test_its_predictions_will_point_to_that_row(
+    release: Release,
+    database: Engine,
+    make_api: Callable[..., Api],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    release.hook()
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "api")
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_VERSION", "2")
+    api = make_api()
+    api.predict("A wonderful film.")
+    (record,) = api.queued
+    assert record.deployment_id == champions(database)[0].id
+
+
+def test_checking_stores_no_prediction(release: Release, make_api: Callable[..., Api]) -> None:
+    api = make_api()
+    release.deploy(served(api))
+    release.hook()
+    assert api.queued == []
+    assert api.unsent == {}
+    assert 'sentiment_predictions_total{sentiment="positive"} 0.0' in api.get("/metrics").text
+
+
+def test_the_version_is_the_one_that_codedeploy_moves_to_not_the_one_of_the_stack(
+    release: Release, database: Engine, make_api: Callable[..., Api]
+) -> None:
+    release.deploy(served(make_api()), "1")
+    release.service.deployments[HOOK["DeploymentId"]]["revision"] = {
+        "revisionType": "AppSpecContent",
+        "appSpecContent": {"content": "Resources:\n  - api:\n      Properties:\n        TargetVersion: 1\n"},
+    }
+    assert release.hook() == "Succeeded"
+    assert [row.function_version for row in champions(database)] == ["1"]
+
+
+class Inverted(Classifier):
+    """Decides everything the other way round."""
+
+    def logits(self, ids: Any) -> Any:
+        return -super().logits(ids)
+
+
+class Slow(Classifier):
+    """Takes 50 ms more for each text."""
+
+    def _classify(self, text: str) -> Prediction:
+        time.sleep(0.05)
+        return super()._classify(text)
+
+
+class Undecided(Classifier):
+    """Decides every other run the other way round."""
+
+    runs = 0
+
+    def logits(self, ids: Any) -> Any:
+        self.runs += 1
+        return super().logits(ids) * (-1) ** (self.runs // 40)
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        (Inverted, r"\d+ of \d+ golden reviews are decided otherwise than at the export"),
+        (Undecided, "decides the same review now one way, now the other"),
+        (Slow, "p95 of the golden reviews is .* ms, over the budget of 30 ms"),
+    ],
+)
+def test_a_version_that_is_wrong_or_slow_is_refused(
+    release: Release,
+    database: Engine,
+    make_api: Callable[..., Api],
+    artifact: Artifact,
+    monkeypatch: pytest.MonkeyPatch,
+    reasons: Callable[[], str],
+    kind: type[Classifier],
+    reason: str,
+) -> None:
+    if kind is Slow:
+        monkeypatch.setenv("P95_BUDGET_MS", "30")
+        settings.cache_clear()
+    release.deploy(served(make_api(kind(artifact, threads=1, cache_entries=0))))
+    assert release.hook() == "Failed"
+    assert any(json.loads(line).get("reason") for line in reasons().splitlines())
+    assert re.search(reason, reasons())
+    assert champions(database) == []
+
+
+def test_a_version_whose_queue_is_out_of_reach_is_refused(
+    release: Release, make_api: Callable[..., Api], reasons: Callable[[], str]
+) -> None:
+    api = make_api()
+    api.break_queue()
+    release.deploy(served(api))
+    assert release.hook() == "Failed"
+    assert "its health is degraded: queue failing" in reasons()
+
+
+def test_an_artefact_without_golden_reviews_is_refused_with_the_mend(
+    release: Release, make_api: Callable[..., Api], reasons: Callable[[], str]
+) -> None:
+    api = make_api()
+    release.deploy(served(Api(replace(api.parts, golden=None), api.aws)))
+    assert release.hook() == "Failed"
+    assert "the artefact has no golden reviews" in reasons()
+    assert "export it again" in reasons()
+
+
+def failing(event: dict[str, Any]) -> Any:
+    raise RuntimeError("model.onnx cannot be loaded")
+
+
+def test_a_version_that_does_not_start_is_refused_in_its_own_words(
+    release: Release, reasons: Callable[[], str]
+) -> None:
+    release.deploy(failing)
+    assert release.hook() == "Failed"
+    assert "api version 2 failed: RuntimeError: model.onnx cannot be loaded" in reasons()
+
+
+def test_answers_of_two_models_are_refused(
+    release: Release, make_api: Callable[..., Api], reasons: Callable[[], str]
+) -> None:
+    good = served(make_api())
+
+    def mixed(event: dict[str, Any]) -> Any:
+        answer = good(event)
+        return answer | {"model_version": "another"} if "action" in event else answer
+
+    release.deploy(mixed)
+    assert release.hook() == "Failed"
+    assert "more than one model" in reasons()
+
+
+@pytest.mark.parametrize("what", ["the registrar", "the version", "what CodeDeploy says"])
+def test_whatever_goes_wrong_codedeploy_hears_it_and_does_not_wait(release: Release, what: str) -> None:
+    if what == "the registrar":
+        release.service.functions["registrar"] = failing
+    elif what == "the version":
+        del release.service.functions["api:2"]
+    else:
+        release.service.deployments[HOOK["DeploymentId"]]["revision"] = {"string": {"content": "{}"}}
+    assert release.hook() == "Failed"
+
+
+def test_missing_settings_are_a_verdict_too(release: Release, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("REGISTRAR_FUNCTION_NAME")
+    settings.cache_clear()
+    assert release.hook() == "Failed"
+
+
+def test_the_verdict_is_given_in_time(release: Release, reasons: Callable[[], str]) -> None:
+    started = time.monotonic()
+    assert release.hook(Context(remaining_ms=0)) == "Failed"
+    assert time.monotonic() - started < 5
+    assert "no time left" in reasons()
+
+
+def cold(starts: int, version: Handler) -> Handler:
+    """A version whose first calls fail, as the first start of a large image does."""
+    calls = iter(range(1_000))
+
+    def handle(event: dict[str, Any]) -> Any:
+        if next(calls) < starts:
+            raise TimeoutError("Task timed out after 29.00 seconds")
+        return version(event)
+
+    return handle
+
+
+def test_calls_that_fail_while_it_is_cold_are_not_held_against_it(
+    release: Release, make_api: Callable[..., Api], reasons: Callable[[], str]
+) -> None:
+    release.deploy(cold(4, served(make_api())))
+    assert release.hook() == "Succeeded"
+    warmed = next(line for line in map(json.loads, reasons().splitlines()) if line["message"] == "warmed up")
+    assert (warmed["failed"], warmed["calls"]) == (4, 8)
+
+
+def test_warming_ends_early_once_two_rounds_are_calm(
+    release: Release, monkeypatch: pytest.MonkeyPatch, reasons: Callable[[], str]
+) -> None:
+    monkeypatch.setenv("WARM_UP_CALLS", "400")
+    monkeypatch.setenv("WARM_CALL_MS", "60000")
+    settings.cache_clear()
+    release.hook()
+    warmed = next(line for line in map(json.loads, reasons().splitlines()) if line["message"] == "warmed up")
+    assert (warmed["warm"], warmed["calls"]) == (True, 8)
+
+
+def test_a_version_that_stays_cold_is_judged_all_the_same(
+    release: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WARM_CALL_MS", "0.001")
+    settings.cache_clear()
+    assert deployed(release)["warm"] is False
+
+
+def test_the_first_deployment_is_checked_and_recorded_without_codedeploy(
+    release: Release, database: Engine
+) -> None:
+    done = deployed(release)
+    assert (done["version"], done["fp32_disagreements"]) == ("2", 0)
+    assert done["p95_ms"] > 0
+    assert [row.function_version for row in champions(database)] == ["2"]
+    assert release.service.verdicts == []
+
+
+def test_after_a_release_through_codedeploy_it_changes_nothing(release: Release, database: Engine) -> None:
+    release.hook()
+    deployed(release)
+    assert len(champions(database)) == 1
+
+
+def test_a_bad_first_deployment_fails_the_stack(
+    release: Release, make_api: Callable[..., Api], artifact: Artifact
+) -> None:
+    release.deploy(served(make_api(Inverted(artifact, threads=1, cache_entries=0))))
+    with pytest.raises(ReleaseError, match="decided otherwise"):
+        deployed(release)
+
+
+@pytest.fixture
+def version_1(database: Engine) -> None:
+    with transaction(database) as session:
+        row = ModelDeployment(
+            deployment_type="champion",
+            model_version="20261101-0f0f0f0f",
+            metrics={},
+            artefact_uri="s3://b/models/20261101-0f0f0f0f/",
+            function_version="1",
+            deployed_by="a test",
+        )
+        record_deployment(session, row)
+
+
+def test_a_release_that_was_given_up_leaves_the_version_before_as_champion(
+    release: Release, database: Engine, version_1: None
+) -> None:
+    release.hook()
+    release_check.handler(GIVEN_UP, Context())  # type: ignore[arg-type]
+    with Session(database) as session:
+        champion = active_deployment(session)
+        assert champion is not None
+        assert (champion.function_version, champion.model_version) == ("1", "20261101-0f0f0f0f")
+        assert champion.reason == "CodeDeploy ended deployment d-EXAMPLE11 with FAILURE"
+    assert [row.function_version for row in champions(database)] == ["1", "2", "1"]
+
+
+def test_a_release_that_was_never_recorded_is_given_up_without_a_trace(
+    release: Release, database: Engine, version_1: None
+) -> None:
+    release_check.handler(GIVEN_UP, Context())  # type: ignore[arg-type]
+    assert [row.function_version for row in champions(database)] == ["1"]
+
+
+def test_the_percentile_is_the_nearest_rank() -> None:
+    assert percentile([5.0], 0.95) == 5
+    assert percentile([float(number) for number in range(1, 65)], 0.95) == 61
+    assert percentile([3.0, 1.0, 2.0], 0.0) == 1
+
+
+@pytest.mark.parametrize("target", ["2", "17"])
+def test_the_target_is_read_from_json_and_yaml(target: str) -> None:
+    for content in (app_spec(target), f"TargetVersion: {target}\n", f'TargetVersion: "{target}"'):
+        found = release_check.TARGET.search(content)
+        assert found and found[1] == target
+
+
+def test_an_arn_without_a_version_is_refused(monkeypatch: pytest.MonkeyPatch, release: Release) -> None:
+    monkeypatch.setenv("API_VERSION_ARN", "arn:aws:lambda:eu-central-1:123456789012:function:api")
+    settings.cache_clear()
+    with pytest.raises(ConfigurationError, match="API_VERSION_ARN"):
+        deployed(release)
+
+
+def test_imports_only_what_its_group_installs() -> None:
+    foreign = ["sqlalchemy", "pg8000", "fastapi", "mangum", "onnxruntime", "numpy", "pandas", "alembic"]
+    code = f"import sys, functions.release_check.handler; print([m for m in {foreign} if m in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+def test_every_event_has_an_example() -> None:
+    assert {path.stem for path in Path(EVENTS).glob("release_check_*.json")} == {
+        "release_check_before_traffic",
+        "release_check_deployed",
+        "release_check_given_up",
+    }

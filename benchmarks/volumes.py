@@ -21,6 +21,7 @@ from benchmarks.log_writer import as_event, as_rows, make_predictions, through_t
 from benchmarks.our_handler import load_handler
 from benchmarks.queue_stub import start_queue_stub
 from benchmarks.serving import MODELS, build
+from cdk.running_costs import BYTES_BESIDE_AN_EVENT
 from functions.log_writer import handler as log_writer
 from functions.migrations import handler as migrations
 from local.postgres import running_postgres
@@ -31,8 +32,6 @@ REQUESTS = 200
 ROWS = 10_000
 BATCH = 500
 LONGEST = 5000  # characters that the API takes unless it is set to take more
-# CloudWatch Logs bills 26 bytes beside each event (PutLogEvents, API reference).
-BYTES_BESIDE_AN_EVENT = 26
 # What the platform itself writes of each invocation.
 PLATFORM_LINES = (
     "START RequestId: 00000000-0000-0000-0000-000000000000 Version: 12",

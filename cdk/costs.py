@@ -27,11 +27,13 @@ STRATEGIES: tuple[StartStrategy, ...] = get_args(StartStrategy)
 # How many an environment has of each.
 KEYS = 1
 DASHBOARDS = 1
-ALARMS = 12
-WAF_RULES = 3
-DRIFT_MEMORY_MB = 2048
-# RequestTime, ServerErrors, InferenceTime, Confidence, and Predictions of each of two labels.
-API_METRICS = 6
+ALARMS = 21
+WAF_RULES = 4
+DRIFT_MEMORY_MB = 3538
+DRIFT_METRICS = 4
+# Of predictions: RequestTime, ServerErrors, InferenceTime, Confidence, Predictions of each of two labels,
+# ColdStarts, and the HTTP API's six detailed ones of the route.
+API_METRICS = 13
 # The live version, and the one before it until nobody has called that for 14 days.
 SNAPSHOTS = 2
 # An event source mapping asks an empty queue with five long polls of 20 seconds (Lambda Developer Guide,
@@ -78,6 +80,11 @@ def idle_costs(environment: Environment) -> list[Line]:
             "drift runs",
             cost(f"lambda.{environment.architecture}.gb_second", drift_gb_seconds),
             f"{runs:.0f} runs of about {DRIFT_SECONDS} s at {DRIFT_MEMORY_MB:,} MB",
+        ),
+        Line(
+            "drift metrics",
+            cost("cloudwatch.metric_month", DRIFT_METRICS / environment.drift_every_hours),
+            f"{DRIFT_METRICS}, each billed in the hours of a run",
         ),
         Line("images", cost("ecr.storage_gb_month", IMAGES_GB), f"about {IMAGES_GB:.0f} GB in ECR (assumed)"),
     ]

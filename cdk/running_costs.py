@@ -14,10 +14,11 @@ from cdk.price_list import price
 HOURS_A_MONTH = 730
 MILLION = 1_000_000
 
+BYTES_BESIDE_AN_EVENT = 26  # that CloudWatch Logs bills (PutLogEvents, API reference)
 # Bytes of one prediction, over real IMDB reviews.
-LOG_BYTES = 1337  # the function's and the platform's lines, with the 26 bytes that CloudWatch adds to each
+LOG_BYTES = 1337  # the function's and the platform's lines
 RESPONSE_BYTES = 298
-ACCESS_LOG_BYTES = 400  # assumed: the HTTP API's line
+ACCESS_LOG_BYTES = 350  # the HTTP API's line, from its format in cdk/gateway.py
 
 # `python -m benchmarks.log_writer`: seconds of a whole core for a batch, whatever it holds, and for each row.
 WRITER_BATCH_SECONDS = 0.0027

@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from sentiment.exceptions import SentimentError
 
-from cli import cost, data, doctor, queues, system, train
+from cli import cost, data, deployments, doctor, queues, system, train
 from cli.environment import DEFAULT_FILE, load_environment
 
 EXIT_CODES = __doc__.split("\n\n")[-1].replace("\n", " ") if __doc__ else ""
@@ -30,7 +30,7 @@ app = typer.Typer(
     epilog=EXIT_CODES,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (doctor, train, system, queues, data, cost):
+for module in (doctor, train, system, queues, data, deployments, cost):
     module.add_to(app)
 
 

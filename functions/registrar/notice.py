@@ -45,14 +45,8 @@ def describe(run: FinishedRun, registration: Registration) -> str:
     ]
     if "golden.json" not in card.files:
         lines.append("Careful: it has no golden reviews, so a release of it would be refused.")
-    folder = f"artifacts/models/{card.model_version}"
-    lines += [
-        "",
-        "To deploy it:",
-        f"  aws s3 sync {registration.artefact_uri} {folder}",
-        f"  ln -sfn models/{card.model_version} artifacts/model",
-        "  make deploy ENV=<environment>",
-    ]
+    fetch = f"sentiment train --on aws --env <environment> --follow {run.execution_arn}"
+    lines += ["", "To deploy it, fetch it first:", f"  {fetch}", "  make deploy ENV=<environment>"]
     return "\n".join(lines)
 
 

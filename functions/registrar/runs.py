@@ -36,6 +36,7 @@ class FinishedRun(BaseModel):
     model_config = ConfigDict(protected_namespaces=(), frozen=True)
 
     execution: str = Field(min_length=1)
+    execution_arn: str = Field(pattern="^arn:")
     model_uri: str = Field(pattern="^s3://")
     hyperparameters: dict[str, str] = Field(default_factory=dict)
     data_uri: str | None = None

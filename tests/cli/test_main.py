@@ -12,7 +12,20 @@ from cli.main import exit_code
 from training.errors import DataError, GateError
 
 SENTIMENT = str(Path(sys.executable).with_name("sentiment"))
-COMMANDS = ["doctor", "train", "demo", "up", "predict", "migrate", "replay", "redrive", "rows", "export"]
+COMMANDS = [
+    "doctor",
+    "train",
+    "demo",
+    "up",
+    "predict",
+    "migrate",
+    "replay",
+    "redrive",
+    "rows",
+    "export",
+    "deployments",
+    "rollback",
+]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

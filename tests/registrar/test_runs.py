@@ -119,7 +119,8 @@ def test_one_message_says_what_to_know_and_do(
     assert sent["subject"] == f"Model {card['model_version']} is ready to be deployed"
     assert f"{100 * card['metrics']['int8']['accuracy']:.1f}% as served" in sent["message"]
     assert "Serving now: 20261001-0f0f0f0f with 81.5%" in sent["message"]
-    assert f"aws s3 sync s3://{BUCKET}/models/{card['model_version']}/" in sent["message"]
+    assert f"Artefact: s3://{BUCKET}/models/{card['model_version']}/" in sent["message"]
+    assert f"--follow {EVENT['execution_arn']}" in sent["message"]
     assert "no golden reviews" not in sent["message"]
     attributes = {name: value["Value"] for name, value in sent["attributes"].items()}
     assert attributes == {"kind": "model_registered", "severity": "info"}

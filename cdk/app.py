@@ -7,6 +7,7 @@ line tells the app when it needs them.
 import dataclasses
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import aws_cdk as cdk
 import cdk_nag
 from constructs import Construct
 
+from cdk.costs import summary
 from cdk.data import DataStack
 from cdk.environments import ENVIRONMENTS, Environment
 from cdk.firewall import REGION, FirewallStack
@@ -84,7 +86,7 @@ def add_stacks(scope: Construct, environment: Environment) -> None:
 
 
 def main() -> None:
-    """Synthesize the chosen environment into CDK_OUTDIR or cdk.out."""
+    """Synthesize the chosen environment into CDK_OUTDIR or cdk.out and say what it costs when idle."""
     app = make_app(Path(os.environ.get("CDK_OUTDIR", "cdk.out")))
     environment = chosen_environment(app)
     add_stacks(app, environment)
@@ -92,6 +94,7 @@ def main() -> None:
     cdk.Tags.of(app).add("application", "sentiment")
     cdk.Tags.of(app).add("environment", environment.name)
     app.synth()
+    print(summary(environment), file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -6,35 +6,21 @@ Everything here outlives the other stacks, which use it and are never used by it
 from typing import Any
 
 import aws_cdk as cdk
-from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_rds as rds
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sns as sns
 from aws_cdk import triggers
 from constructs import Construct
 
 from cdk.acknowledgments import acknowledge, acknowledge_wildcards, exported
+from cdk.database import ADMIN, DATABASE, make_database
 from cdk.environments import Environment
 from cdk.network import Network
 from cdk.packaging import log_group, removal_policy, zip_function
-
-DATABASE = "sentiment"
-ADMIN = "administrator"
-PORT = 5432
-PARAMETERS = {
-    "rds.force_ssl": "1",
-    "log_min_duration_statement": "1000",
-    "log_statement": "ddl",
-    # Rows hold what people wrote, and logs must not: neither bound values nor "failing row contains ...".
-    "log_parameter_max_length": "0",
-    "log_parameter_max_length_on_error": "0",
-    "log_error_verbosity": "terse",
-}
 
 
 class DataStack(cdk.Stack):
@@ -58,9 +44,18 @@ class DataStack(cdk.Stack):
         self.alert_topic = self._topic()
         self.access_logs = self._access_logs()
         self.artefacts = self._bucket()
-        self.database = self._database()
+        self.database = make_database(self, "Database", environment=environment, vpc=self.vpc, key=self.key)
         self.migrations = self._migrations()
         self.registrar = self._registrar()
+        self._migrate()
+        outputs = {
+            "AlertTopic": self.alert_topic.topic_arn,
+            "ArtefactBucket": self.artefacts.bucket_name,
+            "MigrationsFunction": self.migrations.function_name,
+            "RegistrarFunction": self.registrar.function_name,
+        }
+        for name, value in outputs.items():
+            cdk.CfnOutput(self, name, value=value)
 
     def database_settings(self, user: str | None) -> dict[str, str]:
         """Return the DATABASE_* variables of a function, with an IAM login when it logs in as somebody."""
@@ -150,67 +145,6 @@ class DataStack(cdk.Stack):
             **({} if keep else {"auto_delete_objects": True}),
         }
 
-    def _database(self) -> rds.DatabaseInstance:
-        environment = self.environment_settings
-        engine = rds.DatabaseInstanceEngine.postgres(version=rds.PostgresEngineVersion.VER_18)
-        # RDS names its log groups after the instance and would keep them for ever, so both are ours to name.
-        name = f"sentiment-{environment.name}"
-        exports = ["postgresql", "upgrade"]
-        groups = [
-            log_group(
-                self, f"Database{export.title()}Log", environment, name=f"/aws/rds/instance/{name}/{export}"
-            )
-            for export in exports
-        ]
-        database = rds.DatabaseInstance(
-            self,
-            "Database",
-            instance_identifier=name,
-            engine=engine,
-            instance_type=ec2.InstanceType(environment.database_class),
-            vpc=self.vpc,
-            vpc_subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED),
-            database_name=DATABASE,
-            credentials=rds.Credentials.from_username(ADMIN),
-            manage_master_user_password=True,
-            iam_authentication=True,
-            ca_certificate=rds.CaCertificate.RDS_CA_RSA2048_G1,
-            parameter_group=rds.ParameterGroup(self, "Parameters", engine=engine, parameters=PARAMETERS),
-            storage_type=rds.StorageType.GP3,
-            allocated_storage=environment.database_storage_gb,
-            max_allocated_storage=environment.database_max_storage_gb,
-            storage_encrypted=True,
-            storage_encryption_key=self.key,
-            multi_az=environment.multi_az,
-            publicly_accessible=False,
-            backup_retention=cdk.Duration.days(environment.backup_days),
-            copy_tags_to_snapshot=True,
-            deletion_protection=environment.keep_data,
-            removal_policy=cdk.RemovalPolicy.SNAPSHOT if environment.keep_data else cdk.RemovalPolicy.DESTROY,
-            delete_automated_backups=not environment.keep_data,
-            auto_minor_version_upgrade=True,
-            enable_performance_insights=True,
-            performance_insight_encryption_key=self.key,
-            monitoring_interval=cdk.Duration.seconds(60),
-            cloudwatch_logs_exports=exports,
-        )
-        database.node.add_dependency(*groups)
-        accepted = {
-            "AwsSolutions-RDS11": "Only our own functions reach the port, whatever its number.",
-            "AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/"
-            "AmazonRDSEnhancedMonitoringRole]": "RDS's own policy: it writes to RDS's own log group alone.",
-        }
-        if not environment.multi_az:
-            accepted["AwsSolutions-RDS3"] = (
-                "A zone's outage is an outage here, at half the price; prod has two."
-            )
-        if not environment.keep_data:
-            accepted["AwsSolutions-RDS10"] = (
-                "It is made to be destroyed with its stack; prod refuses deletion."
-            )
-        acknowledge(database, accepted)
-        return database
-
     def _migrations(self) -> lambda_.Function:
         environment = self.environment_settings
         secret = self.database.secret
@@ -234,13 +168,6 @@ class DataStack(cdk.Stack):
         )
         secret.grant_read(function)
         self.allow_alerts(function)
-        triggers.Trigger(
-            self,
-            "Migrate",
-            handler=function,
-            timeout=cdk.Duration.seconds(600),
-            execute_after=[self.database, self.vpc],
-        )
         events.Rule(
             self,
             "Daily",
@@ -248,6 +175,27 @@ class DataStack(cdk.Stack):
             targets=[targets.LambdaFunction(function, retry_attempts=3)],
         )
         return function
+
+    def _migrate(self) -> None:
+        """Migrate whenever the function or its layer changed, before anything that needs the schema.
+
+        The other stacks come after this one, so only the registrar must be told to wait.
+        """
+        acknowledge(
+            self.migrations,
+            {
+                "Annotation::@aws-cdk/aws-lambda:addPermissionsToVersionOrAlias": "EventBridge calls the function, "
+                "the trigger a version; each has the permission for what it calls."
+            },
+        )
+        triggers.Trigger(
+            self,
+            "Migrate",
+            handler=self.migrations,
+            timeout=cdk.Duration.seconds(600),
+            execute_after=[self.database, self.vpc],
+            execute_before=[self.registrar],
+        )
 
     def _registrar(self) -> lambda_.Function:
         function = zip_function(

@@ -7,10 +7,13 @@ alarm here takes the alias back to the version before.
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_codedeploy as codedeploy
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
+from aws_cdk import triggers
 from constructs import Construct
 
 from cdk.acknowledgments import acknowledge, acknowledge_wildcards
@@ -25,6 +28,7 @@ CANARIES = {
 }
 # Lambda's caches hold a version's image after enough instances have started from it.
 WARM_UP_CALLS = 20
+CHECK_SECONDS = 600
 
 
 class Releases(Construct):
@@ -65,12 +69,7 @@ class Releases(Construct):
                 "DEPLOYED_BY": str(self.node.try_get_context("deployed_by") or "cdk"),
             },
             memory_mb=512,
-            timeout_seconds=600,
-        )
-        self.check.add_to_role_policy(
-            iam.PolicyStatement(
-                actions=["lambda:InvokeFunction"], resources=[version.function_arn, registrar.function_arn]
-            )
+            timeout_seconds=CHECK_SECONDS,
         )
         self.group = codedeploy.LambdaDeploymentGroup(
             self,
@@ -84,6 +83,28 @@ class Releases(Construct):
                 failed_deployment=True, stopped_deployment=True, deployment_in_alarm=True
             ),
         )
+        self._grant(api, registrar)
+        triggers.Trigger(
+            self,
+            "Deployed",  # the first version has no traffic to shift, so no hook would check and record it
+            handler=self.check,
+            timeout=cdk.Duration.seconds(CHECK_SECONDS),
+            execute_after=[live, self.group],
+        )
+        events.Rule(
+            self,
+            "GivenUp",
+            description="Releases that CodeDeploy took back or stopped",
+            event_pattern=events.EventPattern(
+                source=["aws.codedeploy"],
+                detail_type=["CodeDeploy Deployment State-change Notification"],
+                detail={
+                    "state": ["FAILURE", "STOP"],
+                    "deploymentGroup": [self.group.deployment_group_name],
+                },
+            ),
+            targets=[targets.LambdaFunction(self.check, retry_attempts=3)],
+        )
         acknowledge(
             self.group,
             {
@@ -95,6 +116,19 @@ class Releases(Construct):
         acknowledge_wildcards(
             self.group, {f"{self.check.function_arn}:*": "Versions of the one function that checks releases."}
         )
+
+    def _grant(self, api: lambda_.Function, registrar: lambda_.Function) -> None:
+        """Let the check call any version of the API, since rollbacks release old ones, and write it down."""
+        versions = f"{api.function_arn}:*"
+        for actions, resources in (
+            (["lambda:InvokeFunction"], [versions, registrar.function_arn]),
+            (["lambda:GetAlias", "lambda:GetFunction"], [api.function_arn, versions]),
+            (["codedeploy:GetDeployment"], [self.group.deployment_group_arn]),
+        ):
+            self.check.add_to_role_policy(iam.PolicyStatement(actions=actions, resources=resources))
+        role = self.check.role
+        assert role is not None  # noqa: S101
+        acknowledge_wildcards(role, {versions: "Versions of one function, all of which may be released."})
 
     def _alarms(
         self,

@@ -15,6 +15,7 @@ from aws_cdk import aws_secretsmanager as secrets
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from cdk.acknowledgments import acknowledge
 from cdk.alarms import alarm, each_minute
 from cdk.data import DataStack
 from cdk.environments import Environment
@@ -111,6 +112,12 @@ class ServingStack(cdk.Stack):
             snap_start=lambda_.SnapStartConf.ON_PUBLISHED_VERSIONS
             if environment.start == "snapstart"
             else None,
+        )
+        acknowledge(
+            function,
+            {
+                "Annotation::@aws-cdk/aws-lambda:snapStartRequirePublish": "`live` points at published versions."
+            },
         )
         self.queue.grant(function, "sqs:SendMessage", "sqs:GetQueueAttributes")
         self.data.allow_objects(function, "unsent", "s3:PutObject")

@@ -200,6 +200,7 @@ def _register() -> dict[str, Any]:
     event = {
         "action": "register_run",
         "execution": expression("$states.context.Execution.Name"),
+        "execution_arn": expression("$states.context.Execution.Id"),
         "model_uri": expression("$model"),
         "data_uri": expression("$dataUri"),
         "hyperparameters": expression("$hyperparameters"),

@@ -2,34 +2,22 @@
 
 import json
 import re
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from aws_cdk.assertions import Match, Template
 
-from cdk.environments import ENVIRONMENTS
-from tests.fixtures.templates import resources, statements, synthesize
-
-SECRET = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:slack-AbCdEf"
-QUIET = ENVIRONMENTS["dev"]
-TOLD = replace(
-    QUIET,
-    alert_emails=("ops@example.com", "ml@example.com"),
-    slack_webhook_secret_arn=SECRET,
-    on_drift="retrain",
-    drift_every_hours=2,
-)
+from tests.fixtures.templates import OPEN, PARAMETER, PLAIN, RICH, SECRET, resources, statements, synthesize
 
 
 @pytest.fixture(scope="module")
 def template() -> Template:
-    return synthesize(QUIET)["Monitoring"]
+    return synthesize(PLAIN)["Monitoring"]
 
 
 @pytest.fixture(scope="module")
 def told() -> Template:
-    return synthesize(TOLD)["Monitoring"]
+    return synthesize(RICH)["Monitoring"]
 
 
 def drift_monitor(template: Template) -> dict[str, Any]:
@@ -80,11 +68,11 @@ def test_people_hear_by_mail_and_slack_where_the_environment_names_them(
 ) -> None:
     assert resources(template, "AWS::SNS::Subscription") == []
     # A topic of another stack keeps its mail subscriptions with the topic or with us; either will do.
-    stacks = synthesize(TOLD)
+    stacks = synthesize(RICH)
     found = [
         each for name in ("Data", "Monitoring") for each in resources(stacks[name], "AWS::SNS::Subscription")
     ]
-    assert {each["Endpoint"] for each in found if each["Protocol"] == "email"} == set(TOLD.alert_emails)
+    assert {each["Endpoint"] for each in found if each["Protocol"] == "email"} == set(RICH.alert_emails)
     (slack,) = [each for each in found if each["Protocol"] == "lambda"]
     assert "NotTold" in json.dumps(slack["RedrivePolicy"])
 
@@ -105,10 +93,9 @@ def test_the_webhook_is_known_by_its_secret_alone(told: Template) -> None:
 
 
 def test_a_webhook_in_the_parameter_store_is_read_there() -> None:
-    arn = "arn:aws:ssm:eu-central-1:123456789012:parameter/slack"
-    stack = synthesize(replace(QUIET, slack_webhook_secret_arn=arn))["Monitoring"]
+    stack = synthesize(OPEN)["Monitoring"]
     (read,) = [s for s in statements(stack) if s["Action"] == "ssm:GetParameter"]
-    assert read["Resource"] == arn
+    assert read["Resource"] == PARAMETER
 
 
 def test_every_queue_is_encrypted_and_refuses_plain_connections(told: Template) -> None:
@@ -158,7 +145,7 @@ def test_a_monitor_that_falls_silent_rings_but_not_before_its_first_run(template
 
 def test_the_budget_warns_people_before_and_when_it_is_spent(told: Template) -> None:
     (budget,) = resources(told, "AWS::Budgets::Budget")
-    assert budget["Budget"]["BudgetLimit"] == {"Amount": QUIET.monthly_budget_dollars, "Unit": "USD"}
+    assert budget["Budget"]["BudgetLimit"] == {"Amount": RICH.monthly_budget_dollars, "Unit": "USD"}
     kinds = {
         (each["Notification"]["NotificationType"], each["Notification"]["Threshold"])
         for each in budget["NotificationsWithSubscribers"]

@@ -6,28 +6,23 @@ from dataclasses import replace
 import pytest
 from aws_cdk.assertions import Match, Template
 
-from cdk.environments import ENVIRONMENTS
 from cdk.training import training_jobs
-from tests.fixtures.templates import resources, statements, synthesize
-
-DEV = ENVIRONMENTS["dev"]
+from tests.fixtures.templates import OPEN, PLAIN, resources, statements, synthesize
 
 
 @pytest.fixture(scope="module")
 def template() -> Template:
-    return synthesize(DEV)["Training"]
+    return synthesize(PLAIN)["Training"]
 
 
 @pytest.fixture(scope="module")
 def scheduled() -> Template:
-    return synthesize(
-        replace(DEV, training_schedule="rate(30 days)", managed_mlflow=True, training_internet=True)
-    )["Training"]
+    return synthesize(OPEN)["Training"]
 
 
 def test_a_job_ends_when_its_dollars_are_spent() -> None:
     environment = replace(
-        DEV, training_instance="ml.g5.xlarge", training_instances=4, training_max_dollars=5.0
+        PLAIN, training_instance="ml.g5.xlarge", training_instances=4, training_max_dollars=5.0
     )
     by_dollars = training_jobs(replace(environment, training_max_seconds=10**6))
     # Four instances spend four times as fast.
@@ -38,13 +33,13 @@ def test_a_job_ends_when_its_dollars_are_spent() -> None:
 
 def test_an_instance_without_a_known_price_is_refused() -> None:
     with pytest.raises(ValueError, match="no price"):
-        training_jobs(replace(DEV, training_instance="ml.unheard-of.xlarge"))
+        training_jobs(replace(PLAIN, training_instance="ml.unheard-of.xlarge"))
 
 
 def test_only_the_environment_says_whether_jobs_run_on_spot() -> None:
-    on_demand = training_jobs(replace(DEV, training_spot=False))
+    on_demand = training_jobs(replace(PLAIN, training_spot=False))
     assert {job.spot_wait_seconds for job in on_demand.values()} == {None}
-    assert training_jobs(replace(DEV, training_spot=True))["fine_tune"].spot_wait_seconds
+    assert training_jobs(replace(PLAIN, training_spot=True))["fine_tune"].spot_wait_seconds
 
 
 def test_statements_on_every_resource_are_those_that_aws_offers_no_resource_for(template: Template) -> None:

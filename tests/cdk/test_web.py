@@ -3,25 +3,19 @@
 import json
 import shutil
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aws_cdk.assertions import Template
 
-from cdk.environments import ENVIRONMENTS
 from cdk.web import EDGE
-from tests.fixtures.templates import resources, synthesize
-
-STAGING = ENVIRONMENTS["staging"]
-CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/c"
-OWN = replace(STAGING, web_domain="sentiment.example.com", web_certificate_arn=CERTIFICATE)
+from tests.fixtures.templates import PLAIN, RICH, resources, synthesize
 
 
 @pytest.fixture(scope="module")
 def template() -> Template:
-    return synthesize(OWN)["Web"]
+    return synthesize(RICH)["Web"]
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +45,7 @@ def test_the_bucket_is_private_encrypted_and_read_by_this_distribution_alone(tem
 def test_a_domain_of_ones_own_is_served_with_tls_1_2_or_newer(distribution: dict[str, Any]) -> None:
     assert distribution["Aliases"] == ["sentiment.example.com"]
     assert distribution["ViewerCertificate"]["MinimumProtocolVersion"] == "TLSv1.2_2021"
-    assert distribution["ViewerCertificate"]["AcmCertificateArn"] == CERTIFICATE
+    assert distribution["ViewerCertificate"]["AcmCertificateArn"] == RICH.web_certificate_arn
 
 
 def test_nothing_is_served_without_tls(distribution: dict[str, Any]) -> None:
@@ -126,16 +120,16 @@ def test_every_request_is_logged_without_cookies(distribution: dict[str, Any]) -
 
 def test_the_firewall_is_attached_and_limits_each_address(distribution: dict[str, Any]) -> None:
     assert distribution["WebACLId"]
-    (acl,) = resources(synthesize(OWN)["Firewall"], "AWS::WAFv2::WebACL")
+    (acl,) = resources(synthesize(RICH)["Firewall"], "AWS::WAFv2::WebACL")
     assert acl["Scope"] == "CLOUDFRONT"
     (limit,) = [rule for rule in acl["Rules"] if "RateBasedStatement" in rule["Statement"]]
     assert limit["Action"] == {"Block": {}}
     statement = limit["Statement"]["RateBasedStatement"]
-    assert (statement["Limit"], statement["AggregateKeyType"]) == (OWN.web_requests_per_5_minutes, "IP")
+    assert (statement["Limit"], statement["AggregateKeyType"]) == (RICH.web_requests_per_5_minutes, "IP")
 
 
 def test_awss_managed_rules_block_but_let_reviews_hold_markup(template: Template) -> None:
-    (acl,) = resources(synthesize(OWN)["Firewall"], "AWS::WAFv2::WebACL")
+    (acl,) = resources(synthesize(RICH)["Firewall"], "AWS::WAFv2::WebACL")
     groups = {
         rule["Statement"]["ManagedRuleGroupStatement"]["Name"]: rule
         for rule in acl["Rules"]
@@ -151,14 +145,14 @@ def test_awss_managed_rules_block_but_let_reviews_hold_markup(template: Template
 
 
 def test_the_firewalls_log_never_holds_a_token(template: Template) -> None:
-    (logging,) = resources(synthesize(OWN)["Firewall"], "AWS::WAFv2::LoggingConfiguration")
+    (logging,) = resources(synthesize(RICH)["Firewall"], "AWS::WAFv2::LoggingConfiguration")
     assert logging["RedactedFields"] == [{"SingleHeader": {"Name": "authorization"}}]
-    (group,) = resources(synthesize(OWN)["Firewall"], "AWS::Logs::LogGroup")
+    (group,) = resources(synthesize(RICH)["Firewall"], "AWS::Logs::LogGroup")
     assert group["LogGroupName"].startswith("aws-waf-logs-")
 
 
 def test_an_environment_can_go_without_a_firewall() -> None:
-    stacks = synthesize(replace(STAGING, waf=False))
+    stacks = synthesize(PLAIN)
     assert "Firewall" not in stacks
     (found,) = resources(stacks["Web"], "AWS::CloudFront::Distribution")
     assert "WebACLId" not in found["DistributionConfig"]

@@ -1,11 +1,9 @@
 """The training state machine, executed as it stands in the template, against a SageMaker of the test."""
 
 import json
-from dataclasses import replace
 
 import pytest
 
-from cdk.environments import ENVIRONMENTS
 from functions.registrar.runs import FinishedRun
 from tests.fixtures.step_functions import (
     Cloud,
@@ -16,17 +14,8 @@ from tests.fixtures.step_functions import (
     failed_job,
     stopped_job,
 )
-from tests.fixtures.templates import resources, synthesize
+from tests.fixtures.templates import RICH, resources, synthesize
 
-STAGING = replace(
-    ENVIRONMENTS["staging"],
-    training_instance="ml.g5.xlarge",
-    training_instances=2,
-    export_instance="ml.m5.xlarge",
-    training_max_seconds=3600,
-    training_spot_wait_seconds=1800,
-    training_max_dollars=100,
-)
 PLACES = {
     "Bucket": "artefacts",
     "Image": "123456789012.dkr.ecr.eu-central-1.amazonaws.com/training:1",
@@ -40,7 +29,7 @@ PLACES = {
 @pytest.fixture(scope="module")
 def definition() -> str:
     """The definition of the template, with its own texts and this test's ARNs put in."""
-    (machine,) = resources(synthesize(STAGING)["Training"], "AWS::StepFunctions::StateMachine")
+    (machine,) = resources(synthesize(RICH)["Training"], "AWS::StepFunctions::StateMachine")
     text: str = machine["DefinitionString"]
     for name, value in machine["DefinitionSubstitutions"].items():
         if name != "Topic":

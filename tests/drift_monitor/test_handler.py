@@ -4,7 +4,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from sentiment.database.models import DatasetMetric, MonitoringAlert
 from sqlalchemy import Engine, select
@@ -355,25 +354,3 @@ def test_no_text_of_a_user_is_logged_or_sent(
     logged = str([vars(record) for record in caplog.records]) + output.out + output.err
     assert "judged" in logged
     assert secret not in logged + str(aws.received())
-
-
-def test_real_windows_without_a_shift_raise_no_more_alarms_than_stated(
-    reference: Any, traffic: list[Row]
-) -> None:
-    """200 windows of real reviews that the reference has never seen; the stated rate allows 2 on average."""
-    from functions.drift_monitor.calibration import calibrate
-    from functions.drift_monitor.comparison import compare
-    from functions.drift_monitor.features import FEATURES, tabulate
-
-    thresholds = calibrate(reference, FEATURES, rows=300, false_alarm_rate=0.01)
-    random = np.random.default_rng(3)
-    names = ("text", "characters", "tokens", "truncated", "sentiment", "confidence")
-    alarms = 0
-    for _ in range(200):
-        window = [traffic[i] for i in random.choice(len(traffic), 300, replace=False)]
-        table = tabulate(
-            {name: [row[name] for row in window] for name in names},
-            np.array([row["probabilities"] for row in window]),
-        )
-        alarms += any(v.drifted for v in compare(reference, table, thresholds, drift_threshold=0.5))
-    assert alarms <= 4

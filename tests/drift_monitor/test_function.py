@@ -1,0 +1,102 @@
+"""The function as Lambda holds it: what it imports when, what it writes, and what its settings refuse."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sentiment.exceptions import ConfigurationError, InvalidInputError
+from sqlalchemy import Engine
+
+from functions.drift_monitor.handler import handler
+from functions.drift_monitor.settings import settings
+from tests.drift_monitor.conftest import Aws
+
+EVENTS = Path(__file__).parents[2] / "events"
+# Reports every file that is opened for writing, and every attempt to reach another machine.
+WATCHED = """
+import json, os, sys
+sys.dont_write_bytecode = True
+seen = []
+def watch(event, arguments):
+    if event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR):
+        seen.append(str(arguments[0]))
+    elif event in ("os.mkdir", "socket.connect", "socket.getaddrinfo"):
+        seen.append(f"{event} {arguments[0]}")
+sys.addaudithook(watch)
+from pathlib import Path
+from functions.drift_monitor.evidence import render
+from functions.drift_monitor.features import FEATURES
+from functions.drift_monitor.reference import read_reference
+table = read_reference(Path(sys.argv[1])).table
+render(table, table, dict.fromkeys(FEATURES, 0.2), drift_threshold=0.5)
+print(json.dumps(seen))
+"""
+
+
+def run(code: str, *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PATH": os.environ["PATH"], "HOME": "/nonexistent"},
+        cwd=Path(__file__).parents[2],
+    )
+    return done.stdout.strip().splitlines()[-1]
+
+
+def test_initialising_leaves_the_slow_imports_to_the_first_run() -> None:
+    slow = ["pandas", "numpy", "evidently", "scipy", "sklearn", "pyarrow"]
+    code = f"import sys, functions.drift_monitor.handler; print([m for m in {slow} if m in sys.modules])"
+    assert run(code) == "[]"
+
+
+def test_imports_only_what_its_group_installs() -> None:
+    foreign = [
+        "torch",
+        "fastapi",
+        "onnxruntime",
+        "transformers",
+        "alembic",
+        "mlflow",
+        "matplotlib",
+        "datasets",
+    ]
+    code = f"import sys, functions.drift_monitor.run; print([m for m in {foreign} if m in sys.modules])"
+    assert run(code) == "[]"
+
+
+def test_evidently_writes_no_file_and_calls_nobody(artifact: Path) -> None:
+    seen = json.loads(run(WATCHED, str(artifact)))
+    assert [what for what in seen if not what.startswith("/dev/null")] == []
+
+
+def test_the_example_event_names_the_window_it_means(monitored: Engine, aws: Aws) -> None:
+    answer = handler(json.loads((EVENTS / "drift_monitor_hourly.json").read_text()), None)
+    assert (answer["judged"], answer["cause"]) == (False, "empty_window")
+
+
+def test_a_time_that_is_none_is_refused(monitored: Engine) -> None:
+    with pytest.raises(InvalidInputError, match="ISO 8601"):
+        handler({"scheduled_at": "soon"}, None)
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"ON_DRIFT": "retrain"}, "STATE_MACHINE_ARN is required when ON_DRIFT is retrain"),
+        ({"MINIMUM_ROWS": "5000", "MAXIMUM_ROWS": "1000"}, "MAXIMUM_ROWS must be at least MINIMUM_ROWS"),
+        ({"ALERT_TOPIC_ARN": ""}, "ALERT_TOPIC_ARN: is not set"),
+        ({"DRIFT_THRESHOLD": "1"}, "DRIFT_THRESHOLD"),
+    ],
+)
+def test_settings_that_would_leave_it_blind_or_mute_are_refused(
+    monitored: Engine, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], message: str
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match=message):
+        settings()

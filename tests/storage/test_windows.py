@@ -1,0 +1,54 @@
+from datetime import UTC, datetime, timedelta
+
+from sentiment.database.repositories import store_predictions
+from sentiment.database.windows import Window, count_by_version, least_id, sample_predictions
+from sentiment.messages import uuid7_time
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from tests.fixtures.messages import prediction
+
+NOW = datetime.now(UTC)
+VERSION = prediction().model_version
+
+
+def store(database: Engine, count: int) -> Window:
+    made = [prediction(NOW - timedelta(seconds=n), tokens=n + 1) for n in range(count)]
+    with Session(database) as session, session.begin():
+        store_predictions(session, made)
+    return Window(NOW - timedelta(hours=1), NOW + timedelta(seconds=1))
+
+
+def test_the_least_id_of_an_instant_is_of_that_millisecond() -> None:
+    assert abs(uuid7_time(least_id(NOW)) - NOW) < timedelta(milliseconds=1)
+
+
+def test_a_window_holds_its_first_instant_and_not_its_last(database: Engine) -> None:
+    made = prediction(NOW)
+    with Session(database) as session, session.begin():
+        store_predictions(session, [made])
+        hour = timedelta(hours=1)
+        assert count_by_version(session, Window(NOW, NOW + hour)) == {VERSION: 1}
+        assert count_by_version(session, Window(NOW - hour, NOW)) == {}
+        assert count_by_version(session, Window.ending(NOW + hour, hours=1)) == {VERSION: 1}
+
+
+def test_a_sample_is_the_same_whenever_it_is_read_and_spread_over_the_window(database: Engine) -> None:
+    window = store(database, 1000)
+    with Session(database) as session:
+        one, other = (
+            {row.tokens for row in sample_predictions(session, window, model_version=VERSION, limit=200)}
+            for _ in range(2)
+        )
+    assert one == other
+    assert len(one) == 200
+    assert 60 < sum(tokens > 500 for tokens in one) < 140
+
+
+def test_a_small_window_is_read_whole_and_other_models_stay_out(database: Engine) -> None:
+    window = store(database, 30)
+    with Session(database) as session, session.begin():
+        store_predictions(session, [prediction(NOW, model_version="other")])
+        rows = sample_predictions(session, window, model_version=VERSION, limit=200)
+        assert sorted(row.tokens for row in rows) == list(range(1, 31))
+        assert sample_predictions(session, window, model_version="unknown", limit=200) == []

@@ -11,6 +11,8 @@ CDK := cdk/node_modules/.bin/cdk
 ENVIRONMENTS := $(or $(ENV),dev staging prod)
 
 export DO_NOT_TRACK := 1
+# The CDK works on Debian's Node 20; it would say at length that it no longer has to.
+export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up test check format bench synth lint-cloud diff deploy destroy images sam lock clean

@@ -184,8 +184,8 @@ class DataStack(cdk.Stack):
         acknowledge(
             self.migrations,
             {
-                "Annotation::@aws-cdk/aws-lambda:addPermissionsToVersionOrAlias": "EventBridge calls the function, "
-                "the trigger a version; each has the permission for what it calls."
+                "Annotation::@aws-cdk/aws-lambda:addPermissionsToVersionOrAlias": "EventBridge calls the "
+                "function and the trigger a version; each is allowed what it calls."
             },
         )
         triggers.Trigger(

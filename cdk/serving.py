@@ -115,9 +115,7 @@ class ServingStack(cdk.Stack):
         )
         acknowledge(
             function,
-            {
-                "Annotation::@aws-cdk/aws-lambda:snapStartRequirePublish": "`live` points at published versions."
-            },
+            {"Annotation::@aws-cdk/aws-lambda:snapStartRequirePublish": "`live` is a published version."},
         )
         self.queue.grant(function, "sqs:SendMessage", "sqs:GetQueueAttributes")
         self.data.allow_objects(function, "unsent", "s3:PutObject")

@@ -134,6 +134,10 @@ class Container:
         codes = {error.__name__: error.exit_code for error in TrainingError.__subclasses__()}
         return codes.get(kind, TrainingError.exit_code)
 
+    def forget_failure(self) -> None:
+        """Remove what `fail` wrote, since it was none."""
+        (self.root / "output" / "failure").unlink(missing_ok=True)
+
     def _data(self, named: str | None) -> str | None:
         """Return where the data is: a file in the channel, the whole channel, or what is named."""
         folder = self.channel("training")

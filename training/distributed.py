@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 import torch.distributed as dist
 
-_PORT = 29_400
+_PORT = "29400"  # unless MASTER_PORT says another
 # SageMaker kills a container two minutes after it asked it to stop; until shortly before, workers may save.
 _SHUTDOWN_SECONDS = 110
 _POLL_SECONDS = 0.5
@@ -45,7 +45,7 @@ def launch(cluster: Cluster, module: str, arguments: Sequence[str], stopping: Ca
         f"--nnodes={len(cluster.hosts)}",
         f"--node-rank={list(cluster.hosts).index(cluster.current_host)}",
         f"--master-addr={cluster.hosts[0]}",
-        f"--master-port={_PORT}",
+        f"--master-port={os.environ.get('MASTER_PORT', _PORT)}",
         f"--nproc-per-node={cluster.processes_per_host}",
         f"--shutdown-timeout={_SHUTDOWN_SECONDS}",
         "-m",

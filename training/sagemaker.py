@@ -75,6 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _run(container, stopping)
     except Interrupted as error:
         print(error, flush=True)
+        if "RANK" in os.environ:
+            container.fail(error)  # for the process that started this one, which may not have been told
         return error.exit_code
     except Exception as error:
         container.fail(error)
@@ -105,7 +107,8 @@ def _run(container: Container, stopping: Termination) -> int:
     )
     if cluster.size > 1 and rank() is None:
         code = launch(cluster, "training.sagemaker", ["train", "--root", str(container.root)], stopping)
-        if stopping():
+        if stopping() or container.failed_with() == Interrupted.exit_code:
+            container.forget_failure()
             raise Interrupted("told to stop; saved, ready to go on")
         if code and container.failed_with() is None:
             raise ModelError(f"a process of the fine-tuning ended unheard (code {code}); look at the log")

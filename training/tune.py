@@ -135,6 +135,19 @@ def choose_precision(wanted: str) -> str:
     return "bf16" if has_amx() else "fp32"
 
 
+class Arguments(TrainingArguments):
+    """The Trainer's arguments, on a processor whose device torch can load a checkpoint to.
+
+    Several processes on processors are told `cpu:0`, which torch.load does not know.
+    """
+
+    @property
+    def device(self) -> torch.device:
+        """Return where the model goes."""
+        device: torch.device = super().device
+        return torch.device("cpu") if device.type == "cpu" else device
+
+
 class OrderedTrainer(Trainer):
     """A Trainer whose batches depend on seed and epoch alone.
 
@@ -153,7 +166,7 @@ class OrderedTrainer(Trainer):
 
 
 def _arguments(config: TrainingConfig, folder: Path, precision: str) -> TrainingArguments:
-    return TrainingArguments(
+    return Arguments(
         output_dir=str(folder),
         num_train_epochs=config.epochs,
         per_device_train_batch_size=config.batch_size,

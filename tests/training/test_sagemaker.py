@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tarfile
@@ -17,6 +18,9 @@ import pytest
 
 from training.config import MODEL_NAME
 
+with socket.socket() as free:
+    free.bind(("127.0.0.1", 0))
+    PORT = free.getsockname()[1]
 COMMAND = [sys.executable, "-W", "ignore", "-m", "training.sagemaker", "train"]
 
 
@@ -26,6 +30,7 @@ class Job:
     def __init__(self, root: Path, data: Path, model: Path, store: Path) -> None:
         self.root = root
         self.environment = os.environ | {"MLFLOW_TRACKING_URI": f"sqlite:///{store}"}
+        self.environment["MASTER_PORT"] = str(PORT)
         self.hyperparameters = {
             "model": str(model),
             "max_length": "32",
@@ -150,7 +155,7 @@ def wait_for(process: subprocess.Popen[str], text: str) -> None:
 @pytest.mark.slow
 def test_a_fine_tuning_that_is_told_to_stop_saves_and_goes_on(make_job: MakeJob, store: Path) -> None:
     stopped, whole = make_job("stopped"), make_job("whole")
-    options = {"epochs": "40", "patience": "0", "evaluate_every": "3", "truncation": "head"}
+    options = {"epochs": "20", "patience": "0", "evaluate_every": "3", "truncation": "head"}
     process = stopped.start("fine_tune", **options)
     wait_for(process, "step=9 eval_loss")
     process.send_signal(signal.SIGTERM)
@@ -181,8 +186,10 @@ def test_a_fine_tuning_that_is_told_to_stop_saves_and_goes_on(make_job: MakeJob,
 
 @pytest.mark.slow
 def test_two_machines_train_one_model_and_only_the_first_writes(make_job: MakeJob, store: Path) -> None:
+    # Without dropout and grouping, half the batch in twice the processes is the very same step.
+    recipe = {"dropout": "0.0", "length_grouped": "false", "learning_rate": "0.005"}
     single = make_job("single")
-    code, output = single.run("fine_tune", batch_size="16")
+    code, output = single.run("fine_tune", batch_size="16", **recipe)
     assert code == 0, output
     assert len(runs(store)) == 1
 
@@ -192,8 +199,7 @@ def test_two_machines_train_one_model_and_only_the_first_writes(make_job: MakeJo
         machine.configure(
             "resourceconfig", {"hosts": hosts, "current_host": host, "network_interface_name": "lo"}
         )
-    # Half the batch in twice the processes is the same step.
-    processes = [machine.start("fine_tune", batch_size="8") for machine in machines]
+    processes = [machine.start("fine_tune", batch_size="8", **recipe) for machine in machines]
     outputs = [process.communicate()[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], outputs
 
@@ -203,8 +209,8 @@ def test_two_machines_train_one_model_and_only_the_first_writes(make_job: MakeJo
     assert list((second.root / "model").iterdir()) == []
     assert "eval_accuracy=" in outputs[0] and "eval_accuracy=" not in outputs[1]
     assert len(runs(store)) == 2, "one for each job, not for each process"
-    accuracy = [run.data.metrics["eval_accuracy"] for run in runs(store)]
-    assert accuracy[0] == pytest.approx(accuracy[1], abs=0.1)
+    losses = [run.data.metrics["eval_loss"] for run in runs(store)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
 
 
 @pytest.mark.slow
@@ -215,13 +221,13 @@ def test_machines_that_are_told_to_stop_save_together_and_go_on(make_job: MakeJo
     for host, machine in zip(hosts, machines, strict=True):
         (machine.root / "checkpoints").symlink_to(tmp_path / "s3")  # both are kept at the same address
         machine.configure("resourceconfig", {"hosts": hosts, "current_host": host})
-    options = {"epochs": "40", "patience": "0", "evaluate_every": "3", "batch_size": "8"}
+    options = {"epochs": "20", "patience": "0", "evaluate_every": "3", "batch_size": "8"}
     processes = [machine.start("fine_tune", **options) for machine in machines]
     wait_for(processes[0], "step=9 eval_loss")
     processes[1].send_signal(signal.SIGTERM)
     outputs = [process.communicate()[0] for process in processes]
-    assert processes[1].returncode == 143, outputs[1]
-    assert [machine.failure for machine in machines][1] is None
+    assert [process.returncode for process in processes] == [143, 143], outputs
+    assert [machine.failure for machine in machines] == [None, None]
 
     processes = [machine.start("fine_tune", **options) for machine in machines]
     outputs = [process.communicate()[0] for process in processes]

@@ -24,7 +24,7 @@ class Environment:
     # The Slack webhook's URL lies in this Secrets Manager secret; None: no notifier.
     slack_webhook_secret_arn: str | None = None
 
-    # Database and network. An interface endpoint costs about $8.76 a month for each service and zone (eu-central-1).
+    # Database and network. An interface endpoint costs about $8.76 a month for each service and zone.
     database_class: str = "t4g.micro"
     database_storage_gb: int = 20
     database_max_storage_gb: int = 100
@@ -38,6 +38,9 @@ class Environment:
     api_memory_mb: int = 1769  # one whole vCPU
     api_concurrency: int | None = None  # reserved; None shares the account's
     authorize: bool = True  # JWT from the Cognito user pool on every route but /health
+    # X-Ray keeps the first request of each second: nearly all of a million a month, for $5 a million. Logs,
+    # messages and rows share a correlation id without it.
+    trace: bool = False
     cors_origins: tuple[str, ...] = ()  # the project's own page is same-origin and needs none
     privacy_mode: Literal["full", "redacted", "hashed"] = "full"
     requests_per_second: int = 50  # of /predict; the other routes get shares of it

@@ -198,7 +198,7 @@ def _shared(
         "architecture": ARCHITECTURES[environment.architecture],
         "memory_size": memory_mb,
         "timeout": cdk.Duration.seconds(timeout_seconds),
-        "tracing": lambda_.Tracing.ACTIVE,
+        "tracing": lambda_.Tracing.ACTIVE if environment.trace else lambda_.Tracing.PASS_THROUGH,
         "log_group": log,
         "environment": {
             "LOG_LEVEL": "INFO",

@@ -66,6 +66,7 @@ def cost_per_million(
     writer_seconds = writer_batch_seconds(batch)
     warm = provisioned_share(environment) if environment.start == "provisioned" else 0.0
     cold = inference.cold_share * (1 - warm)
+    traced = traced_share(rate) if environment.trace else 0.0
     lambda_prices = f"lambda.{environment.architecture}"
 
     def cost(name: str, count: float) -> float:
@@ -114,7 +115,7 @@ def cost_per_million(
             cost("logs.ingested_gb", (LOG_BYTES + ACCESS_LOG_BYTES) * MILLION / 1e9),
             f"{LOG_BYTES + ACCESS_LOG_BYTES:,} bytes each, with the metrics that are in them",
         ),
-        Line("traces", cost("xray.trace", traced_share(rate)), f"X-Ray keeps {traced_share(rate):.0%}"),
+        Line("traces", cost("xray.trace", traced), f"X-Ray keeps {traced:.0%}"),
         Line("data out", cost("data.out_gb", RESPONSE_BYTES * MILLION / 1e9), f"{RESPONSE_BYTES} bytes each"),
     ]
 

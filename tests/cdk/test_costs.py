@@ -137,6 +137,13 @@ def test_tracing_keeps_nearly_all_of_a_trickle_and_a_twentieth_of_a_flood() -> N
     assert traced_share(10_000) == pytest.approx(0.05, rel=0.01)
 
 
+def test_tracing_costs_only_where_it_is_switched_on() -> None:
+    assert per_million(DEV)["traces"] == 0
+    assert per_million(variant(DEV, trace=True))["traces"] == pytest.approx(
+        5 * traced_share(1e6 / 730 / 3600)
+    )
+
+
 @pytest.mark.parametrize("environment", ENVIRONMENTS.values(), ids=lambda environment: environment.name)
 def test_a_month_adds_up_and_grows_with_the_requests(environment: Environment) -> None:
     for strategy in STRATEGIES:

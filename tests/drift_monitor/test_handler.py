@@ -1,24 +1,18 @@
+"""What people hear of drift, what is recorded, and what is started."""
+
 import json
 import logging
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
 
 import pytest
-from sentiment.database.models import DatasetMetric, MonitoringAlert
+from sentiment.database.models import DatasetMetric
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from functions.drift_monitor.handler import handler
+from functions.drift_monitor.settings import settings
 from tests.drift_monitor.conftest import Aws
-from tests.drift_monitor.traffic import NOW, VERSION, Row, cut, one_sided, serve
-
-AT = {"scheduled_at": NOW.isoformat()}
-
-
-def alerts(database: Engine) -> dict[tuple[str, str], MonitoringAlert]:
-    with Session(database) as session:
-        return {(alert.kind, alert.cause): alert for alert in session.scalars(select(MonitoringAlert))}
+from tests.drift_monitor.traffic import AT, NOW, VERSION, Row, cut, one_sided, serve, stored_alerts
 
 
 def emf(output: str) -> dict[str, float]:
@@ -35,7 +29,7 @@ def test_calm_traffic_raises_nothing_and_is_recorded(
     answer = handler(AT, None)
 
     assert answer["judged"] is True
-    assert (alerts(monitored), aws.received()) == ({}, [])
+    assert (stored_alerts(monitored), aws.received()) == ({}, [])
     with Session(monitored) as session:
         (run,) = session.scalars(select(DatasetMetric))
     assert (run.dataset, run.split, run.rows) == ("prediction_logs", "window", 400)
@@ -57,7 +51,7 @@ def test_cut_texts_are_data_drift_and_no_prediction_drift(
     answer = handler(AT, None)
 
     assert answer["data_drift"]["score"] == 1.0
-    ((key, alert),) = alerts(monitored).items()
+    ((key, alert),) = stored_alerts(monitored).items()
     assert key == ("data_drift", VERSION)
     assert (alert.severity, alert.resolved_at) == ("warning", None)
     assert alert.notified_at is not None
@@ -101,7 +95,7 @@ def test_another_mix_of_answers_is_prediction_drift_and_no_data_drift(
 
     handler(AT, None)
 
-    assert set(alerts(monitored)) == {("prediction_drift", VERSION)}
+    assert set(stored_alerts(monitored)) == {("prediction_drift", VERSION)}
     (message,) = aws.received()
     assert message["subject"] == "Prediction drift: 1 of 3 output features moved, most of all sentiment"
     assert "85% negative, 15% positive" in str(message["body"])
@@ -119,7 +113,7 @@ def test_people_are_told_once_and_told_when_it_is_over(
     serve(monitored, traffic[:300], until=later)
     handler({"scheduled_at": later.isoformat()}, None)
 
-    assert alerts(monitored)["data_drift", VERSION].resolved_at is not None
+    assert stored_alerts(monitored)["data_drift", VERSION].resolved_at is not None
     (message,) = aws.received()
     assert (message["status"], message["severity"]) == ("resolved", "info")
     assert message["subject"] == "Over: data drift"
@@ -135,7 +129,7 @@ def test_what_sns_refused_is_told_by_the_next_run(
     aws.sns.delete_topic(TopicArn=aws.topic)
     with pytest.raises(Exception, match="NotFound"):
         handler(AT, None)
-    assert alerts(monitored)["data_drift", VERSION].notified_at is None
+    assert stored_alerts(monitored)["data_drift", VERSION].notified_at is None
 
     topic = aws.sns.create_topic(Name="alerts")["TopicArn"]
     arn = aws.sqs.get_queue_attributes(QueueUrl=aws.inbox, AttributeNames=["QueueArn"])["Attributes"][
@@ -180,135 +174,6 @@ def test_rows_of_another_model_are_counted_and_not_compared(monitored: Engine, t
     assert answer["data_drift"]["drifted"] is False
 
 
-def test_few_rows_are_recorded_but_disturb_nobody(monitored: Engine, aws: Aws, traffic: list[Row]) -> None:
-    serve(monitored, traffic[:50])
-    answer = handler(AT, None)
-    assert (answer["judged"], answer["cause"]) == (False, "too_few_rows")
-    alert = alerts(monitored)["monitor_failure", "too_few_rows"]
-    assert (alert.severity, alert.notified_at) == ("info", None)
-    assert alert.message.endswith(f"hold 50 predictions by {VERSION}; it takes 200 to judge")
-    assert aws.received() == []
-
-
-def test_few_rows_leave_an_open_drift_alert_open(monitored: Engine, aws: Aws, traffic: list[Row]) -> None:
-    serve(monitored, cut(traffic[:300], words=30))
-    handler(AT, None)
-    later = NOW + timedelta(hours=25)
-    serve(monitored, traffic[:10], until=later)
-    handler({"scheduled_at": later.isoformat()}, None)
-    assert alerts(monitored)["data_drift", VERSION].resolved_at is None
-
-
-@pytest.mark.parametrize(
-    ("damage", "cause", "message"),
-    [
-        (lambda folder: (folder / "reference.parquet").unlink(), "reference", "reference.parquet is missing"),
-        (lambda folder: (folder / "model.json").unlink(), "reference", "model.json is missing"),
-        (lambda folder: (folder / "model.json").write_text("{}"), "reference", "not a model card"),
-        (
-            lambda folder: (folder / "reference.parquet").write_bytes(b"PAR1"),
-            "reference",
-            "not the file its card vouches for",
-        ),
-    ],
-)
-def test_a_damaged_reference_is_an_alert_of_its_own(
-    monitored: Engine,
-    aws: Aws,
-    artifact: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    damage: Any,
-    cause: str,
-    message: str,
-) -> None:
-    for file in artifact.iterdir():
-        (tmp_path / file.name).write_bytes(file.read_bytes())
-    damage(tmp_path)
-    monkeypatch.setenv("MODEL_DIR", str(tmp_path))
-
-    answer = handler(AT, None)
-
-    assert (answer["judged"], answer["cause"]) == (False, cause)
-    assert message in answer["reason"]
-    assert alerts(monitored)["monitor_failure", cause].severity == "critical"
-    (sent,) = aws.received()
-    assert (sent["kind"], sent["severity"]) == ("monitor_failure", "critical")
-    assert "docs/operations.md#monitor-failure" in str(sent["body"])
-
-
-def test_an_empty_window_is_told_and_over_when_traffic_returns(
-    monitored: Engine, aws: Aws, traffic: list[Row]
-) -> None:
-    assert handler(AT, None)["cause"] == "empty_window"
-    assert [message["kind"] for message in aws.received()] == ["monitor_failure"]
-    serve(monitored, traffic[:300])
-    handler(AT, None)
-    assert [message["subject"] for message in aws.received()] == ["Over: monitor failure"]
-
-
-def test_traffic_of_another_model_only_means_the_monitor_was_left_behind(
-    monitored: Engine, aws: Aws, traffic: list[Row]
-) -> None:
-    serve(monitored, traffic[:300], model_version="20261201-ffffffff")
-    answer = handler(AT, None)
-    assert answer["cause"] == "model_version"
-    assert "20261201-ffffffff but none by 20261123-1a2b3c4d" in answer["reason"]
-    assert len(aws.received()) == 1
-
-
-def test_other_labels_than_the_cards_are_a_mismatch(monitored: Engine, aws: Aws, traffic: list[Row]) -> None:
-    serve(monitored, traffic[:300], probabilities={"bad": 0.2, "good": 0.8})
-    answer = handler(AT, None)
-    assert answer["cause"] == "schema"
-    assert "300 of 300 logged predictions have other labels" in answer["reason"]
-
-
-def test_a_monitor_that_would_miss_the_obvious_fails_loudly(
-    monitored: Engine, aws: Aws, traffic: list[Row], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("functions.drift_monitor.calibration.FLOORS", {True: 50.0, False: 50.0})
-    serve(monitored, traffic[:300])
-
-    with pytest.raises(Exception, match="it sees no data drift and no prediction drift where every feature"):
-        handler(AT, None)
-
-    assert alerts(monitored)["monitor_failure", "self_check"].severity == "critical"
-    assert [message["severity"] for message in aws.received()] == ["critical"]
-
-
-def test_what_nobody_foresaw_is_told_without_its_words_and_raised(
-    monitored: Engine,
-    aws: Aws,
-    traffic: list[Row],
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    secret = "words-that-nobody-may-log"
-
-    def explode(*_: object, **__: object) -> None:
-        raise RuntimeError(secret)
-
-    monkeypatch.setattr("functions.drift_monitor.run.compare", explode)
-    serve(monitored, traffic[:300])
-    with pytest.raises(RuntimeError):
-        handler(AT, None)
-    (message,) = aws.received()
-    assert "the run failed (RuntimeError, see the log)" in str(message["body"])
-    assert secret not in str(message) + str([vars(record) for record in caplog.records])
-
-
-def test_when_the_report_cannot_be_stored_the_drift_is_told_all_the_same(
-    monitored: Engine, aws: Aws, traffic: list[Row], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("REPORT_BUCKET", "no-such-bucket")
-    serve(monitored, cut(traffic[:300], words=30))
-    handler(AT, None)
-    messages = {message["kind"]: message for message in aws.received()}
-    assert set(messages) == {"data_drift", "monitor_failure"}
-    assert "Report: could not be stored; see the other alert" in str(messages["data_drift"]["body"])
-
-
 def test_drift_starts_a_training_once_per_cooldown_if_the_policy_says_so(
     monitored: Engine, aws: Aws, traffic: list[Row], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -326,8 +191,6 @@ def test_drift_starts_a_training_once_per_cooldown_if_the_policy_says_so(
 
     handler({"scheduled_at": (NOW + timedelta(hours=20)).isoformat()}, None)
     monkeypatch.setenv("RETRAIN_COOLDOWN_HOURS", "19")
-    from functions.drift_monitor.settings import settings
-
     settings.cache_clear()
     handler({"scheduled_at": (NOW + timedelta(hours=20)).isoformat()}, None)
     assert len(aws.executions()) == 2

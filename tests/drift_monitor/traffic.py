@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from sentiment.database.models import MonitoringAlert
 from sentiment.database.repositories import store_predictions
 from sentiment.messages import PredictionMade
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 from tokenizers import Tokenizer
 
@@ -27,6 +28,7 @@ LABELS = ["negative", "positive"]
 MAX_LENGTH = 256
 VERSION = "20261123-1a2b3c4d"
 NOW = datetime.now(UTC).replace(microsecond=0)
+AT = {"scheduled_at": NOW.isoformat()}  # the event of the run that judges the day up to now
 
 Row = dict[str, Any]
 
@@ -112,3 +114,9 @@ def cut(rows: Sequence[Row], words: int) -> list[Row]:
         }
         for row in rows
     ]
+
+
+def stored_alerts(database: Engine) -> dict[tuple[str, str], MonitoringAlert]:
+    """Return all alerts, open or not, by kind and cause."""
+    with Session(database) as session:
+        return {(alert.kind, alert.cause): alert for alert in session.scalars(select(MonitoringAlert))}

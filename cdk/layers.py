@@ -62,7 +62,7 @@ class PipBundling:
         self.group = group
         self.architecture = architecture
 
-    def try_bundle(self, output_dir: str, **_options: Any) -> bool:
+    def try_bundle(self, output_dir: str, *_options: Any, **_more: Any) -> bool:
         """Build the layer; raises CalledProcessError when pip fails, for there is no other way."""
         build_layer(self.group, self.architecture, Path(output_dir) / "python")
         return True

@@ -8,6 +8,7 @@ from functions.drift_monitor.settings import DriftMonitorSettings
 from functions.log_writer.settings import DatabaseSettings
 from functions.migrations.settings import MigrationsSettings
 from functions.registrar.settings import RegistrarSettings
+from functions.release_check.settings import ReleaseCheckSettings
 from functions.slack_notifier.settings import SlackNotifierSettings
 from local.settings import LocalSettings
 
@@ -24,6 +25,7 @@ def test_the_example_names_exactly_the_settings_that_exist() -> None:
         LocalSettings,
         MigrationsSettings,
         RegistrarSettings,
+        ReleaseCheckSettings,
         SlackNotifierSettings,
     )
     existing = {name.upper() for settings in classes for name in settings.model_fields}

@@ -12,6 +12,8 @@ from pydantic_settings import NoDecode
 from sentiment.deployments import deployment_id_of
 from sentiment.settings import Secret, Settings, read_settings
 
+from functions.api.hash_key import read_hash_key
+
 SERVICE = "api"  # how logs and metrics call this function
 PrivacyMode = Literal["full", "redacted", "hashed"]
 ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?")
@@ -49,6 +51,9 @@ class ApiSettings(Settings):
     input_hash_key: Secret | None = Field(
         default=None, description="HMAC key of input_hash; required unless PRIVACY_MODE is full."
     )
+    input_hash_key_secret_arn: str | None = Field(
+        default=None, description="Secret in Secrets Manager that holds the key, in place of INPUT_HASH_KEY."
+    )
     deployment_id: UUID | None = Field(
         default_factory=own_deployment,
         description="Row of model_deployments that answers; default: this Lambda version's.",
@@ -80,12 +85,19 @@ class ApiSettings(Settings):
     @model_validator(mode="after")
     def require_hash_key(self) -> Self:
         """Refuse to hash private text without a key: a plain hash of a short text can be guessed."""
-        if self.privacy_mode != "full" and self.input_hash_key is None:
-            raise ValueError(f"INPUT_HASH_KEY is required when PRIVACY_MODE is {self.privacy_mode}")
+        if self.privacy_mode != "full" and (self.input_hash_key or self.input_hash_key_secret_arn) is None:
+            raise ValueError(
+                f"INPUT_HASH_KEY or INPUT_HASH_KEY_SECRET_ARN is required when PRIVACY_MODE is "
+                f"{self.privacy_mode}"
+            )
         return self
 
 
 @cache
 def settings() -> ApiSettings:
-    """Read the settings once; raises ConfigurationError naming every variable at fault."""
-    return read_settings(ApiSettings)
+    """Read the settings once, and the key where they say it is; raises ConfigurationError naming all faults."""
+    given = read_settings(ApiSettings)
+    arn = given.input_hash_key_secret_arn
+    if arn is None or given.input_hash_key is not None or given.privacy_mode == "full":
+        return given
+    return given.model_copy(update={"input_hash_key": read_hash_key(arn)})

@@ -89,8 +89,9 @@ def release(number: str, deadline: Deadline) -> dict[str, Any]:
     warmth = warm_up(version, calls=settings().warm_up_calls, warm_ms=settings().warm_call_ms)
     logger(SERVICE).info("warmed up", version=number, **asdict(warmth))
     verdict = judge(version, p95_budget_ms=settings().p95_budget_ms)
+    region = lambda_client().meta.region_name
     deployment = {
-        "id": str(deployment_id_of(settings().aws_region, settings().api_function_name, number)),
+        "id": str(deployment_id_of(region, settings().api_function_name, number)),
         "deployment_type": "champion",
         "model_version": verdict.card["model_version"],
         "metrics": verdict.card.get("metrics", {}),

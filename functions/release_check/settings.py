@@ -18,7 +18,6 @@ class ReleaseCheckSettings(Settings):
     warm_up_calls: int = Field(default=20, ge=0)  # at most
     warm_call_ms: float = Field(default=1000, gt=0)  # a whole invocation under this was not a cold start
     deployed_by: str = Field(min_length=1)
-    aws_region: str  # set by Lambda
 
 
 @cache

@@ -95,7 +95,7 @@ class ApiSettings(Settings):
 
 @cache
 def settings() -> ApiSettings:
-    """Read the settings once, and the key where they say it is; raises ConfigurationError naming all faults."""
+    """Read the settings once, and the key from its secret; raises ConfigurationError naming all faults."""
     given = read_settings(ApiSettings)
     arn = given.input_hash_key_secret_arn
     if arn is None or given.input_hash_key is not None or given.privacy_mode == "full":

@@ -17,6 +17,8 @@ import mlflow
 import pytest
 
 from training.config import MODEL_NAME
+from training.errors import Interrupted
+from training.sagemaker import Termination
 
 with socket.socket() as free:
     free.bind(("127.0.0.1", 0))
@@ -324,3 +326,19 @@ def test_a_checkpoint_is_not_published_on_other_data(make_job: MakeJob, tmp_path
     assert code == 2, output
     assert "is not the data that the checkpoint was trained on" in str(export.failure)
     assert list((export.root / "model").iterdir()) == []
+
+
+def test_what_has_nothing_to_save_stops_at_once() -> None:
+    stopping = Termination()
+    before = signal.signal(signal.SIGTERM, stopping.receive)
+    try:
+        with pytest.raises(Interrupted), stopping.immediate():
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(60)
+        assert signal.getsignal(signal.SIGTERM) == stopping.receive
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stopping(), "elsewhere it is remembered"
+        with pytest.raises(Interrupted), stopping.immediate():
+            raise AssertionError("it was told to stop before it began")
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -17,7 +17,13 @@ from training.errors import ConfigError, DataError, Interrupted
 from training.search import search
 from training.space import described, fingerprint, read_best, search_space
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:mtime may not be reliable")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning",
+    "ignore::FutureWarning",
+    "ignore::torch.jit.TracerWarning",
+    "ignore:mtime may not be reliable",
+    "ignore:.*Any type hint is inferred:UserWarning",  # MLflow, about itself
+)
 
 FIXED = {"epochs", "frozen_layers"}
 

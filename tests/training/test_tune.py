@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from training.config import TrainingConfig, configure
 from training.data import Dataset, Rows, prepare
-from training.errors import ConfigError
+from training.errors import ConfigError, Interrupted
 from training.tune import Tuned, choose_precision, fine_tune
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:mtime may not be reliable")
@@ -171,6 +171,22 @@ def test_a_killed_run_goes_on_from_its_last_epoch(
     assert resumed.steps == whole.steps == 24
     expected = {step: accuracy for step, accuracy in evaluations(whole_history).items() if step > 12}
     assert evaluations(history) == pytest.approx(expected)
+    one, other = (load_file(tuned.checkpoint / "model.safetensors") for tuned in (whole, resumed))
+    assert all(torch.allclose(one[name], other[name], atol=1e-5) for name in one)
+
+
+def test_a_run_that_is_told_to_stop_within_an_epoch_ends_as_if_it_had_not_been(
+    reviews_csv: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    config = recipe(reviews_csv, tiny_model, epochs=2, resume=True)
+    whole, _ = tune(config, tmp_path / "whole")
+    answers = iter([False, False, False, True])
+    with pytest.raises(Interrupted, match="after step 4; saved"):
+        fine_tune(config, prepare(config), tmp_path / "stopped", stopping=lambda: next(answers))
+    assert {path.name for path in (tmp_path / "stopped").iterdir()} == {"checkpoint-4"}
+
+    resumed, _ = tune(config, tmp_path / "stopped")
+    assert (resumed.resumed_from_step, resumed.steps) == (4, 12)
     one, other = (load_file(tuned.checkpoint / "model.safetensors") for tuned in (whole, resumed))
     assert all(torch.allclose(one[name], other[name], atol=1e-5) for name in one)
 

@@ -29,7 +29,7 @@ KEYS = 1
 DASHBOARDS = 1
 ALARMS = 21
 WAF_RULES = 4
-DRIFT_MEMORY_MB = 3538
+DRIFT_MEMORY_MB = 2048
 DRIFT_METRICS = 4
 # Of predictions: RequestTime, ServerErrors, InferenceTime, Confidence, Predictions of each of two labels,
 # ColdStarts, and the HTTP API's six detailed ones of the route.

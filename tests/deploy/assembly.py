@@ -1,0 +1,148 @@
+"""What the emulator cannot do, taken out of a synthesized assembly; the app itself knows nothing of it.
+
+Two lists say all of it: LEFT_OUT names the resource types that are dropped, and `fit` shows what is written
+differently. Whatever is listed must be there: an entry that is no longer needed fails.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from local.processes import HOST
+from tests.deploy.database import NAME, Rds
+from tests.deploy.emulator import PROXY
+
+# Type: what is not proven without it.
+LEFT_OUT = {
+    "AWS::Budgets::Budget": "the alarm about money",
+    "AWS::CodeDeploy::Application": "releases by canary",
+    "AWS::CodeDeploy::DeploymentGroup": "releases by canary",
+    "AWS::EC2::FlowLog": "the log of refused connections",
+    "AWS::EC2::SecurityGroupIngress": "who may reach the database and the endpoints",
+}
+# An image that nothing here runs, and a gigabyte to build: the tests of images do.
+UNPUBLISHED = "training/Dockerfile"
+MODEL = "artifacts/models/of-the-tests"
+
+Resource = dict[str, Any]
+
+
+@dataclass
+class Assembly:
+    """The templates and assets of a folder that CDK synthesized, changed in place by `save`."""
+
+    folder: Path
+    templates: dict[Path, dict[str, Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.templates = {path: json.loads(path.read_text()) for path in self.folder.glob("*.template.json")}
+
+    def resources(self, type: str) -> Iterator[tuple[str, Resource, dict[str, Any]]]:
+        """Give each resource of a type with its logical id and its template."""
+        for template in self.templates.values():
+            for logical_id, resource in list(template["Resources"].items()):
+                if resource["Type"] == type:
+                    yield logical_id, resource, template
+
+    def types(self) -> set[str]:
+        """Return the resource types in use; custom resources are functions and work everywhere."""
+        used = {r["Type"] for template in self.templates.values() for r in template["Resources"].values()}
+        return {type for type in used if not type.startswith("Custom::")}
+
+    def save(self) -> None:
+        """Write the templates back."""
+        for path, template in self.templates.items():
+            path.write_text(json.dumps(template, indent=1))
+
+
+def fit(assembly: Assembly, *, artefact: Path, rds: Rds, images_port: int) -> None:
+    """Make an assembly one that the emulator can deploy, with real Postgres and containers beside it."""
+    _leave_out(assembly)
+    _point_to_postgres(assembly, rds)
+    _run_images_elsewhere(assembly, images_port)
+    _bake_in(assembly, artefact)
+    assembly.save()
+
+
+def _leave_out(assembly: Assembly) -> None:
+    """Drop the listed types; whatever names one of them names nothing."""
+    for template in assembly.templates.values():
+        gone = {name for name, resource in template["Resources"].items() if resource["Type"] in LEFT_OUT}
+        for name in gone:
+            del template["Resources"][name]
+        for resource in template["Resources"].values():
+            needed = resource.get("DependsOn", [])
+            needed = [needed] if isinstance(needed, str) else needed
+            resource["DependsOn"] = [name for name in needed if name not in gone]
+            # How CodeDeploy moves an alias: CloudFormation moves it at once.
+            resource.get("UpdatePolicy", {}).pop("CodeDeployLambdaAliasUpdate", None)
+        for name in gone:
+            _replace(template, lambda value, name=name: _refers_to(value, name), "left-out")
+
+
+def _point_to_postgres(assembly: Assembly, rds: Rds) -> None:
+    """Have the database listen where Postgres does, with a master secret of our own making.
+
+    The emulator invents an address that leads nowhere, and manages master secrets of clusters only.
+    """
+    ((logical_id, database, template),) = assembly.resources("AWS::RDS::DBInstance")
+    properties = database["Properties"]
+    assert properties.pop("ManageMasterUserPassword") is True
+    properties |= {"Port": str(rds.port), "MasterUserPassword": rds.password}
+    secret = f"{logical_id}MasterSecret"
+    login = {"username": properties["MasterUsername"], "password": rds.password}
+    template["Resources"][secret] = {
+        "Type": "AWS::SecretsManager::Secret",
+        "Properties": {"SecretString": json.dumps(login)},
+    }
+    replacements = {"Endpoint.Address": NAME, "MasterUserSecret.SecretArn": {"Ref": secret}}
+    for attribute, value in replacements.items():
+        asked = {"Fn::GetAtt": [logical_id, attribute]}
+        replaced = _replace(template, lambda node, asked=asked: node == asked, value)
+        assert replaced, f"nobody asks for the database's {attribute}"
+
+
+def _run_images_elsewhere(assembly: Assembly, port: int) -> None:
+    """Have the emulator send the events of image functions to where image_functions.py runs them."""
+    for _, function, _ in assembly.resources("AWS::Lambda::Function"):
+        properties = function["Properties"]
+        if properties.get("PackageType") == "Image":
+            properties["Environment"]["Variables"][PROXY] = f"http://{HOST}:{port}"
+
+
+def _bake_in(assembly: Assembly, artefact: Path) -> None:
+    """Put an artefact of the tests into what the functions' images are built from."""
+    for path in assembly.folder.glob("*.assets.json"):
+        manifest = json.loads(path.read_text())
+        images = manifest["dockerImages"]
+        for key, image in list(images.items()):
+            source = image["source"]
+            if source["dockerFile"] == UNPUBLISHED:
+                del images[key]
+                continue
+            source["dockerBuildArgs"]["MODEL"] = MODEL
+            context = assembly.folder / source["directory"]
+            shutil.copytree(artefact, context / MODEL, dirs_exist_ok=True)
+        path.write_text(json.dumps(manifest, indent=1))
+
+
+def _refers_to(value: Any, name: str) -> bool:
+    if not isinstance(value, dict) or len(value) != 1:
+        return False
+    return value.get("Ref") == name or value.get("Fn::GetAtt", [None])[0] == name
+
+
+def _replace(node: Any, matches: Callable[[Any], bool], new: Any) -> int:
+    """Replace matching values wherever they are in a tree; return how many."""
+    items: Any = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    count = 0
+    for key, child in list(items):
+        if matches(child):
+            node[key] = new
+            count += 1
+        else:
+            count += _replace(child, matches, new)
+    return count

@@ -1,0 +1,96 @@
+"""The CDK command line, as a person would run it, against the emulator."""
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.deploy.emulator import ACCOUNT, REGION, Emulator
+from tests.fixtures.containers import ROOT, Podman
+
+CDK = ROOT / "cdk/node_modules/.bin/cdk"
+ARCHITECTURE = {"aarch64": "arm64", "arm64": "arm64"}.get(platform.machine(), "x86_64")
+TOLD = ("✅", "❌", "FAILED", "Error", "error:")  # the lines of CDK's output that are shown as they come
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """`cdk` with the emulator's address, its output in a log; image assets go through podman."""
+
+    emulator: Emulator
+    podman: Podman
+    log: Path
+
+    def bootstrap(self) -> None:
+        """Make what CDK itself needs in an account."""
+        self._run("bootstrap", f"aws://{ACCOUNT}/{REGION}")
+
+    def synthesize(self, folder: Path) -> None:
+        """Write the dev environment's assembly, for this machine's processor and with layers built."""
+        app = f"{sys.executable} -m cdk.app"
+        context = ("-c", "env=dev", "-c", f"architecture={ARCHITECTURE}")
+        self._run("synth", "--app", app, *context, "--output", str(folder), "--quiet")
+
+    def deploy(self, assembly: Path) -> None:
+        """Deploy every stack of the assembly in the order of their dependencies."""
+        self._run(
+            *("deploy", "--app", str(assembly), "--all", "--require-approval", "never"),
+            *("--progress", "events", "--concurrency", "1", "--asset-parallelism", "false"),
+        )
+
+    def destroy(self, assembly: Path) -> None:
+        """Destroy every stack of the assembly."""
+        self._run("destroy", "--app", str(assembly), "--all", "--force", "--progress", "events")
+
+    def _run(self, *arguments: str) -> None:
+        """Run one command; raises AssertionError with the end of its output when it fails."""
+        _install()
+        started = time.monotonic()
+        print(f"cdk {arguments[0]} ...", flush=True)
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
+            **{name: value for name, value in self.podman.environment().items() if "CONTAINERS_" in name},
+            **self.emulator.environment(),
+            "CDK_DOCKER": str(ROOT / "tests/deploy/docker"),
+            "PYTHONPATH": str(ROOT),
+            "PYTHON": sys.executable,
+            "REGISTRY": self.emulator.registry,
+            "CDK_DISABLE_CLI_TELEMETRY": "true",
+            "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "1",
+            "NODE_OPTIONS": "--no-warnings",
+        }
+        said = []
+        command = [CDK, *arguments, "--no-notices", "--no-version-reporting", "--ci"]
+        with (
+            self.log.open("a") as log,
+            subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            ) as process,
+        ):
+            assert process.stdout
+            for line in process.stdout:
+                log.write(line)
+                log.flush()
+                said.append(line)
+                if any(word in line for word in TOLD):
+                    print("   ", line.rstrip(), flush=True)
+        print(f"cdk {arguments[0]}: {time.monotonic() - started:.0f} s", flush=True)
+        told = "".join(said[-60:])
+        assert process.returncode == 0, f"cdk {arguments[0]} failed; all of it is in {self.log}:\n{told}"
+
+
+def _install() -> None:
+    if not CDK.exists():
+        npm = shutil.which("npm")
+        assert npm, "npm is not installed; the CDK command line needs Node.js 20 or newer"
+        subprocess.run([npm, "ci", "--silent", "--no-audit", "--no-fund"], cwd=CDK.parents[2], check=True)

@@ -1,0 +1,150 @@
+"""Dev, really deployed: CDK's own command line against an emulator of AWS, and what then works.
+
+Every function here is the deployed one, with the role, variables and layers that its stack gave it. The tests
+stand in the order of a deployment's life; the last one ends it.
+"""
+
+import http.client
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from sentiment.deployments import deployment_id_of
+
+from local.processes import HOST, wait_until
+from tests.deploy.assembly import LEFT_OUT, Assembly
+from tests.deploy.conftest import Deployment
+from tests.deploy.emulator import REGION, emulated_types
+from tests.deploy.inventory import take_inventory
+from tests.drift_monitor.traffic import Row, cut
+
+pytestmark = [pytest.mark.deploy, pytest.mark.timeout(1800)]
+
+STACKS = ("data", "serving", "training", "monitoring", "web")
+DELIVERY_SECONDS = 60.0
+BATCH = 25
+MINIMUM_ROWS = 200  # of the drift monitor, which judges nothing by less
+
+
+@pytest.fixture
+def inbox(deployment: Deployment) -> Iterator[str]:
+    """The URL of a queue that gets what the alert topic publishes, as a person's mailbox would."""
+    sqs, sns = deployment.emulator.client("sqs"), deployment.emulator.client("sns")
+    url = sqs.create_queue(QueueName="inbox")["QueueUrl"]
+    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
+    topic = deployment.variables("drift_monitor")["ALERT_TOPIC_ARN"]
+    made = sns.subscribe(
+        TopicArn=topic, Protocol="sqs", Endpoint=attributes["QueueArn"], ReturnSubscriptionArn=True
+    )
+    yield url
+    sns.unsubscribe(SubscriptionArn=made["SubscriptionArn"])
+    sqs.delete_queue(QueueUrl=url)
+
+
+def test_the_emulator_lacks_exactly_what_is_listed(synthesized: Path) -> None:
+    assert Assembly(synthesized).types() - emulated_types() == set(LEFT_OUT)
+
+
+def test_every_stack_is_there(deployment: Deployment) -> None:
+    described = deployment.emulator.client("cloudformation").describe_stacks()["Stacks"]
+
+    states = {stack["StackName"]: stack["StackStatus"] for stack in described}
+    assert {name: states.get(f"sentiment-dev-{name}") for name in STACKS} == dict.fromkeys(
+        STACKS, "CREATE_COMPLETE"
+    )
+
+
+def test_migrations_ran_before_anything_else_and_made_the_logins(deployment: Deployment) -> None:
+    logins = deployment.rds.rows(
+        "SELECT rolname FROM pg_roles WHERE pg_has_role(rolname, 'rds_iam', 'usage') AND NOT rolsuper"
+        " AND rolname <> 'administrator' AND rolname NOT LIKE 'rds%' AND rolname NOT LIKE 'pg%' ORDER BY 1"
+    )
+    assert [login for (login,) in logins] == ["drift_monitor", "log_writer", "registrar", "reports"]
+
+
+def test_the_first_release_was_checked_and_written_down(deployment: Deployment) -> None:
+    rows = deployment.rds.rows(
+        "SELECT id, function_version FROM model_deployments WHERE deployment_type = 'champion' AND is_active"
+    )
+
+    assert [(str(id), version) for id, version in rows] == [(released(deployment), "1")]
+
+
+def test_a_prediction_goes_in_at_the_api_and_comes_out_of_postgres(deployment: Deployment) -> None:
+    text = "A brilliant story, and a lovely ending."
+    status, answer = call(deployment, "POST", "/predict", {"text": text})
+    assert status == 200, answer
+
+    query = "SELECT text, sentiment, deployment_id FROM prediction_logs WHERE id = :id"
+    stored: list[list[Any]] = []
+    assert wait_until(
+        lambda: bool(stored.extend(deployment.rds.rows(query, id=answer["prediction_id"])) or stored),
+        seconds=DELIVERY_SECONDS,
+        pause_seconds=0.5,
+    )
+    ((stored_text, sentiment, deployment_id),) = stored
+    assert (stored_text, sentiment) == (text, answer["sentiment"])
+    assert str(deployment_id) == released(deployment)
+
+    status, reported = call(deployment, "GET", f"/reports/predictions/{answer['prediction_id']}")
+    assert (status, reported["text"]) == (200, text)
+
+
+def test_a_drift_run_tells_people(deployment: Deployment, reviews: list[Row], inbox: str) -> None:
+    short = [row["text"] for row in cut(reviews[: MINIMUM_ROWS + BATCH], words=6)]
+    for start in range(0, len(short), BATCH):
+        status, answer = call(deployment, "POST", "/predict/batch", {"texts": short[start : start + BATCH]})
+        assert status == 200, answer
+    count = "SELECT count(*) FROM prediction_logs"
+    assert wait_until(
+        lambda: deployment.rds.rows(count)[0][0] > len(short), seconds=DELIVERY_SECONDS, pause_seconds=0.5
+    )
+
+    outcome = deployment.invoke("drift_monitor", {})
+
+    assert outcome["judged"] is True
+    assert outcome["data_drift"]["drifted"] is True
+    letters = deployment.emulator.client("sqs").receive_message(
+        QueueUrl=inbox, MaxNumberOfMessages=10, WaitTimeSeconds=10
+    )["Messages"]
+    subjects = [json.loads(letter["Body"])["Subject"] for letter in letters]
+    alerts = deployment.rds.rows("SELECT kind FROM monitoring_alerts WHERE notified_at IS NOT NULL")
+    assert ["data_drift"] in alerts
+    assert len(subjects) == len(alerts)
+    bucket = deployment.variables("drift_monitor")["REPORT_BUCKET"]
+    pages = deployment.emulator.client("s3").list_objects_v2(Bucket=bucket, Prefix="reports/")
+    assert pages["KeyCount"] == 1
+
+
+def test_destroy_leaves_nothing(deployment: Deployment) -> None:
+    deployment.command_line.destroy(deployment.assembly)
+
+    after = take_inventory(deployment.emulator)
+    left = {kind: names - deployment.before[kind] for kind, names in after.items()}
+    assert {kind: names for kind, names in left.items() if names} == {}
+
+
+def call(deployment: Deployment, method: str, path: str, body: object = None) -> tuple[int, Any]:
+    """Send a request through the emulated API Gateway; return status and answer."""
+    host = str(urlsplit(deployment.outputs("serving")["ApiUrl"]).hostname).split(".")[0]
+    connection = http.client.HTTPConnection(HOST, deployment.emulator.port, timeout=60)
+    headers = {
+        "Host": f"{host}.execute-api.localhost:{deployment.emulator.port}",
+        "Content-Type": "application/json",
+    }
+    try:
+        connection.request(method, path, json.dumps(body) if body is not None else None, headers)
+        response = connection.getresponse()
+        return response.status, json.loads(response.read())
+    finally:
+        connection.close()
+
+
+def released(deployment: Deployment) -> str:
+    """Return the id that predictions of the released version carry."""
+    name = deployment.function("api")
+    alias = deployment.emulator.client("lambda").get_alias(FunctionName=name, Name="live")
+    return str(deployment_id_of(REGION, name, alias["FunctionVersion"]))

@@ -15,7 +15,7 @@ export DO_NOT_TRACK := 1
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check format bench synth lint-cloud diff deploy destroy images sam lock clean
+.PHONY: help setup demo up test check format bench synth lint-cloud diff deploy destroy images sam cloud lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -90,6 +90,11 @@ sam: setup ## Write what `sam local` needs into .local/sam, and check it; HOST: 
 	@test -x $(VENV)/tools/sam/bin/sam || $(VENV)/tools/sam/bin/pip install --quiet $(EMULATOR)
 	@$(BIN)/python -m local.sam $(if $(HOST),--host $(HOST))
 	@SAM_CLI_TELEMETRY=0 $(VENV)/tools/sam/bin/sam validate --lint --region eu-central-1 --template .local/sam/template.json
+
+cloud: setup ## Prove the AWS side without an account: lints, images, an emulated deployment (Linux, root)
+	@$(MAKE) --no-print-directory lint-cloud
+	@$(MAKE) --no-print-directory images
+	@$(MAKE) --no-print-directory deploy-emulated
 
 # What images (api, drift_monitor, training) and layers (the others) install, with hashes.
 LOCKED := api drift_monitor training database migrations

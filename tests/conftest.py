@@ -69,8 +69,8 @@ def tiny_artifact(tmp_path_factory: pytest.TempPathFactory, reviews_csv: Path, t
             model=str(tiny_model),
             max_length=64,
             truncation="head_tail",
-            epochs=4,
-            learning_rate=3e-2,
+            epochs=12,
+            learning_rate=1e-2,
             dropout=0.0,
             artifacts=tmp_path_factory.mktemp("artifacts"),
         )

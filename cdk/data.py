@@ -45,6 +45,7 @@ class DataStack(cdk.Stack):
         self.access_logs = self._access_logs()
         self.artefacts = self._bucket()
         self.database = make_database(self, "Database", environment=environment, vpc=self.vpc, key=self.key)
+        self.database.connections.allow_default_port_from(self.client_security_group)
         self.migrations = self._migrations()
         self.registrar = self._registrar()
         self._migrate()

@@ -63,3 +63,10 @@ def test_a_configuration_does_not_change() -> None:
 
 def test_where_a_run_writes_is_no_part_of_its_recipe() -> None:
     assert configure(resume=True, artifacts="elsewhere").recipe() == configure().recipe()
+
+
+def test_what_a_search_found_replaces_the_preset_but_not_what_is_given() -> None:
+    found = {"learning_rate": 3e-5, "batch_size": 8, "epochs": 2}
+    config = configure(quick=True, parameters=found, epochs=4)
+    assert (config.learning_rate, config.batch_size, config.epochs) == (3e-5, 8, 4)
+    assert config.dropout == 0.0, "the rest of the preset stays"

@@ -85,12 +85,17 @@ def add_stacks(scope: Construct, environment: Environment) -> None:
     )
 
 
+def add_checks(app: cdk.App) -> None:
+    """Make synth fail on what AWS advises against, unless it is acknowledged with a reason."""
+    cdk.Validations.of(app).add_plugins(cdk_nag.AwsSolutionsChecks(app, verbose=True))
+
+
 def main() -> None:
     """Synthesize the chosen environment into CDK_OUTDIR or cdk.out and say what it costs when idle."""
     app = make_app(Path(os.environ.get("CDK_OUTDIR", "cdk.out")))
     environment = chosen_environment(app)
     add_stacks(app, environment)
-    cdk.Validations.of(app).add_plugins(cdk_nag.AwsSolutionsChecks(app, verbose=True))
+    add_checks(app)
     cdk.Tags.of(app).add("application", "sentiment")
     cdk.Tags.of(app).add("environment", environment.name)
     app.synth()

@@ -104,8 +104,9 @@ class Gateway(Construct):
                 authorization_scopes=[f"{RESOURCE_SERVER}/{route.scope}"] if guarded else None,
             )
             limits = _throttle(environment, route.share)
+            key = f"{route.method} {route.path}".replace(".", "\\.")  # a bare point would end the key
             resource.add_property_override(
-                f"RouteSettings.{route.method} {route.path}",
+                f"RouteSettings.{key}",
                 {
                     "DetailedMetricsEnabled": True,
                     "ThrottlingBurstLimit": limits.burst_limit,

@@ -124,7 +124,12 @@ class ServingStack(cdk.Stack):
             iam.PolicyStatement(actions=["s3:ListBucket"], resources=[bucket.bucket_arn])
         )
         if hash_key:
-            hash_key.grant_read(function)
+            # Not by grant_read, which would have the key of the data stack name a role of this one.
+            for action, resource in (
+                ("secretsmanager:GetSecretValue", hash_key.secret_arn),
+                ("kms:Decrypt", self.data.key.key_arn),
+            ):
+                function.add_to_role_policy(iam.PolicyStatement(actions=[action], resources=[resource]))
         return function
 
     def _live(self) -> lambda_.Alias:

@@ -14,8 +14,10 @@ export DO_NOT_TRACK := 1
 # The CDK works on Debian's Node 20; it would say at length that it no longer has to.
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 
+REGIONS ?= eu-central-1 us-east-1
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check format bench synth lint-cloud diff deploy destroy images sam cloud lock clean
+.PHONY: help setup demo up test check format bench synth lint-cloud bootstrap diff deploy destroy images sam deploy-emulated cloud lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -23,7 +25,7 @@ help: ## Show the targets
 setup: $(VENV)/.installed ## Install everything into .venv from the lock
 
 $(VENV)/.installed: pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Name another with: make PYTHON=python3.12 ...")'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11, 4) and "Python 3.11.4 or newer is needed; this is " + sys.version.split()[0] + ". Name another with: make PYTHON=python3.12 ...")'
 	@echo "Installing into $(VENV) (2 to 5 minutes the first time) ..."
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --upgrade 'pip>=25.1'
@@ -65,14 +67,18 @@ lint-cloud: synth ## Run cfn-lint and checkov over the synthesized stacks
 	@$(BIN)/cfn-lint $(ENVIRONMENTS:%='cdk.out/%/*.template.json')
 	@$(VENV)/tools/checkov/bin/checkov --directory cdk.out
 
+bootstrap: setup $(CDK) ## Prepare your AWS account for CDK, once for each region: REGIONS="eu-central-1 us-east-1"
+	@account=$$(aws sts get-caller-identity --query Account --output text) && \
+		$(CDK) bootstrap $(REGIONS:%=aws://$$account/%) --context env=dev
+
 diff: setup $(CDK) ## Say what deploying ENV would change
-	@$(CDK) diff --context env=$(call chosen)
+	@$(CDK) diff --context env=$(call chosen) $(CDK_FLAGS)
 
 deploy: setup $(CDK) ## Deploy ENV (dev, staging or prod) into the account of your AWS credentials
-	@$(CDK) deploy --all --context env=$(call chosen) --context deployed_by="$${GITHUB_ACTOR:-$$(id -un)}" $(if $(CI),--require-approval never)
+	@$(CDK) deploy --all --context env=$(call chosen) --context deployed_by="$${GITHUB_ACTOR:-$$(id -un)}" $(if $(CI),--require-approval never) $(CDK_FLAGS)
 
 destroy: setup $(CDK) ## Delete ENV; prod keeps its data and refuses until its protection is lifted
-	@$(CDK) destroy --all --context env=$(call chosen) $(if $(CI),--force)
+	@$(CDK) destroy --all --context env=$(call chosen) $(if $(CI),--force) $(CDK_FLAGS)
 
 chosen = $(or $(ENV),$(error name the environment: make $@ ENV=dev))
 
@@ -90,6 +96,9 @@ sam: setup ## Write what `sam local` needs into .local/sam, and check it; HOST: 
 	@test -x $(VENV)/tools/sam/bin/sam || $(VENV)/tools/sam/bin/pip install --quiet $(EMULATOR)
 	@$(BIN)/python -m local.sam $(if $(HOST),--host $(HOST))
 	@SAM_CLI_TELEMETRY=0 $(VENV)/tools/sam/bin/sam validate --lint --region eu-central-1 --template .local/sam/template.json
+
+deploy-emulated: setup $(CDK) ## Deploy dev to an emulator of AWS, use it and destroy it (Linux, root)
+	@$(BIN)/pytest tests/deploy -m deploy --capture=no
 
 cloud: setup ## Prove the AWS side without an account: lints, images, an emulated deployment (Linux, root)
 	@$(MAKE) --no-print-directory lint-cloud

@@ -6,6 +6,8 @@ differently. Whatever is listed must be there: an entry that is no longer needed
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +15,7 @@ from typing import Any
 
 from local.processes import HOST
 from tests.deploy.database import NAME, Rds
-from tests.deploy.emulator import PROXY
+from tests.deploy.emulator import PROXY, python_version
 
 # Type: what is not proven without it.
 LEFT_OUT = {
@@ -21,10 +23,17 @@ LEFT_OUT = {
     "AWS::CodeDeploy::Application": "releases by canary",
     "AWS::CodeDeploy::DeploymentGroup": "releases by canary",
     "AWS::EC2::FlowLog": "the log of refused connections",
+    "AWS::EC2::SecurityGroupEgress": "whom functions may reach",
     "AWS::EC2::SecurityGroupIngress": "who may reach the database and the endpoints",
+    "Custom::CDKBucketDeployment": "the page in its bucket",
 }
+# Custom resources are functions, which run; but this one's runs a program of its layer in /opt, and
+# the emulator unpacks layers elsewhere.
+NEEDS_OPT = "Custom::CDKBucketDeployment"
 # An image that nothing here runs, and a gigabyte to build: the tests of images do.
 UNPUBLISHED = "training/Dockerfile"
+ALARM = "AWS::CloudWatch::Alarm"  # of which the emulator knows those on one metric
+LAMBDA_PYTHON = "3.12"
 MODEL = "artifacts/models/of-the-tests"
 
 Resource = dict[str, Any]
@@ -48,9 +57,9 @@ class Assembly:
                     yield logical_id, resource, template
 
     def types(self) -> set[str]:
-        """Return the resource types in use; custom resources are functions and work everywhere."""
+        """Return the resource types in use, without the custom ones whose functions just run."""
         used = {r["Type"] for template in self.templates.values() for r in template["Resources"].values()}
-        return {type for type in used if not type.startswith("Custom::")}
+        return {type for type in used if not type.startswith("Custom::") or type == NEEDS_OPT}
 
     def save(self) -> None:
         """Write the templates back."""
@@ -64,23 +73,30 @@ def fit(assembly: Assembly, *, artefact: Path, rds: Rds, images_port: int) -> No
     _point_to_postgres(assembly, rds)
     _run_images_elsewhere(assembly, images_port)
     _bake_in(assembly, artefact)
+    if python_version() != LAMBDA_PYTHON:
+        _refit_layers(assembly, python_version())
     assembly.save()
 
 
 def _leave_out(assembly: Assembly) -> None:
-    """Drop the listed types; whatever names one of them names nothing."""
+    """Drop the listed types, and alarms on arithmetic; whatever names one of them names nothing."""
+    arithmetic = 0
     for template in assembly.templates.values():
-        gone = {name for name, resource in template["Resources"].items() if resource["Type"] in LEFT_OUT}
+        gone = set()
+        for name, resource in template["Resources"].items():
+            is_arithmetic = "Metrics" in resource.get("Properties", {}) and resource["Type"] == ALARM
+            arithmetic += is_arithmetic
+            if is_arithmetic or resource["Type"] in LEFT_OUT:
+                gone.add(name)
         for name in gone:
             del template["Resources"][name]
         for resource in template["Resources"].values():
             needed = resource.get("DependsOn", [])
             needed = [needed] if isinstance(needed, str) else needed
             resource["DependsOn"] = [name for name in needed if name not in gone]
-            # How CodeDeploy moves an alias: CloudFormation moves it at once.
-            resource.get("UpdatePolicy", {}).pop("CodeDeployLambdaAliasUpdate", None)
         for name in gone:
             _replace(template, lambda value, name=name: _refers_to(value, name), "left-out")
+    assert arithmetic, "no alarm needs arithmetic any more"
 
 
 def _point_to_postgres(assembly: Assembly, rds: Rds) -> None:
@@ -127,6 +143,16 @@ def _bake_in(assembly: Assembly, artefact: Path) -> None:
             context = assembly.folder / source["directory"]
             shutil.copytree(artefact, context / MODEL, dirs_exist_ok=True)
         path.write_text(json.dumps(manifest, indent=1))
+
+
+def _refit_layers(assembly: Assembly, version: str) -> None:
+    """Put wheels for this machine's Python in place of Lambda's, which it does not have."""
+    for packages in assembly.folder.glob("asset.*/python"):
+        found = [folder.name.removesuffix(".dist-info") for folder in packages.glob("*.dist-info")]
+        pins = ["==".join(name.rsplit("-", 1)) for name in found]
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        kind = ["--no-deps", "--only-binary=:all:", f"--python-version={version}", "--upgrade"]
+        subprocess.run([*command, *kind, "--target", str(packages), *pins], check=True)
 
 
 def _refers_to(value: Any, name: str) -> bool:

@@ -5,6 +5,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from tests.fixtures.containers import ROOT, Podman
 
 CDK = ROOT / "cdk/node_modules/.bin/cdk"
 ARCHITECTURE = {"aarch64": "arm64", "arm64": "arm64"}.get(platform.machine(), "x86_64")
+PATIENCE_SECONDS = 900.0
 TOLD = ("✅", "❌", "FAILED", "Error", "error:")  # the lines of CDK's output that are shown as they come
 
 
@@ -78,12 +80,16 @@ class CommandLine:
             ) as process,
         ):
             assert process.stdout
+            # A custom resource that crashes would keep CloudFormation waiting for an hour.
+            watchdog = threading.Timer(PATIENCE_SECONDS, process.kill)
+            watchdog.start()
             for line in process.stdout:
                 log.write(line)
                 log.flush()
                 said.append(line)
                 if any(word in line for word in TOLD):
                     print("   ", line.rstrip(), flush=True)
+            watchdog.cancel()
         print(f"cdk {arguments[0]}: {time.monotonic() - started:.0f} s", flush=True)
         told = "".join(said[-60:])
         assert process.returncode == 0, f"cdk {arguments[0]} failed; all of it is in {self.log}:\n{told}"

@@ -138,6 +138,11 @@ def deployment(
     fit(assembly, artefact=artefact, rds=rds, images_port=images_port)
     command_line.bootstrap()
     before = take_inventory(emulator)
-    with served_image_functions(emulator, podman, rds.certificate, images_port):
-        command_line.deploy(assembly.folder)
-        yield Deployment(emulator, rds, command_line, assembly.folder, before)
+    try:
+        with served_image_functions(emulator, podman, rds.certificate, images_port):
+            command_line.deploy(assembly.folder)
+            yield Deployment(emulator, rds, command_line, assembly.folder, before)
+    finally:
+        for image in podman.run("images", "--format", "{{.Repository}}:{{.Tag}}").splitlines():
+            if image.startswith((emulator.registry, "localhost/cdkasset-")):
+                podman.remove_image(image)  # its name; build layers stay

@@ -19,6 +19,7 @@ from cdk.acknowledgments import acknowledge
 from cdk.data import DataStack
 from cdk.environments import Environment
 from cdk.layers import ROOT
+from cdk.packaging import log_group
 from cdk.serving import ServingStack
 
 EDGE = Path(__file__).parent / "edge"
@@ -68,7 +69,7 @@ class WebStack(cdk.Stack):
             {"AwsSolutions-S1": "CloudFront is the bucket's only reader, and logs every request."},
         )
         self.distribution = self._distribution(environment, data, serving, firewall_arn)
-        self._deploy()
+        self._deploy(environment)
         cdk.CfnOutput(self, "Url", value=f"https://{environment.web_domain or self.distribution.domain_name}")
 
     def _distribution(
@@ -180,7 +181,7 @@ class WebStack(cdk.Stack):
             ),
         )
 
-    def _deploy(self) -> None:
+    def _deploy(self, environment: Environment) -> None:
         """Put the built page into the bucket, or one that says where the API is.
 
         Built files carry their hash in their name and never change; index.html is asked for anew each time.
@@ -191,11 +192,13 @@ class WebStack(cdk.Stack):
             else deployment.Source.data("index.html", (EDGE / "index.html").read_text())
         )
         once = cdk.Duration.days(365)
+        log = log_group(self, "DeployerLog", environment)  # CDK's own would outlive the stack
         deployment.BucketDeployment(
             self,
             "Assets",
             sources=[source],
             destination_bucket=self.bucket,
+            log_group=log,
             exclude=["index.html"],
             cache_control=[deployment.CacheControl.max_age(once), deployment.CacheControl.immutable()],
             prune=False,  # a page that is open goes on loading its own version's files
@@ -205,6 +208,7 @@ class WebStack(cdk.Stack):
             "Entry",
             sources=[source],
             destination_bucket=self.bucket,
+            log_group=log,
             exclude=["*"],
             include=["index.html"],
             cache_control=[deployment.CacheControl.no_cache()],

@@ -39,6 +39,7 @@ class DataStack(cdk.Stack):
         network = Network(
             self, "Network", environment=environment, log=log_group(self, "NetworkLog", environment)
         )
+        self.network = network
         self.vpc = network.vpc
         self.client_security_group = network.clients
         self.alert_topic = self._topic()
@@ -194,7 +195,8 @@ class DataStack(cdk.Stack):
             "Migrate",
             handler=self.migrations,
             timeout=cdk.Duration.seconds(600),
-            execute_after=[self.database, self.vpc],
+            # Every rule of the way there, or the first call waits for a packet that is still refused.
+            execute_after=[self.database, self.vpc, self.client_security_group, self.network],
             execute_before=[self.registrar],
         )
 

@@ -21,7 +21,8 @@ class Environment:
     alert_emails: tuple[str, ...] = ()  # SNS asks each of them to confirm
     monthly_budget_dollars: int = 50
     log_retention_days: int = 30
-    # The Slack webhook's URL lies in this Secrets Manager secret; None: no notifier.
+    # The Slack webhook's URL lies in this Secrets Manager secret or SecureString, under AWS's own key; None:
+    # no notifier.
     slack_webhook_secret_arn: str | None = None
 
     # Database and network. An interface endpoint costs about $8.76 a month for each service and zone.
@@ -53,6 +54,10 @@ class Environment:
     # Cron hours (UTC) between which the provisioned instances are kept; None keeps them all day.
     provisioned_hours: tuple[int, int] | None = None
     canary: Literal["all_at_once", "10_percent_5_minutes", "10_percent_15_minutes"] = "10_percent_5_minutes"
+
+    # Instances of reports, each with a connection to Postgres, reserved from the account's, which may be ten
+    # in a new account. None leaves it to the throttle of its routes.
+    reports_concurrency: int | None = None
 
     # Writer: at most this many connections to Postgres come from it.
     writer_concurrency: int = 2
@@ -102,6 +107,7 @@ ENVIRONMENTS: dict[str, Environment] = {
     "staging": Environment(
         name="staging",
         start="snapstart",
+        reports_concurrency=10,
         monthly_budget_dollars=120,
     ),
     "prod": Environment(
@@ -120,6 +126,7 @@ ENVIRONMENTS: dict[str, Environment] = {
         log_retention_days=90,
         requests_per_second=200,
         p95_budget_ms=500,
+        reports_concurrency=20,
         writer_concurrency=10,
         monthly_budget_dollars=400,
         training_max_dollars=40.0,

@@ -49,7 +49,9 @@ class ServingStack(cdk.Stack):
         self.api = self._api()
         self.live = self._live()
         self.log_writer = self._log_writer()
-        self.reports = self._reader("Reports", "reports")
+        self.reports = self._reader(
+            "Reports", "reports", reserved_concurrent_executions=environment.reports_concurrency
+        )
         identity = Identity(self, "Identity", environment=environment) if environment.authorize else None
         self.user_pool = identity.user_pool if identity else None
         gateway = Gateway(
@@ -109,6 +111,8 @@ class ServingStack(cdk.Stack):
             memory_mb=environment.api_memory_mb,
             timeout_seconds=API_SECONDS,
             reserved_concurrent_executions=environment.api_concurrency,
+            # CloudFormation would delete a version once the next one is released, and with it the way back.
+            current_version_options=lambda_.VersionOptions(removal_policy=cdk.RemovalPolicy.RETAIN),
             snap_start=lambda_.SnapStartConf.ON_PUBLISHED_VERSIONS
             if environment.start == "snapstart"
             else None,
@@ -170,7 +174,9 @@ class ServingStack(cdk.Stack):
         )
         return function
 
-    def _reader(self, id: str, folder: str, timeout_seconds: int = API_SECONDS) -> lambda_.Function:
+    def _reader(
+        self, id: str, folder: str, timeout_seconds: int = API_SECONDS, **extra: Any
+    ) -> lambda_.Function:
         """Make a function that needs Postgres and nothing else, and logs in under its folder's name."""
         return zip_function(
             self,
@@ -182,6 +188,7 @@ class ServingStack(cdk.Stack):
             timeout_seconds=timeout_seconds,
             data=self.data,
             user=folder,
+            **extra,
         )
 
     def _alarms(self) -> list[cloudwatch.Alarm]:
@@ -231,6 +238,10 @@ class ServingStack(cdk.Stack):
             "ReleaseGroup": releases.group.deployment_group_name,
         }
         if identity:
-            outputs |= {"TokenUrl": identity.token_url, "ClientId": identity.client.user_pool_client_id}
+            outputs |= {
+                "TokenUrl": identity.token_url,
+                "ClientId": identity.client.user_pool_client_id,
+                "UserPoolId": identity.user_pool.user_pool_id,
+            }
         for name, value in outputs.items():
             cdk.CfnOutput(self, name, value=value)

@@ -7,7 +7,7 @@ import pytest
 from aws_cdk.assertions import Template
 
 from cdk.environments import ENVIRONMENTS, Environment
-from tests.fixtures.templates import resources, synthesize
+from tests.fixtures.templates import PLAIN, resources, synthesize
 
 ALL = pytest.mark.parametrize("environment", ENVIRONMENTS.values(), ids=lambda environment: environment.name)
 HOLDS_DATA = ("AWS::RDS::DBInstance", "AWS::S3::Bucket", "AWS::KMS::Key", "AWS::Logs::LogGroup")
@@ -163,3 +163,15 @@ def refuses_plain_connections(document: dict[str, Any], action: str) -> bool:
         and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
         for statement in document["Statement"]
     )
+
+
+def test_migrations_wait_until_every_rule_on_their_way_to_postgres_is_there() -> None:
+    template = synthesize(PLAIN)["Data"].to_json()["Resources"]
+    (trigger,) = [each for each in template.values() if each["Type"] == "Custom::Trigger"]
+    rules = {
+        name
+        for name, each in template.items()
+        if each["Type"] in ("AWS::EC2::SecurityGroupIngress", "AWS::EC2::SecurityGroupEgress")
+    }
+    assert rules
+    assert rules <= set(trigger["DependsOn"])

@@ -8,7 +8,7 @@ import pytest
 from aws_cdk.assertions import Template
 
 from cdk.environments import ENVIRONMENTS, Environment
-from tests.fixtures.templates import resources, statements, synthesize
+from tests.fixtures.templates import PLAIN, RICH, resources, statements, synthesize
 
 ALL = pytest.mark.parametrize("environment", ENVIRONMENTS.values(), ids=lambda environment: environment.name)
 GUARDED = pytest.mark.parametrize("name", ["staging", "prod"])
@@ -192,3 +192,19 @@ def test_private_text_is_hashed_with_a_key_that_only_its_secret_knows() -> None:
 def test_an_environment_can_reserve_concurrency_for_the_api() -> None:
     assert function(serving(VARIANT), "api")["ReservedConcurrentExecutions"] == 50
     assert "ReservedConcurrentExecutions" not in function(serving(ENVIRONMENTS["dev"]), "api")
+
+
+def test_the_last_version_outlives_the_next_so_that_a_rollback_finds_it() -> None:
+    versions = [
+        version
+        for template in (synthesize(PLAIN)["Serving"], synthesize(RICH)["Serving"])
+        for version in template.find_resources("AWS::Lambda::Version").values()
+    ]
+    kept = [version for version in versions if version.get("DeletionPolicy") == "Retain"]
+    assert len(kept) == 2, "one version of the API in each environment"
+
+
+def test_reports_cannot_take_all_connections_where_data_is_real() -> None:
+    functions = resources(synthesize(RICH)["Serving"], "AWS::Lambda::Function")
+    (reports,) = [each for each in functions if "functions.reports" in str(each.get("Handler"))]
+    assert reports["ReservedConcurrentExecutions"] == 10

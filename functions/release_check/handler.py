@@ -49,7 +49,21 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         return answer_hook(event, deadline)
     if event.get("source") == "aws.codedeploy":
         return record_return(event["detail"], deadline)
-    return release(settings().api_version_arn.rpartition(":")[2], deadline)
+    return confirm(settings().api_version_arn.rpartition(":")[2], deadline)
+
+
+def confirm(number: str, deadline: Deadline) -> dict[str, Any]:
+    """Check and record a version that a deployment of the stack has put in front of traffic.
+
+    After a rollback the stack still believes in a version that has no traffic; that one is left alone, for a
+    row about it would say what is not so.
+    """
+    alias = lambda_client().get_alias(FunctionName=settings().api_function_name, Name=ALIAS)
+    if alias["FunctionVersion"] != number:
+        serving = alias["FunctionVersion"]
+        logger(SERVICE).warning("not recorded, since it has no traffic", version=number, serving=serving)
+        return {"version": number, "serving": serving, "recorded": False}
+    return release(number, deadline)
 
 
 def answer_hook(event: dict[str, Any], deadline: Deadline) -> dict[str, Any]:

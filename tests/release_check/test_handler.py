@@ -54,6 +54,7 @@ def champions(database: Engine) -> list[ModelDeployment]:
 
 
 def deployed(release: Release) -> dict[str, Any]:
+    release.service.aliases["api:live"]["FunctionVersion"] = "2"
     return release_check.handler(DEPLOYED, Context())  # type: ignore[arg-type]
 
 
@@ -360,3 +361,11 @@ def test_every_event_has_an_example() -> None:
         "release_check_deployed",
         "release_check_given_up",
     }
+
+
+def test_a_version_that_a_rollback_took_out_of_traffic_is_not_written_down_as_serving(
+    release: Release, database: Engine
+) -> None:
+    done = release_check.handler({}, Context())  # type: ignore[arg-type]
+    assert done == {"version": "2", "serving": "1", "recorded": False}
+    assert champions(database) == []

@@ -44,6 +44,7 @@ _TRAINING_TRUNCATION: Truncation = "head_tail"
 _EVALUATION_BATCH = 16
 _LOGGING_STEPS = 10
 _CHECKPOINTS_KEPT = 2
+_CHECKPOINT_FILES = ("model.safetensors", "optimizer.pt", "scheduler.pt")
 
 
 @dataclass(frozen=True)
@@ -210,12 +211,18 @@ def _trainer_metrics(prediction: EvalPrediction) -> dict[str, float]:
 
 
 def _whole_checkpoints(folder: Path) -> list[int]:
-    """Return the steps of the checkpoints that were written to their end: the state file comes last."""
+    """Return the steps of the checkpoints that are whole.
+
+    On a disk the state file is written last. SageMaker uploads and restores each file on its own, in any
+    order, so all the others must be there too.
+    """
     steps = []
     for checkpoint in folder.glob("checkpoint-*"):
         try:
             json.loads((checkpoint / "trainer_state.json").read_text())
         except (OSError, ValueError):
+            continue
+        if not all((checkpoint / name).is_file() for name in _CHECKPOINT_FILES):
             continue
         steps.append(int(checkpoint.name.rpartition("-")[2]))
     return steps

@@ -12,7 +12,6 @@ import zlib
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any, Literal
 
-from botocore.exceptions import ClientError
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from sentiment.exceptions import InvalidInputError, ModelError
 
@@ -132,9 +131,9 @@ def is_published(s3: "S3Client", bucket: str, model_version: str) -> bool:
 
 
 def _read(s3: "S3Client", bucket: str, key: str) -> bytes | None:
-    try:
-        return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "NoSuchKey":
-            return None
-        raise
+    # Listing names the prefix that the role may list. To a get alone, S3 may say of a missing key that access
+    # is denied, which could as well be a mistake in the role.
+    found = s3.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1).get("Contents", [])
+    if not found or found[0]["Key"] != key:
+        return None
+    return s3.get_object(Bucket=bucket, Key=key)["Body"].read()

@@ -221,6 +221,7 @@ def test_uploads_that_were_interrupted_leave_no_card(cloud: Cloud, output: Uploa
     class Interrupted:
         exceptions = cloud.s3.exceptions
         get_object = cloud.s3.get_object
+        list_objects_v2 = cloud.s3.list_objects_v2
         put_object = cloud.s3.put_object
 
         def upload_file(self, path: str, bucket: str, key: str) -> None:

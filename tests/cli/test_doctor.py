@@ -7,9 +7,14 @@ import pytest
 from sentiment.exceptions import ConfigurationError, DatabaseError, ModelError, QueueError
 
 from cli import doctor
+from local.processes import free_port
 
 
-def test_it_checks_everything_and_says_what_to_do_about_a_missing_model(run: Any) -> None:
+def test_it_checks_everything_and_says_what_to_do_about_a_missing_model(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("API_PORT", "POSTGRES_PORT", "AWS_PORT"):  # the usual ones may be somebody's
+        monkeypatch.setenv(variable, str(free_port()))
     result = run("doctor")
     assert all(name in result.output for name in doctor.CHECKS)
     assert "✗ model" in result.output

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from local.gateway import invoke_api, running_gateway
+from local.processes import free_port
 from local.system import System
 
 
@@ -80,7 +81,8 @@ def test_predict_asks_a_running_system(system: System, run: Any) -> None:
 
 
 def test_the_doctor_finds_the_running_system_well(system: System, run: Any, tiny_artifact: Path) -> None:
-    result = CliRunner(env={"MODEL_DIR": str(tiny_artifact)}).invoke(app, ["doctor"])
+    ports = {variable: str(free_port()) for variable in ("API_PORT", "POSTGRES_PORT", "AWS_PORT")}
+    result = CliRunner(env={"MODEL_DIR": str(tiny_artifact), **ports}).invoke(app, ["doctor"])
     assert result.exit_code == 0, result.output
     assert "messages wait" in result.output
     assert "predictions" in result.output

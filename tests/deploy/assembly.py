@@ -130,7 +130,8 @@ def _run_images_elsewhere(assembly: Assembly, port: int) -> None:
 
 
 def _bake_in(assembly: Assembly, artefact: Path) -> None:
-    """Put an artefact of the tests into what the functions' images are built from."""
+    """Put an artefact of the tests into what the functions' images are built from; forget other images."""
+    unpublished = 0
     for path in assembly.folder.glob("*.assets.json"):
         manifest = json.loads(path.read_text())
         images = manifest["dockerImages"]
@@ -138,11 +139,13 @@ def _bake_in(assembly: Assembly, artefact: Path) -> None:
             source = image["source"]
             if source["dockerFile"] == UNPUBLISHED:
                 del images[key]
+                unpublished += 1
                 continue
             source["dockerBuildArgs"]["MODEL"] = MODEL
             context = assembly.folder / source["directory"]
             shutil.copytree(artefact, context / MODEL, dirs_exist_ok=True)
         path.write_text(json.dumps(manifest, indent=1))
+    assert unpublished == 1, f"{UNPUBLISHED} is built no more"
 
 
 def _refit_layers(assembly: Assembly, version: str) -> None:

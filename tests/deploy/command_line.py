@@ -16,7 +16,7 @@ from tests.fixtures.containers import ROOT, Podman
 CDK = ROOT / "cdk/node_modules/.bin/cdk"
 ARCHITECTURE = {"aarch64": "arm64", "arm64": "arm64"}.get(platform.machine(), "x86_64")
 PATIENCE_SECONDS = 900.0
-TOLD = ("✅", "❌", "FAILED", "Error", "error:")  # the lines of CDK's output that are shown as they come
+TOLD = ("✅", "❌", "_FAILED ")  # the lines of CDK's output that are shown as they come
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,6 @@ def main(arguments: Sequence[str]) -> int:
         case ["build", *rest]:
             with tempfile.TemporaryDirectory(prefix="pip-") as folder:
                 mounts = [f"--volume={mount}:ro" for mount in pip_mounts(Path(folder, "pip.conf"))]
-                # CDK says the platform; podman would refuse stand-in bases that were made without one.
                 return _podman("build", "--pull=never", "--network=host", "--layers", *mounts, *rest)
         case ["inspect", *_]:
             return 1  # an image of the same name has the artefact of an earlier run baked in

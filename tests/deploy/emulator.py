@@ -122,12 +122,13 @@ def _python() -> Path:
     """
     home = TOOLS / "ministack"
     python, marker = home / "bin/python", home / ".installed"
-    if not marker.exists() or marker.read_text() != REQUIREMENTS.read_text():
+    base = python_3_12()
+    content = f"{base}\n{REQUIREMENTS.read_text()}"
+    if not marker.exists() or marker.read_text() != content:
         shutil.rmtree(home, ignore_errors=True)
-        base = python_3_12()
         _output(base / "bin/python3.12" if base else Path(sys.executable), "-m", "venv", str(home))
         _output(python, "-m", "pip", "install", "--quiet", "--requirement", str(REQUIREMENTS))
-        marker.write_text(REQUIREMENTS.read_text())
+        marker.write_text(content)
     return python
 
 

@@ -6,11 +6,13 @@ stand in the order of a deployment's life; the last one ends it.
 
 import http.client
 import json
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import pg8000.native
 import pytest
 from sentiment.deployments import deployment_id_of
 
@@ -67,6 +69,19 @@ def test_migrations_ran_before_anything_else_and_made_the_logins(deployment: Dep
     assert [login for (login,) in logins] == ["drift_monitor", "log_writer", "registrar", "reports"]
 
 
+def test_nobody_reaches_postgres_without_a_token(deployment: Deployment) -> None:
+    tls = ssl.create_default_context(cafile=deployment.rds.certificate)
+    with pytest.raises(pg8000.native.DatabaseError, match="reports sent is no IAM token"):
+        pg8000.native.Connection(
+            "reports",
+            host="localhost",
+            port=deployment.rds.port,
+            database="sentiment",
+            password="guessed",
+            ssl_context=tls,
+        )
+
+
 def test_the_first_release_was_checked_and_written_down(deployment: Deployment) -> None:
     rows = deployment.rds.rows(
         "SELECT id, function_version FROM model_deployments WHERE deployment_type = 'champion' AND is_active"
@@ -93,6 +108,18 @@ def test_a_prediction_goes_in_at_the_api_and_comes_out_of_postgres(deployment: D
 
     status, reported = call(deployment, "GET", f"/reports/predictions/{answer['prediction_id']}")
     assert (status, reported["prediction"]["text"]) == (200, text)
+
+
+def test_the_schedule_starts_the_drift_monitor(deployment: Deployment) -> None:
+    scheduler = deployment.emulator.client("scheduler")
+    named = [
+        (schedule["GroupName"], schedule["Name"]) for schedule in scheduler.list_schedules()["Schedules"]
+    ]
+    schedules = [scheduler.get_schedule(GroupName=group, Name=name) for group, name in named]
+
+    hourly = [schedule for schedule in schedules if schedule["ScheduleExpression"] == "rate(1 hour)"]
+    targets = [schedule["Target"]["Arn"].rpartition(":")[2] for schedule in hourly]
+    assert targets == [deployment.function("drift_monitor")]
 
 
 def test_a_drift_run_tells_people(deployment: Deployment, reviews: list[Row], inbox: str) -> None:

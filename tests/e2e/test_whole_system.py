@@ -99,7 +99,7 @@ def test_nothing_is_lost_or_doubled_when_postgres_is_killed_in_the_middle(system
 
     producer = threading.Thread(target=send_messages, args=(system.aws, sent))
     producer.start()
-    assert wait_until(lambda: progress() > MESSAGES // 4, seconds=30, pause_seconds=0.1)
+    assert wait_until(lambda: progress() > MESSAGES // 4, seconds=90, pause_seconds=0.1)
     system.postgres.kill()
     try:
         assert wait_until(lambda: not is_reachable(system), seconds=10)
@@ -107,7 +107,7 @@ def test_nothing_is_lost_or_doubled_when_postgres_is_killed_in_the_middle(system
     finally:
         system.postgres.start()
     producer.join()
-    assert system.source.drain(30) == 0
+    assert system.source.drain(120) == 0
     with transaction(system.engine) as session:
         ids = session.scalars(select(PredictionLog.id).where(PredictionLog.correlation_id == "flood")).all()
     assert len(ids) == MESSAGES

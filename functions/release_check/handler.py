@@ -56,13 +56,17 @@ def confirm(number: str, deadline: Deadline) -> dict[str, Any]:
     """Check and record a version that a deployment of the stack has put in front of traffic.
 
     After a rollback the stack still believes in a version that has no traffic; that one is left alone, for a
-    row about it would say what is not so.
+    row about it would say what is not so. One that CodeDeploy's hook let through is on record already.
     """
     alias = lambda_client().get_alias(FunctionName=settings().api_function_name, Name=ALIAS)
     if alias["FunctionVersion"] != number:
         serving = alias["FunctionVersion"]
         logger(SERVICE).warning("not recorded, since it has no traffic", version=number, serving=serving)
         return {"version": number, "serving": serving, "recorded": False}
+    recorded = ask_registrar({"action": "list_deployments"}, deadline)["deployments"]
+    if any(row["id"] == _deployment_id(number) and row["is_active"] for row in recorded):
+        # CodeDeploy's hook judged it before it had traffic; a second look could only take a good one back.
+        return {"version": number, "recorded": True}
     return release(number, deadline)
 
 
@@ -103,9 +107,8 @@ def release(number: str, deadline: Deadline) -> dict[str, Any]:
     warmth = warm_up(version, calls=settings().warm_up_calls, warm_ms=settings().warm_call_ms)
     logger(SERVICE).info("warmed up", version=number, **asdict(warmth))
     verdict = judge(version, p95_budget_ms=settings().p95_budget_ms)
-    region = lambda_client().meta.region_name
     deployment = {
-        "id": str(deployment_id_of(region, settings().api_function_name, number)),
+        "id": _deployment_id(number),
         "deployment_type": "champion",
         "model_version": verdict.card["model_version"],
         "metrics": verdict.card.get("metrics", {}),
@@ -139,6 +142,13 @@ def record_return(detail: dict[str, Any], deadline: Deadline) -> dict[str, Any]:
     return deployment
 
 
-def ask_registrar(event: dict[str, Any], deadline: Deadline) -> None:
-    """Call the registrar; raises ReleaseError when it does not do what it was asked."""
-    invoke(settings().registrar_function_name, event, deadline=deadline)
+def ask_registrar(event: dict[str, Any], deadline: Deadline) -> dict[str, Any]:
+    """Call the registrar and return its answer; raises ReleaseError when it does not do what it was asked."""
+    answer: dict[str, Any] = invoke(settings().registrar_function_name, event, deadline=deadline).content
+    return answer
+
+
+def _deployment_id(number: str) -> str:
+    """Return the id that the API's version gives its predictions."""
+    region = lambda_client().meta.region_name
+    return str(deployment_id_of(region, settings().api_function_name, number))

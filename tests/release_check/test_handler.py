@@ -280,9 +280,12 @@ def test_the_first_deployment_is_checked_and_recorded_without_codedeploy(
     assert release.service.verdicts == []
 
 
-def test_after_a_release_through_codedeploy_it_changes_nothing(release: Release, database: Engine) -> None:
+def test_after_a_release_through_codedeploy_it_neither_judges_nor_changes_anything(
+    release: Release, database: Engine, make_api: Callable[..., Api], artifact: Artifact
+) -> None:
     release.hook()
-    deployed(release)
+    release.deploy(served(make_api(Inverted(artifact, threads=1, cache_entries=0))))
+    assert deployed(release) == {"version": "2", "recorded": True}
     assert len(champions(database)) == 1
 
 

@@ -22,7 +22,7 @@ from sentiment.exceptions import ConfigurationError
 from local.postgres_files import account, binary, let_in, make_cluster
 
 HOST = "127.0.0.1"
-START_SECONDS = 20.0
+START_SECONDS = 60.0  # after a crash Postgres first syncs its whole folder, slowly on a busy disk
 STOP_SECONDS = 10.0
 SERVER_OPTIONS = {
     "listen_addresses": HOST,

@@ -101,14 +101,10 @@ def zip_function(
     timeout_seconds: int,
     data: "DataStack | None" = None,
     user: str | None = None,
-    function_class: type[lambda_.Function] = lambda_.Function,
     **extra: Any,
 ) -> lambda_.Function:
-    """Make a function from its folder and the layer with its dependencies; else as `image_function`.
-
-    `function_class` is for subclasses of Function, such as TriggerFunction.
-    """
-    function = function_class(
+    """Make a function from its folder and the layer with its dependencies; else as `image_function`."""
+    function = lambda_.Function(
         scope,
         id,
         runtime=lambda_.Runtime.PYTHON_3_12,

@@ -1,8 +1,6 @@
 """A finished run: its artefact whole in the bucket, its figures in the database, and people told."""
 
-import io
 import json
-import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,19 +10,15 @@ from sentiment.database.models import DatasetMetric, ExperimentRun, ModelDeploym
 from sentiment.database.repositories import active_deployment, record_deployment
 from sentiment.database.session import transaction
 from sentiment.exceptions import InvalidInputError, ModelError, SentimentError
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from functions.registrar import artefact as artefacts
 from functions.registrar.handler import handler, sns
-from tests.registrar.conftest import BUCKET, OUTPUT, Cloud, directory, pack
+from tests.registrar.conftest import BUCKET, OUTPUT, Cloud
+from tests.registrar.registration import EVENT, nothing_happened, register, rows
 
-EVENT = json.loads((Path(__file__).parents[2] / "events" / "registrar_register_run.json").read_text())
 Upload = Callable[[], None]
-
-
-def register(**changes: Any) -> dict[str, Any]:
-    return handler(EVENT | changes, None)
 
 
 def card_of(folder: Path) -> dict[str, Any]:
@@ -34,19 +28,6 @@ def card_of(folder: Path) -> dict[str, Any]:
 
 def edit_card(folder: Path, **changes: Any) -> None:
     (folder / "model.json").write_text(json.dumps(card_of(folder) | changes))
-
-
-def rows(database: Engine) -> dict[str, int]:
-    with Session(database) as session:
-        tables = (DatasetMetric, ExperimentRun, ModelDeployment)
-        return {
-            table.__tablename__: session.scalar(select(func.count()).select_from(table)) or 0
-            for table in tables
-        }
-
-
-def nothing_happened(cloud: Cloud, database: Engine) -> bool:
-    return not cloud.objects() and not any(rows(database).values()) and not cloud.published()
 
 
 def test_the_artefact_lies_whole_under_its_version(cloud: Cloud, output: Upload, artefact: Path) -> None:
@@ -279,69 +260,6 @@ def test_a_card_that_cannot_be_trusted_is_refused(
     with pytest.raises(ModelError, match=problem):
         register()
     assert nothing_happened(cloud, database)
-
-
-def archive_of(*members: tuple[tarfile.TarInfo, bytes]) -> bytes:
-    target = io.BytesIO()
-    with tarfile.open(fileobj=target, mode="w:gz") as archive:
-        for member, content in members:
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
-    return target.getvalue()
-
-
-def link(kind: bytes, to: str) -> tarfile.TarInfo:
-    member = tarfile.TarInfo("model.onnx")
-    member.type, member.linkname = kind, to
-    return member
-
-
-@pytest.mark.parametrize(
-    "member",
-    [
-        tarfile.TarInfo("../escaped"),
-        tarfile.TarInfo("/escaped"),
-        tarfile.TarInfo("folder/model.onnx"),
-        tarfile.TarInfo(".hidden"),
-        tarfile.TarInfo("-rf\n"),
-        directory("folder"),
-        link(tarfile.SYMTYPE, "/etc/passwd"),
-        link(tarfile.LNKTYPE, "model.json"),
-        link(tarfile.FIFOTYPE, ""),
-    ],
-    ids=lambda member: f"{member.name!r}-{member.type.decode()}",
-)
-def test_an_archive_that_reaches_out_of_its_folder_is_refused(
-    cloud: Cloud, database: Engine, tmp_path: Path, member: tarfile.TarInfo
-) -> None:
-    cloud.upload(archive_of((member, b"")))
-    with pytest.raises(ModelError, match="is no plain file at its top"):
-        register()
-    assert nothing_happened(cloud, database)
-
-
-def test_a_name_that_comes_twice_is_refused(cloud: Cloud, database: Engine) -> None:
-    cloud.upload(archive_of((tarfile.TarInfo("model.json"), b"{}"), (tarfile.TarInfo("./model.json"), b"[]")))
-    with pytest.raises(ModelError, match=r"'model\.json' twice"):
-        register()
-
-
-def test_an_archive_that_unpacks_without_end_is_refused(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, artefact: Path
-) -> None:
-    monkeypatch.setattr(artefacts, "LARGEST_BYTES", 1_000)
-    cloud.upload(archive_of((tarfile.TarInfo("zeros"), bytes(1_001))))
-    with pytest.raises(ModelError, match="more than 1,000 bytes"):
-        register()
-
-
-def test_an_archive_that_is_none_or_cut_short_is_refused(cloud: Cloud, artefact: Path) -> None:
-    whole = pack(artefact)
-    for content in (b"not an archive", whole[: len(whole) // 2], whole[:20], b""):
-        cloud.upload(content)
-        with pytest.raises(ModelError, match=r"cannot be unpacked|has no model\.json"):
-            register()
-    assert cloud.objects() == {}
 
 
 def test_an_output_that_is_not_there_is_an_error_of_s3(cloud: Cloud) -> None:

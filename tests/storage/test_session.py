@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sentiment.database.session import DatabaseSettings, make_engine, tls, transaction
@@ -188,3 +189,101 @@ def test_an_error_of_postgres_does_not_repeat_the_row(database: Engine) -> None:
 def test_an_error_of_the_caller_is_not_blamed_on_postgres(database: Engine) -> None:
     with pytest.raises(FileNotFoundError), transaction(database):
         Path("no such folder/export.csv").write_text("")
+
+
+class Relay:
+    """A way to Postgres that can break as networks do: what is sent next is answered by a reset."""
+
+    def __init__(self, server: PostgresServer) -> None:
+        self._server = (server.host, server.port)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self.connections: list[socket.socket] = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def break_off(self) -> None:
+        """Reset every connection that is open."""
+        for connection in filter(lambda each: each.fileno() >= 0, self.connections):
+            # Lingering for no time at all is what makes closing a reset.
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.close()
+
+    def close(self) -> None:
+        self._listener.close()
+        self.break_off()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                server = socket.create_connection(self._server)
+                self.connections.append(client)
+                for source, target in ((client, server), (server, client)):
+                    threading.Thread(target=self._pass_on, args=(source, target), daemon=True).start()
+
+    @staticmethod
+    def _pass_on(source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while content := source.recv(65536):
+                target.sendall(content)
+        target.close()
+
+
+@pytest.fixture
+def relay(postgres: PostgresServer) -> Iterator[Relay]:
+    relay = Relay(postgres)
+    yield relay
+    relay.close()
+
+
+@pytest.fixture
+def relayed(database: Engine, relay: Relay, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    monkeypatch.setenv("DATABASE_PORT", str(relay.port))
+    engine = make_engine(read_settings(DatabaseSettings))
+    yield engine
+    engine.dispose()
+
+
+def test_a_connection_that_was_reset_while_it_waited_in_the_pool_is_replaced_unseen(
+    relayed: Engine, relay: Relay
+) -> None:
+    with transaction(relayed) as session:
+        session.execute(text("SELECT 1"))
+    relay.break_off()
+    with transaction(relayed) as session:
+        assert session.scalar(text("SELECT 2")) == 2
+    assert len(relay.connections) == 2
+
+
+def test_a_reset_that_only_the_next_read_meets_is_replaced_too(
+    database: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with database.connect() as connection:
+        pooled: Any = connection.connection.dbapi_connection
+    with monkeypatch.context() as patch:
+        patch.setattr(pooled, "_sock", ResetOnRead(pooled._sock))
+        with transaction(database) as session:
+            assert session.scalar(text("SELECT 2")) == 2
+            assert session.connection().connection.dbapi_connection is not pooled
+
+
+def test_a_connection_that_is_reset_during_a_statement_is_an_error_of_the_database(
+    database: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(DatabaseError, match="network error"), transaction(database) as session:
+        pooled: Any = session.connection().connection.dbapi_connection
+        monkeypatch.setattr(pooled, "_sock", ResetOnRead(pooled._sock))
+        session.execute(text("SELECT 1"))
+
+
+class ResetOnRead:
+    """A connection's file whose reads meet a reset; whether a write or a read meets it first is chance."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def read(self, _size: int) -> bytes:
+        raise ConnectionResetError(104, "Connection reset by peer")

@@ -59,6 +59,22 @@ class DatabaseSettings(Settings):
         return self
 
 
+class Connection(pg8000.Connection):
+    """The driver's connection, which tells of a network that broke while it waited for an answer.
+
+    pg8000 1.31 guards all reads but an answer's first, and SQLAlchemy takes only the driver's own error for a
+    connection to be replaced; without this the check before use would fail instead of opening another.
+    """
+
+    def handle_messages(self, context: Any) -> None:
+        """Read one answer; raises InterfaceError when the connection is lost."""
+        try:
+            super().handle_messages(context)
+        except OSError as error:
+            # The words by which SQLAlchemy's dialect knows a lost connection.
+            raise pg8000.InterfaceError(f"network error: {error}") from error
+
+
 def make_engine(settings: DatabaseSettings, *, pool_size: int = 1) -> Engine:
     """Make an engine without connecting; one connection suits a Lambda instance, a server holds more.
 
@@ -93,7 +109,7 @@ def make_engine(settings: DatabaseSettings, *, pool_size: int = 1) -> Engine:
     def log_in(_dialect: Any, _record: Any, _arguments: Any, parameters: dict[str, Any]) -> Any:
         password = _password(settings)
         try:
-            return pg8000.Connection(**parameters, password=password, sock=_open_socket(settings))
+            return Connection(**parameters, password=password, sock=_open_socket(settings))
         except OSError as error:  # no connection or no TLS, which the driver does not report as its own
             raise DatabaseError(f"{_address(engine)} cannot be reached: {error}") from None
 

@@ -13,21 +13,12 @@ import pytest
 
 from tests.fixtures.base_images import python_base
 from tests.fixtures.containers import ROOT, Podman
+from tests.fixtures.training_jobs import HYPERPARAMETERS
 from tests.images.conftest import Record
 
 pytestmark = [pytest.mark.image, pytest.mark.timeout(2400)]
 
 PRETRAINED = "/opt/ml/input/data/pretrained"
-HYPERPARAMETERS = {  # SageMaker passes strings only
-    "model": PRETRAINED,
-    "max_length": "32",
-    "epochs": "3",
-    "learning_rate": "0.03",
-    "train_rows": "96",
-    "validation_rows": "32",
-    "test_rows": "32",
-    "labels": "negative, positive",
-}
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +73,7 @@ def test_fine_tuning_and_export_leave_an_artefact(
 ) -> None:
     job.channel("training", reviews_csv)
     job.channel("pretrained", *tiny_model.iterdir())
-    tuned = job.run(job="fine_tune", **HYPERPARAMETERS)
+    tuned = job.run(job="fine_tune", model=PRETRAINED, **HYPERPARAMETERS)
     assert tuned.returncode == 0, tuned.stdout + tuned.stderr
 
     export = Job(podman, job.image, tmp_path / "export")

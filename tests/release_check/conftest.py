@@ -1,7 +1,9 @@
 """A release: versions of the real API and the real registrar behind Lambda's and CodeDeploy's own clients."""
 
 import asyncio
+import io
 import json
+import logging
 import os
 import uuid
 from collections.abc import Callable, Iterator
@@ -12,10 +14,14 @@ from typing import Any
 
 import pytest
 from mangum import Mangum
-from sqlalchemy import Engine
+from sentiment.database.models import ModelDeployment
+from sentiment.logging import logger
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
 
 import functions.registrar.handler as registrar
 from functions.api.app import create_app
+from functions.api.classifier import Classifier
 from functions.api.golden import check_release
 from functions.release_check import handler as release_check
 from functions.release_check.invocation import lambda_client
@@ -123,3 +129,35 @@ def release(
         yield release
         for cache in caches:
             cache.cache_clear()
+
+
+DEPLOYED = json.loads((EVENTS / "release_check_deployed.json").read_text())
+
+
+@pytest.fixture
+def reasons() -> Iterator[Callable[[], str]]:
+    """Everything the check logged, as one text."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(logger("release_check").registered_formatter)
+    logger("release_check").addHandler(handler)
+    yield stream.getvalue
+    logging.getLogger("release_check").removeHandler(handler)
+
+
+def champions(database: Engine) -> list[ModelDeployment]:
+    with Session(database, expire_on_commit=False) as session:
+        query = select(ModelDeployment).order_by(ModelDeployment.deployed_at)
+        return list(session.scalars(query))
+
+
+def deployed(release: Release) -> dict[str, Any]:
+    release.service.aliases["api:live"]["FunctionVersion"] = "2"
+    return release_check.handler(DEPLOYED, Context())  # type: ignore[arg-type]
+
+
+class Inverted(Classifier):
+    """Decides everything the other way round."""
+
+    def logits(self, ids: Any) -> Any:
+        return -super().logits(ids)

@@ -1,61 +1,27 @@
 """A version gets traffic when it is healthy, fast and decides as exported; else CodeDeploy hears no."""
 
-import io
 import json
-import logging
 import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sentiment.database.models import ModelDeployment
-from sentiment.database.repositories import active_deployment, record_deployment
-from sentiment.database.session import transaction
 from sentiment.deployments import deployment_id_of
-from sentiment.exceptions import ConfigurationError
-from sentiment.logging import logger
-from sqlalchemy import Engine, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Engine
 
 from functions.api.artifact import Artifact
 from functions.api.classifier import Classifier, Prediction
 from functions.release_check import handler as release_check
-from functions.release_check.errors import ReleaseError
 from functions.release_check.settings import settings
 from functions.release_check.verdict import percentile
 from tests.api.driver import Api
 from tests.fixtures.lambda_service import IMAGE, app_spec
-from tests.release_check.conftest import EVENTS, HOOK, Context, Handler, Release, served
-
-DEPLOYED = json.loads((EVENTS / "release_check_deployed.json").read_text())
-GIVEN_UP = json.loads((EVENTS / "release_check_given_up.json").read_text())
-
-
-@pytest.fixture
-def reasons() -> Iterator[Callable[[], str]]:
-    """Everything the check logged, as one text."""
-    stream = io.StringIO()
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(logger("release_check").registered_formatter)
-    logger("release_check").addHandler(handler)
-    yield stream.getvalue
-    logging.getLogger("release_check").removeHandler(handler)
-
-
-def champions(database: Engine) -> list[ModelDeployment]:
-    with Session(database, expire_on_commit=False) as session:
-        query = select(ModelDeployment).order_by(ModelDeployment.deployed_at)
-        return list(session.scalars(query))
-
-
-def deployed(release: Release) -> dict[str, Any]:
-    release.service.aliases["api:live"]["FunctionVersion"] = "2"
-    return release_check.handler(DEPLOYED, Context())  # type: ignore[arg-type]
+from tests.release_check.conftest import EVENTS, HOOK, Context, Inverted, Release, champions, served
 
 
 def test_a_good_version_is_let_through_and_written_down(
@@ -105,13 +71,6 @@ def test_the_version_is_the_one_that_codedeploy_moves_to_not_the_one_of_the_stac
     }
     assert release.hook() == "Succeeded"
     assert [row.function_version for row in champions(database)] == ["1"]
-
-
-class Inverted(Classifier):
-    """Decides everything the other way round."""
-
-    def logits(self, ids: Any) -> Any:
-        return -super().logits(ids)
 
 
 class Slow(Classifier):
@@ -230,107 +189,6 @@ def test_the_verdict_is_given_in_time(release: Release, reasons: Callable[[], st
     assert "no time left" in reasons()
 
 
-def cold(starts: int, version: Handler) -> Handler:
-    """A version whose first calls fail, as the first start of a large image does."""
-    calls = iter(range(1_000))
-
-    def handle(event: dict[str, Any]) -> Any:
-        if next(calls) < starts:
-            raise TimeoutError("Task timed out after 29.00 seconds")
-        return version(event)
-
-    return handle
-
-
-def test_calls_that_fail_while_it_is_cold_are_not_held_against_it(
-    release: Release, make_api: Callable[..., Api], reasons: Callable[[], str]
-) -> None:
-    release.deploy(cold(4, served(make_api())))
-    assert release.hook() == "Succeeded"
-    warmed = next(line for line in map(json.loads, reasons().splitlines()) if line["message"] == "warmed up")
-    assert (warmed["failed"], warmed["calls"]) == (4, 8)
-
-
-def test_warming_ends_early_once_two_rounds_are_calm(
-    release: Release, monkeypatch: pytest.MonkeyPatch, reasons: Callable[[], str]
-) -> None:
-    monkeypatch.setenv("WARM_UP_CALLS", "400")
-    monkeypatch.setenv("WARM_CALL_MS", "60000")
-    settings.cache_clear()
-    release.hook()
-    warmed = next(line for line in map(json.loads, reasons().splitlines()) if line["message"] == "warmed up")
-    assert (warmed["warm"], warmed["calls"]) == (True, 8)
-
-
-def test_a_version_that_stays_cold_is_judged_all_the_same(
-    release: Release, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("WARM_CALL_MS", "0.001")
-    settings.cache_clear()
-    assert deployed(release)["warm"] is False
-
-
-def test_the_first_deployment_is_checked_and_recorded_without_codedeploy(
-    release: Release, database: Engine
-) -> None:
-    done = deployed(release)
-    assert (done["version"], done["fp32_disagreements"]) == ("2", 0)
-    assert done["p95_ms"] > 0
-    assert [row.function_version for row in champions(database)] == ["2"]
-    assert release.service.verdicts == []
-
-
-def test_after_a_release_through_codedeploy_it_neither_judges_nor_changes_anything(
-    release: Release, database: Engine, make_api: Callable[..., Api], artifact: Artifact
-) -> None:
-    release.hook()
-    release.deploy(served(make_api(Inverted(artifact, threads=1, cache_entries=0))))
-    assert deployed(release) == {"version": "2", "recorded": True}
-    assert len(champions(database)) == 1
-
-
-def test_a_bad_first_deployment_fails_the_stack(
-    release: Release, make_api: Callable[..., Api], artifact: Artifact
-) -> None:
-    release.deploy(served(make_api(Inverted(artifact, threads=1, cache_entries=0))))
-    with pytest.raises(ReleaseError, match="decided otherwise"):
-        deployed(release)
-
-
-@pytest.fixture
-def version_1(database: Engine) -> None:
-    with transaction(database) as session:
-        row = ModelDeployment(
-            deployment_type="champion",
-            model_version="20261101-0f0f0f0f",
-            metrics={},
-            artefact_uri="s3://b/models/20261101-0f0f0f0f/",
-            function_version="1",
-            deployed_by="a test",
-        )
-        record_deployment(session, row)
-
-
-def test_a_release_that_was_given_up_leaves_the_version_before_as_champion(
-    release: Release, database: Engine, version_1: None
-) -> None:
-    release.hook()
-    release_check.handler(GIVEN_UP, Context())  # type: ignore[arg-type]
-    with Session(database) as session:
-        champion = active_deployment(session)
-        assert champion is not None
-        assert (champion.function_version, champion.model_version) == ("1", "20261101-0f0f0f0f")
-        assert champion.reason == "CodeDeploy ended deployment d-EXAMPLE11 with FAILURE"
-    assert [row.function_version for row in champions(database)] == ["1", "2", "1"]
-
-
-def test_a_release_that_was_never_recorded_is_given_up_without_a_trace(
-    release: Release, database: Engine, version_1: None
-) -> None:
-    release_check.handler(GIVEN_UP, Context())  # type: ignore[arg-type]
-    assert [row.function_version for row in champions(database)] == ["1"]
-
-
 def test_the_percentile_is_the_nearest_rank() -> None:
     assert percentile([5.0], 0.95) == 5
     assert percentile([float(number) for number in range(1, 65)], 0.95) == 61
@@ -342,13 +200,6 @@ def test_the_target_is_read_from_json_and_yaml(target: str) -> None:
     for content in (app_spec(target), f"TargetVersion: {target}\n", f'TargetVersion: "{target}"'):
         found = release_check.TARGET.search(content)
         assert found and found[1] == target
-
-
-def test_an_arn_without_a_version_is_refused(monkeypatch: pytest.MonkeyPatch, release: Release) -> None:
-    monkeypatch.setenv("API_VERSION_ARN", "arn:aws:lambda:eu-central-1:123456789012:function:api")
-    settings.cache_clear()
-    with pytest.raises(ConfigurationError, match="API_VERSION_ARN"):
-        deployed(release)
 
 
 def test_imports_only_what_its_group_installs() -> None:
@@ -364,11 +215,3 @@ def test_every_event_has_an_example() -> None:
         "release_check_deployed",
         "release_check_given_up",
     }
-
-
-def test_a_version_that_a_rollback_took_out_of_traffic_is_not_written_down_as_serving(
-    release: Release, database: Engine
-) -> None:
-    done = release_check.handler({}, Context())  # type: ignore[arg-type]
-    assert done == {"version": "2", "serving": "1", "recorded": False}
-    assert champions(database) == []

@@ -4,90 +4,19 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
-import sys
 import tarfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import pytest
 
+from tests.training.job import Job, MakeJob
 from training.config import MODEL_NAME
 from training.errors import Interrupted
 from training.sagemaker import Termination
-
-with socket.socket() as free:
-    free.bind(("127.0.0.1", 0))
-    PORT = free.getsockname()[1]
-COMMAND = [sys.executable, "-W", "ignore", "-m", "training.sagemaker", "train"]
-
-
-class Job:
-    """A training job as SageMaker would lay it out, run in a process of its own."""
-
-    def __init__(self, root: Path, data: Path, model: Path, store: Path) -> None:
-        self.root = root
-        self.environment = os.environ | {"MLFLOW_TRACKING_URI": f"sqlite:///{store}"}
-        self.environment["MASTER_PORT"] = str(PORT)
-        self.hyperparameters = {
-            "model": str(model),
-            "max_length": "32",
-            "epochs": "3",
-            "learning_rate": "0.03",
-            "train_rows": "96",
-            "validation_rows": "32",
-            "test_rows": "32",
-            "labels": "negative, positive",
-        }
-        (root / "model").mkdir(parents=True)
-        self.channel("training", data)
-
-    def channel(self, name: str, file: Path) -> None:
-        folder = self.root / "input" / "data" / name
-        folder.mkdir(parents=True)
-        shutil.copy(file, folder)
-
-    def configure(self, name: str, content: dict[str, Any]) -> None:
-        folder = self.root / "input" / "config"
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{name}.json").write_text(json.dumps(content))
-
-    def start(self, job: str, **hyperparameters: str) -> subprocess.Popen[str]:
-        self.configure("hyperparameters", {**self.hyperparameters, "job": job, **hyperparameters})
-        return subprocess.Popen(
-            [*COMMAND, "--root", str(self.root)],
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-
-    def run(self, job: str, **hyperparameters: str) -> tuple[int, str]:
-        process = self.start(job, **hyperparameters)
-        output = process.communicate()[0]
-        return process.returncode, output
-
-    @property
-    def failure(self) -> str | None:
-        file = self.root / "output" / "failure"
-        return file.read_text() if file.exists() else None
-
-    def record(self) -> dict[str, Any]:
-        record: dict[str, Any] = json.loads((self.root / "model" / "run.json").read_text())
-        return record
-
-    def packed(self, folder: Path) -> Path:
-        """Return model.tar.gz, as SageMaker packs the folder `model` when a job is done."""
-        with tarfile.open(folder / "model.tar.gz", "w:gz") as archive:
-            archive.add(self.root / "model", arcname=".")
-        return folder / "model.tar.gz"
-
-
-MakeJob = Callable[[str], Job]
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # MLflow's use of SQLAlchemy
 

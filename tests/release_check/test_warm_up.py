@@ -1,0 +1,56 @@
+"""A new version is called until it is warm, and what failed while it was cold is not held against it."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from functions.release_check.settings import settings
+from tests.api.driver import Api
+from tests.release_check.conftest import (
+    Handler,
+    Release,
+    deployed,
+    served,
+)
+
+
+def cold(starts: int, version: Handler) -> Handler:
+    """A version whose first calls fail, as the first start of a large image does."""
+    calls = iter(range(1_000))
+
+    def handle(event: dict[str, Any]) -> Any:
+        if next(calls) < starts:
+            raise TimeoutError("Task timed out after 29.00 seconds")
+        return version(event)
+
+    return handle
+
+
+def test_calls_that_fail_while_it_is_cold_are_not_held_against_it(
+    release: Release, make_api: Callable[..., Api], reasons: Callable[[], str]
+) -> None:
+    release.deploy(cold(4, served(make_api())))
+    assert release.hook() == "Succeeded"
+    warmed = next(line for line in map(json.loads, reasons().splitlines()) if line["message"] == "warmed up")
+    assert (warmed["failed"], warmed["calls"]) == (4, 8)
+
+
+def test_warming_ends_early_once_two_rounds_are_calm(
+    release: Release, monkeypatch: pytest.MonkeyPatch, reasons: Callable[[], str]
+) -> None:
+    monkeypatch.setenv("WARM_UP_CALLS", "400")
+    monkeypatch.setenv("WARM_CALL_MS", "60000")
+    settings.cache_clear()
+    release.hook()
+    warmed = next(line for line in map(json.loads, reasons().splitlines()) if line["message"] == "warmed up")
+    assert (warmed["warm"], warmed["calls"]) == (True, 8)
+
+
+def test_a_version_that_stays_cold_is_judged_all_the_same(
+    release: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WARM_CALL_MS", "0.001")
+    settings.cache_clear()
+    assert deployed(release)["warm"] is False

@@ -1,0 +1,108 @@
+"""What reports refuses, hides and cannot do."""
+
+import logging
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sentiment.database.models import PredictionLog
+from sqlalchemy import Engine, delete, func, select
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from functions.reports.handler import engine, handler
+from tests.fixtures.messages import prediction
+from tests.reports.driver import ask, event, refused, store
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "message"),
+    [
+        ("/reports/summary", {"hours": "0"}, "hours: input should be greater than or equal to 1"),
+        ("/reports/summary", {"hours": "745"}, "hours: input should be less than or equal to 744"),
+        ("/reports/summary", {"hours": "soon"}, "hours: input should be a valid integer"),
+        ("/reports/predictions", {"limit": "201"}, "limit: input should be less than or equal to 200"),
+        ("/reports/predictions", {"limit": "20,30"}, "limit: input should be a valid integer"),
+        ("/reports/predictions", {"before": "1; DROP TABLE"}, "before: input should be a valid UUID"),
+        ("/reports/predictions", {"minimum_confidence": "nan"}, "minimum_confidence: "),
+        ("/reports/predictions", {"minimum_confidence": "1.01"}, "minimum_confidence: "),
+        ("/reports/predictions", {"with_feedback": "maybe"}, "with_feedback: "),
+        ("/reports/predictions", {"limits": "3"}, "unknown parameter; use limit, before, sentiment"),
+        ("/reports/predictions/42", {}, "the id of a prediction is a UUID"),
+        ("/reports/alerts", {"state": "closed"}, "state: input should be 'open' or 'all'"),
+        ("/reports/deployments", {"limit": "0"}, "limit: "),
+    ],
+)
+def test_bad_input_gets_one_clear_message(
+    database: Engine, path: str, query: dict[str, str], message: str
+) -> None:
+    status, error = refused(path, **query)
+    assert (status, error["code"]) == (422, "invalid_input")
+    assert message in error["message"]
+    assert not any(len(value) > 4 and value in error["message"] for value in query.values())
+
+
+def test_what_does_not_exist_is_404_in_the_same_shape(database: Engine) -> None:
+    assert refused(f"/reports/predictions/{uuid4()}") == (404, {**_any(), "code": "prediction_not_found"})
+    status, error = refused("/reports/everything")
+    assert (status, error["code"]) == (404, "not_found")
+    answer = handler(event("/reports/summary", method="POST"), None)
+    assert answer["statusCode"] in (404, 405)
+
+
+def _any() -> dict[str, Any]:
+    class Anything:
+        __hash__ = None  # type: ignore[assignment]
+
+        def __eq__(self, other: object) -> bool:
+            return True
+
+    return {"message": Anything(), "correlation_id": Anything()}
+
+
+def test_hostile_values_are_only_values(database: Engine) -> None:
+    store(database, prediction())
+    hostile = "x' OR '1'='1"
+    assert ask("/reports/predictions", sentiment=hostile)["predictions"] == []
+    assert ask("/reports/drift", model_version=hostile)["runs"] == []
+
+
+def test_nothing_can_be_written_over_its_connection(database: Engine) -> None:
+    store(database, prediction())
+    with Session(engine()) as session, pytest.raises(DBAPIError, match="read-only transaction"):
+        session.execute(delete(PredictionLog))
+    with Session(database) as session:
+        assert session.scalar(select(func.count()).select_from(PredictionLog)) == 1
+
+
+def test_when_postgres_is_away_the_answer_is_503(database: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_PORT", "1")
+    status, error = refused("/reports/summary")
+    assert (status, error["code"]) == (503, "database_error")
+
+
+def test_an_unexpected_error_tells_nothing_but_the_correlation_id(
+    database: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    secret = "words-that-nobody-may-log"
+
+    def explode(*_: object) -> None:
+        raise RuntimeError(secret)
+
+    monkeypatch.setattr("functions.reports.handler.summarize_predictions", explode)
+    status, error = refused("/reports/summary")
+    assert (status, error["code"]) == (500, "internal_error")
+    logged = str([vars(record) for record in caplog.records])
+    assert "RuntimeError" in logged
+    assert secret not in logged + error["message"]
+
+
+def test_no_text_of_a_user_is_logged(
+    database: Engine, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    secret = "words-that-nobody-may-log"
+    (stored,) = store(database, prediction(text=secret))
+    assert ask(f"/reports/predictions/{stored}")["prediction"]["text"] == secret
+    output = capsys.readouterr()
+    assert secret not in str([vars(record) for record in caplog.records]) + output.out + output.err

@@ -6,10 +6,10 @@ It decides what happens to each fact; how rows are written is sentiment.database
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from sentiment.database.repositories import store_feedback, store_predictions
+from sentiment.database.repositories import store_feedback, store_predictions, store_traffic
 from sentiment.database.session import describe, sqlstate
 from sentiment.exceptions import InvalidInputError, PredictionNotFoundError, SentimentError
-from sentiment.messages import FeedbackGiven, PredictionMade
+from sentiment.messages import Fact, FeedbackGiven, PredictionMade, TrafficCounted
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -17,8 +17,8 @@ from sqlalchemy.orm import Session
 # database or the way to it, and the whole batch is tried again.
 ROW_ERRORS = ("22", "23")
 
-Facts = dict[str, PredictionMade | FeedbackGiven]  # by SQS message id
-FactT = TypeVar("FactT", PredictionMade, FeedbackGiven)
+Facts = dict[str, Fact]  # by SQS message id
+FactT = TypeVar("FactT", PredictionMade, FeedbackGiven, TrafficCounted)
 
 
 def store(session: Session, facts: Facts) -> dict[str, SentimentError]:
@@ -29,6 +29,8 @@ def store(session: Session, facts: Facts) -> dict[str, SentimentError]:
     predictions = {key: fact for key, fact in facts.items() if isinstance(fact, PredictionMade)}
     feedback = {key: fact for key, fact in facts.items() if isinstance(fact, FeedbackGiven)}
     errors = _store_rows(session, predictions, lambda rows: store_predictions(session, rows))
+    counts = {key: fact for key, fact in facts.items() if isinstance(fact, TrafficCounted)}
+    errors |= _store_rows(session, counts, lambda rows: store_traffic(session, rows))
     unknown = set()
 
     def write(rows: Sequence[FeedbackGiven]) -> None:

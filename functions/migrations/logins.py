@@ -29,9 +29,12 @@ class Grants:
 
 GRANTS: dict[Login, Grants] = {
     "log_writer": Grants(
-        reads=("prediction_logs",),
-        inserts=("prediction_logs",),
-        updates={"prediction_logs": ("feedback_label", "feedback_comment", "feedback_at")},
+        reads=("prediction_logs", "dataset_metrics"),
+        inserts=("prediction_logs", "dataset_metrics"),
+        updates={
+            "prediction_logs": ("feedback_label", "feedback_comment", "feedback_at"),
+            "dataset_metrics": (),  # what the API counted in a span of time may be counted again
+        },
     ),
     "reports": Grants(reads=EVERYTHING),
     "drift_monitor": Grants(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sentiment.database.models import PredictionLog
+from sentiment.database.models import DatasetMetric, PredictionLog
 from sentiment.exceptions import DatabaseError
 from sqlalchemy import Engine, func, select, text
 from sqlalchemy.orm import Session
@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from functions.log_writer.handler import engine, handler
 from functions.migrations import handler as migrations
 from local.postgres import running_postgres
-from tests.fixtures.messages import failed, feedback, prediction, sqs_event
+from tests.fixtures.messages import failed, feedback, prediction, sqs_event, traffic
 
 EVENTS = Path(__file__).parents[2] / "events"
 
@@ -41,6 +41,20 @@ def test_a_hashed_text_is_stored_as_null(database: Engine) -> None:
     made = prediction(text=None, deployment_id=None)
     assert failed(handler(sqs_event([made]), None)) == []
     assert stored(database)[made.prediction_id].text is None
+
+
+def test_what_the_api_counted_is_stored_once_for_each_span(database: Engine) -> None:
+    counted = traffic()
+    corrected = counted.model_copy(update={"server_errors": 3})
+
+    assert failed(handler(sqs_event([counted, prediction()]), None)) == []
+    assert failed(handler(sqs_event([corrected]), None)) == []
+
+    with Session(database) as session:
+        row = session.scalars(select(DatasetMetric)).one()
+    assert (row.dataset, row.split, row.rows) == ("api_traffic", "window", 100)
+    assert row.metrics["server_errors"] == 3
+    assert row.metrics["requests"] == 120
 
 
 def test_storing_the_same_fact_again_changes_nothing(database: Engine) -> None:

@@ -23,7 +23,7 @@ TABLES = {
     "dataset_metrics",
     "monitoring_alerts",
 }
-NEWEST = "0002"
+NEWEST = "0003"
 
 
 def tables(database: Engine) -> set[str]:

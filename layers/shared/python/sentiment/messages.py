@@ -31,6 +31,8 @@ class PredictionMade(BaseModel):
     deployment_id: UUID | None = None
     correlation_id: str
     predicted_at: AwareDatetime
+    unknown_tokens: int | None = Field(default=None, ge=0)  # before truncation
+    novelty: float | None = Field(default=None, ge=0)  # null when the artefact cannot tell
 
 
 class FeedbackGiven(BaseModel):
@@ -46,11 +48,26 @@ class FeedbackGiven(BaseModel):
     given_at: AwareDatetime
 
 
-Message = Annotated[PredictionMade | FeedbackGiven, Field(discriminator="type")]
-_message: TypeAdapter[PredictionMade | FeedbackGiven] = TypeAdapter(Message)
+class TrafficCounted(BaseModel):
+    """What the API says it answered in one span of time, counted apart from what is stored of it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    type: Literal["traffic_counted"] = "traffic_counted"
+    since: AwareDatetime
+    until: AwareDatetime
+    requests: int = Field(ge=0)  # on all routes
+    client_errors: int = Field(ge=0)  # answered 4xx
+    server_errors: int = Field(ge=0)  # answered 5xx
+    predictions: int = Field(ge=0)  # answered, and so promised to be stored
 
 
-def parse_message(body: str | bytes) -> PredictionMade | FeedbackGiven:
+Fact = PredictionMade | FeedbackGiven | TrafficCounted
+Message = Annotated[Fact, Field(discriminator="type")]
+_message: TypeAdapter[Fact] = TypeAdapter(Message)
+
+
+def parse_message(body: str | bytes) -> Fact:
     """Read one message from its JSON; raises pydantic's ValidationError when it is not one."""
     return _message.validate_json(body)
 

@@ -18,8 +18,9 @@ from sentiment.database.models import (
     PredictionLog,
 )
 
-# How the drift monitor's rows in dataset_metrics differ from those of training.
-WINDOW_DATASET, WINDOW_SPLIT = "prediction_logs", "window"
+# How the rows of traffic in dataset_metrics differ from those of training: what the drift monitor found in a
+# window of predictions, and what the API itself counted.
+WINDOW_DATASET, TRAFFIC_DATASET, WINDOW_SPLIT = "prediction_logs", "api_traffic", "window"
 
 
 class Audit(NamedTuple):

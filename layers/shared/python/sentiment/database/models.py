@@ -76,6 +76,12 @@ class PredictionLog(Record):
     deployment_id: Mapped[UUID | None] = mapped_column(comment="The row of model_deployments that answered")
     correlation_id: Mapped[str] = mapped_column(comment="Ties the request, its logs and this row together")
     predicted_at: Mapped[datetime] = mapped_column(comment="When the API answered")
+    unknown_tokens: Mapped[int | None] = mapped_column(
+        comment="Of the tokens, those that the vocabulary lacks; null before they were counted"
+    )
+    novelty: Mapped[float | None] = mapped_column(
+        comment="Distance to the nearest class centroid, about 1 for familiar texts; null if not known"
+    )
     feedback_label: Mapped[str | None] = mapped_column(comment="The label a person gave; the latest wins")
     feedback_comment: Mapped[str | None] = mapped_column(comment="What the person wrote beside the label")
     feedback_at: Mapped[datetime | None] = mapped_column(comment="When the feedback was given")
@@ -152,13 +158,13 @@ class DatasetMetric(Record):
     __table_args__ = (
         CheckConstraint("rows >= 0", name="rows"),
         UniqueConstraint("fingerprint", "split"),
-        {"comment": "Size, balance and lengths of each split that a model was trained or measured on"},
+        {"comment": "What each split of a data set looked like, and each window of traffic"},
     )
 
     id: Mapped[UUID] = _random_id()
     dataset: Mapped[str] = mapped_column(comment="Name of the data set")
     fingerprint: Mapped[str] = mapped_column(comment="Fingerprint of its rows, as in the model card")
-    split: Mapped[str] = mapped_column(comment="train, validation or test")
+    split: Mapped[str] = mapped_column(comment="train, validation or test; window: a span of traffic")
     rows: Mapped[int] = mapped_column(comment="Number of rows after cleaning")
     metrics: Mapped[dict[str, Any]] = mapped_column(
         comment="Label counts, text lengths, rows dropped by reason"
@@ -189,5 +195,9 @@ class MonitoringAlert(Record):
     message: Mapped[str] = mapped_column(comment="One line for people: what, where, how to mend")
     details: Mapped[dict[str, Any]] = mapped_column(comment="The figures behind it")
     raised_at: Mapped[datetime] = mapped_column(server_default=func.now(), comment="When it was first found")
-    notified_at: Mapped[datetime | None] = mapped_column(comment="When people were told")
+    seen_at: Mapped[datetime] = mapped_column(server_default=func.now(), comment="When it was last found")
+    notified_at: Mapped[datetime | None] = mapped_column(comment="When people were told last")
+    notified_severity: Mapped[str | None] = mapped_column(
+        comment="How severe it was when they were told; a higher one is told again"
+    )
     resolved_at: Mapped[datetime | None] = mapped_column(comment="When it was over; null while open")

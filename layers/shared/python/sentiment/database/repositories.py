@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import JSON, insert
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.selectable import TableValuedAlias
 
+from sentiment.database.history import TRAFFIC_DATASET, WINDOW_SPLIT
 from sentiment.database.models import (
     DatasetMetric,
     ExperimentRun,
@@ -24,7 +25,7 @@ from sentiment.database.models import (
     Record,
 )
 from sentiment.exceptions import UnknownNameError
-from sentiment.messages import FeedbackGiven, PredictionMade
+from sentiment.messages import FeedbackGiven, PredictionMade, TrafficCounted
 
 MessageT = TypeVar("MessageT", PredictionMade, FeedbackGiven)
 _predictions = TypeAdapter(Sequence[PredictionMade])
@@ -75,6 +76,20 @@ def store_feedback(session: Session, feedback: Sequence[FeedbackGiven]) -> set[U
     )
     session.execute(statement)
     return set(latest) - stored_ids(session, latest)
+
+
+def store_traffic(session: Session, counts: Sequence[TrafficCounted]) -> None:
+    """Write what the API counted in each span of time; counting a span again replaces what was written."""
+    for counted in counts:
+        figures = counted.model_dump(mode="json", exclude={"type"})
+        record_dataset_metrics(
+            session,
+            dataset=TRAFFIC_DATASET,
+            fingerprint=f"{counted.since.isoformat()} {counted.until.isoformat()}",
+            split=WINDOW_SPLIT,
+            rows=counted.predictions,
+            metrics=figures,
+        )
 
 
 def stored_ids(session: Session, ids: Mapping[UUID, Any] | Sequence[UUID]) -> set[UUID]:
@@ -186,7 +201,7 @@ def raise_alert(
     session: Session, *, kind: str, cause: str, severity: str, message: str, details: Mapping[str, Any]
 ) -> MonitoringAlert:
     """Open an alert, or bring the open one of the same kind and cause up to date, and return it."""
-    new = {"severity": severity, "message": message, "details": dict(details)}
+    new = {"severity": severity, "message": message, "details": dict(details), "seen_at": func.now()}
     statement = (
         insert(MonitoringAlert)
         .values(kind=kind, cause=cause, **new)
@@ -216,7 +231,9 @@ def resolve_alert(session: Session, *, kind: str, cause: str) -> None:
 def mark_notified(session: Session, alert_id: UUID) -> None:
     """Remember that people were told of the alert."""
     session.execute(
-        update(MonitoringAlert).where(MonitoringAlert.id == alert_id).values(notified_at=func.now())
+        update(MonitoringAlert)
+        .where(MonitoringAlert.id == alert_id)
+        .values(notified_at=func.now(), notified_severity=MonitoringAlert.severity)
     )
 
 

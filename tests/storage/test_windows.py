@@ -1,7 +1,14 @@
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from sentiment.database.repositories import store_predictions
-from sentiment.database.windows import Window, count_by_version, least_id, sample_predictions
+from sentiment.database.windows import (
+    Window,
+    choose_window,
+    count_by_version,
+    least_id,
+    sample_predictions,
+)
 from sentiment.messages import uuid7_time
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
@@ -52,3 +59,20 @@ def test_a_small_window_is_read_whole_and_other_models_stay_out(database: Engine
         rows = sample_predictions(session, window, model_version=VERSION, limit=200)
         assert sorted(row.tokens for row in rows) == list(range(1, 31))
         assert sample_predictions(session, window, model_version="unknown", limit=200) == []
+
+
+@pytest.mark.parametrize(
+    ("sufficient_rows", "hours"),
+    [(1, 1), (12, 1), (13, 2), (24, 2), (25, 4), (60, 8), (150, 16), (200, 24), (10_000, 24)],
+)
+def test_the_window_is_the_shortest_power_of_two_hours_that_holds_enough(
+    database: Engine, sufficient_rows: int, hours: int
+) -> None:
+    every_five_minutes = [prediction(NOW - timedelta(minutes=5 * n + 1)) for n in range(12 * 23)]
+    another_model = [prediction(NOW - timedelta(minutes=1), model_version="canary") for _ in range(100)]
+    with Session(database) as session, session.begin():
+        store_predictions(session, every_five_minutes + another_model)
+        chosen = choose_window(
+            session, NOW, model_version=VERSION, sufficient_rows=sufficient_rows, longest_hours=24
+        )
+    assert chosen == Window.ending(NOW, hours=hours)

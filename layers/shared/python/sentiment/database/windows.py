@@ -41,6 +41,27 @@ def least_id(instant: datetime) -> UUID:
     return UUID(int=int(instant.timestamp() * 1000) << 80)
 
 
+def choose_window(
+    session: Session, until: datetime, *, model_version: str, sufficient_rows: int, longest_hours: int
+) -> Window:
+    """Return the shortest of the windows of 1, 2, 4, 8, … hours before `until` that holds sufficient rows.
+
+    Rows are predictions of that model version. When even `longest_hours` hold fewer, that window is returned:
+    whether it holds enough to be judged at all is the caller's to decide. Busy traffic is thus judged by the
+    hour and soon, quiet traffic over as long as it takes, and no more overlap of windows than that.
+    """
+    hours = 1
+    while hours < longest_hours:
+        window = Window.ending(until, hours=hours)
+        # Stops counting at the number that suffices: an hour may hold millions.
+        ours = select(PredictionLog.id).where(window.holds(), PredictionLog.model_version == model_version)
+        enough = select(func.count()).select_from(ours.limit(sufficient_rows).subquery())
+        if session.scalar(enough) == sufficient_rows:
+            return window
+        hours *= 2
+    return Window.ending(until, hours=longest_hours)
+
+
 def count_by_version(session: Session, window: Window) -> dict[str, int]:
     """Count the window's predictions by model version."""
     query = (
@@ -70,6 +91,8 @@ def sample_predictions(
         log.sentiment,
         log.confidence,
         log.probabilities,
+        log.unknown_tokens,
+        log.novelty,
     )
     return session.execute(select(*columns).where(ours, log.id.in_(chosen))).all()
 

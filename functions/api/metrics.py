@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 from prometheus_client import CollectorRegistry, Counter, Histogram, Info
 from prometheus_client.exposition import generate_latest
-from sentiment.logging import NAMESPACE, metrics
+from sentiment.logging import metrics, namespace
 
 from functions.api.artifact import Card
 from functions.api.classifier import Prediction
@@ -17,6 +17,8 @@ from functions.api.settings import SERVICE
 
 SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 CONFIDENCES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1)
+NOVELTIES = (0.5, 0.75, 1, 1.25, 1.5, 2, 3, 5)
+TOKENS = (16, 32, 64, 128, 256, 512, 1024, 2048)
 
 
 class Figures:
@@ -38,6 +40,18 @@ class Figures:
             "Probability of the answered label.",
             buckets=CONFIDENCES,
             registry=registry,
+        )
+        self._novelty = Histogram(
+            "sentiment_novelty",
+            "Distance from what the model was validated on; about 1 for familiar texts.",
+            buckets=NOVELTIES,
+            registry=registry,
+        )
+        self._tokens = Histogram(
+            "sentiment_text_tokens", "Tokens before truncation.", buckets=TOKENS, registry=registry
+        )
+        self._truncated = Counter(
+            "sentiment_truncated", "Predictions on a part of the text only.", registry=registry
         )
         self._feedback = Counter(
             "sentiment_feedback", "Feedback stored, by the person's label.", ["label"], registry=registry
@@ -69,10 +83,16 @@ class Figures:
             self._inference.observe(prediction.inference_time_ms / 1000)
             self._confidence.observe(prediction.confidence)
             self._emf.add_metric("InferenceTime", MetricUnit.Milliseconds, prediction.inference_time_ms)
+            self._tokens.observe(prediction.tokens)
+            self._truncated.inc(prediction.truncated)
             self._emf.add_metric("Confidence", MetricUnit.NoUnit, prediction.confidence)
+            self._emf.add_metric("Truncated", MetricUnit.Count, int(prediction.truncated))
+            if prediction.novelty is not None:
+                self._novelty.observe(prediction.novelty)
+                self._emf.add_metric("Novelty", MetricUnit.NoUnit, prediction.novelty)
         for label, count in by_label.items():
             self._predictions.labels(label).inc(count)
-            with single_metric("Predictions", MetricUnit.Count, count, namespace=NAMESPACE) as metric:
+            with single_metric("Predictions", MetricUnit.Count, count, namespace=namespace()) as metric:
                 metric.add_dimension("service", SERVICE)
                 metric.add_dimension("sentiment", label)
 
@@ -91,6 +111,7 @@ class Figures:
         """Count one answered request by its route's template."""
         self._requests.labels(route, str(status)).observe(seconds)
         self._emf.add_metric("RequestTime", MetricUnit.Milliseconds, seconds * 1000)
+        self._emf.add_metric("ClientErrors", MetricUnit.Count, int(400 <= status < 500))
         self._emf.add_metric("ServerErrors", MetricUnit.Count, int(status >= 500))
 
     def prometheus(self) -> bytes:

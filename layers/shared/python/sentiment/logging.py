@@ -5,12 +5,16 @@ to one request into `logger.thread_safe_append_keys`, which lives in a context v
 in one process never mix. The level comes from LOG_LEVEL.
 """
 
+import os
 from functools import cache
 
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import Metrics
 
-NAMESPACE = "ServerlessSentiment"
+
+def namespace() -> str:
+    """Return where CloudWatch keeps the figures: the deployment gives each environment one of its own."""
+    return os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "ServerlessSentiment")
 
 
 @cache
@@ -22,4 +26,4 @@ def logger(service: str) -> Logger:
 @cache
 def metrics(service: str) -> Metrics:
     """Return the service's one set of CloudWatch metrics; handlers flush it once per invocation."""
-    return Metrics(namespace=NAMESPACE, service=service)
+    return Metrics(namespace=namespace(), service=service)

@@ -43,30 +43,43 @@ def demo(
 def up() -> None:
     """Serve the model on http://localhost:8000 with queue and database behind it, until Ctrl-C.
 
-    Ports and folders: API_PORT, POSTGRES_PORT, AWS_PORT, MODEL_DIR, STATE_DIR in the environment or .env.
+    Address, ports and folders: API_HOST, API_PORT, POSTGRES_PORT, AWS_PORT, MODEL_DIR, STATE_DIR in the
+    environment or .env. With DATABASE_HOST (and the other DATABASE_*) it uses that Postgres, not its own.
     """
+    from cli.environment import leave_local_system
     from local.gateway import running_gateway
     from local.processes import claim_port
-    from local.settings import local_settings
+    from local.settings import external_database, local_settings
     from local.state import running_owner
     from local.steps import Steps
     from local.system import Ports, running_system
 
+    leave_local_system()  # one that runs already is no database to build upon
     settings, console = local_settings(), Console(file=sys.stdout)
     if running_owner(settings.up_folder) is None:  # else that is what to say, not that its port is taken
         claim_port(settings.api_port, what="the API", variable="API_PORT")
     ports = Ports(postgres=settings.postgres_port, aws=settings.aws_port)
     steps = Steps(console)
-    with running_system(settings.up_folder, steps, model_dir=settings.model_dir, ports=ports) as system:
+    webhook = settings.slack_webhook_url
+    with running_system(
+        settings.up_folder,
+        steps,
+        model_dir=settings.model_dir,
+        ports=ports,
+        external=external_database(),
+        slack_webhook_url=webhook and webhook.get_secret_value(),
+    ) as system:
         with steps.step("load the model"):
             system.check_health()
-        with running_gateway(system.api, port=settings.api_port):
+        with running_gateway(system.api, system.reports, port=settings.api_port, host=settings.api_host):
             url = f"http://localhost:{settings.api_port}"
             console.print(
                 f"\n[bold green]{system.card['model_version']} answers on {url}[/]\n"
                 f"  documentation  {url}/docs\n"
                 f'  try            sentiment predict "A film to remember."\n'
                 f"  what is stored sentiment rows prediction_logs\n"
+                f"  what it does   sentiment monitor\n"
+                f"  alerts         {system.mail}\n"
                 f"  logs           {system.folder / 'logs'}\n"
                 "Ctrl-C stops it.",
                 highlight=False,

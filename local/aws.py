@@ -1,4 +1,4 @@
-"""SQS, S3 and SNS on the laptop: moto's server with the resources that the cloud stacks would make.
+"""The AWS services of the laptop: moto's server with the resources that the cloud stacks would make.
 
 A process of its own, not moto's threaded server: it would share the interpreter lock with the gateway and the
 event source and so lengthen every latency measured here. Its state lives in memory and ends with it; what
@@ -23,6 +23,11 @@ from local.state import StateFolder
 REGION = "eu-central-1"
 START_SECONDS = 20.0
 BATCH_ENTRIES = 10  # SQS's limit for one send, receive or delete
+TELLINGS = 3  # as often as Lambda tries an event that SNS gave it
+ACCOUNT = "123456789012"  # moto's
+UNSENT_BUCKET, REPORT_BUCKET = "predictions-unsent", "monitoring-reports"
+# moto notes executions and runs none; whoever watches them does the work (local/retraining.py).
+TRAINING = {"StartAt": "Train", "States": {"Train": {"Type": "Pass", "End": True}}}
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,11 @@ class LocalAws:
     queue_url: str
     dead_letter_url: str
     bucket: str
+    report_bucket: str
     topic_arn: str
+    alert_queue_url: str  # subscribed to the topic, as moto's SNS cannot call functions
+    state_machine_arn: str
+    webhook_secret_arn: str | None
 
     def environment(self) -> dict[str, str]:
         """Return the variables from which boto3 and the functions' settings find all of it."""
@@ -43,7 +52,10 @@ class LocalAws:
             "QUEUE_URL": self.queue_url,
             "DEAD_LETTER_QUEUE_URL": self.dead_letter_url,
             "UNSENT_BUCKET": self.bucket,
+            "REPORT_BUCKET": self.report_bucket,
             "ALERT_TOPIC_ARN": self.topic_arn,
+            "STATE_MACHINE_ARN": self.state_machine_arn,
+            **({"SLACK_WEBHOOK_SECRET_ARN": self.webhook_secret_arn} if self.webhook_secret_arn else {}),
         }
 
     def client(self, service: str) -> Any:
@@ -51,9 +63,9 @@ class LocalAws:
         return _client(service, self.endpoint_url)
 
     def keep_messages(self, path: Path) -> int:
-        """Move the visible messages of both queues into a file that outlives moto; return how many."""
+        """Move the visible messages of all queues into a file that outlives moto; return how many."""
         sqs, kept = self.client("sqs"), 0
-        for name, url in (("queue", self.queue_url), ("dead_letters", self.dead_letter_url)):
+        for name, url in self._queues().items():
             while messages := sqs.receive_message(
                 QueueUrl=url, MaxNumberOfMessages=BATCH_ENTRIES, WaitTimeSeconds=0
             ).get("Messages"):
@@ -67,19 +79,31 @@ class LocalAws:
         """Put the messages of an earlier `keep_messages` back into their queues; return how many."""
         if not path.exists():
             return 0
-        sqs, urls = self.client("sqs"), {"queue": self.queue_url, "dead_letters": self.dead_letter_url}
+        sqs, urls = self.client("sqs"), self._queues()
         entries = [json.loads(line) for line in path.read_text().splitlines()]
         for entry in entries:
             sqs.send_message(QueueUrl=urls[entry["to"]], MessageBody=entry["body"])
         path.unlink()
         return len(entries)
 
+    def _queues(self) -> dict[str, str]:
+        return {
+            "queue": self.queue_url,
+            "dead_letters": self.dead_letter_url,
+            "alerts": self.alert_queue_url,
+        }
+
 
 @contextmanager
 def running_aws(
-    state: StateFolder, *, port: int | None = None, visibility_seconds: int = 10, max_receives: int = 10
+    state: StateFolder,
+    *,
+    port: int | None = None,
+    visibility_seconds: int = 10,
+    max_receives: int = 10,
+    slack_webhook_url: str | None = None,
 ) -> Iterator[LocalAws]:
-    """Run moto for the length of the block with queue, dead-letter queue, bucket and topic made.
+    """Run moto for the length of the block with queues, buckets, topic and state machine made.
 
     `port=None` takes a free one. A message that was received `max_receives` times goes to the dead-letter
     queue. Raises ConfigurationError when the port is taken or moto does not start.
@@ -96,7 +120,9 @@ def running_aws(
         wait_until(lambda: accepts(port) or process.poll() is not None, seconds=START_SECONDS)
         if process.poll() is not None or not accepts(port):
             raise ConfigurationError(f"the AWS stand-in did not start on port {port}; see {log}")
-        yield make_resources(f"http://{HOST}:{port}", visibility_seconds, max_receives)
+        yield make_resources(
+            f"http://{HOST}:{port}", visibility_seconds, max_receives, slack_webhook_url=slack_webhook_url
+        )
     finally:
         stop(process)
 
@@ -108,20 +134,51 @@ def count_messages(sqs: Any, queue_url: str) -> int:
     return sum(int(attributes[name]) for name in names)
 
 
-def make_resources(endpoint_url: str, visibility_seconds: int, max_receives: int) -> LocalAws:
-    """Make queue, dead-letter queue, bucket and topic in an empty moto server."""
+def make_resources(
+    endpoint_url: str, visibility_seconds: int, max_receives: int, *, slack_webhook_url: str | None = None
+) -> LocalAws:
+    """Make everything in an empty moto server; without a webhook there is no secret that would hold it."""
     sqs, s3, sns = (_client(service, endpoint_url) for service in ("sqs", "s3", "sns"))
     dead_letter_url = sqs.create_queue(QueueName="predictions-dead-letters")["QueueUrl"]
-    attributes = sqs.get_queue_attributes(QueueUrl=dead_letter_url, AttributeNames=["QueueArn"])["Attributes"]
-    redrive = {"deadLetterTargetArn": attributes["QueueArn"], "maxReceiveCount": max_receives}
+    redrive = {"deadLetterTargetArn": _queue_arn(sqs, dead_letter_url), "maxReceiveCount": max_receives}
     queue_url = sqs.create_queue(
         QueueName="predictions",
         Attributes={"VisibilityTimeout": str(visibility_seconds), "RedrivePolicy": json.dumps(redrive)},
     )["QueueUrl"]
-    bucket = "predictions-unsent"
-    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    for bucket in (UNSENT_BUCKET, REPORT_BUCKET):
+        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
     topic_arn = sns.create_topic(Name="alerts")["TopicArn"]
-    return LocalAws(endpoint_url, queue_url, dead_letter_url, bucket, topic_arn)
+    not_told_url = sqs.create_queue(QueueName="alerts-not-told")["QueueUrl"]
+    redrive = {"deadLetterTargetArn": _queue_arn(sqs, not_told_url), "maxReceiveCount": TELLINGS}
+    alert_queue_url = sqs.create_queue(
+        QueueName="alerts",
+        Attributes={"VisibilityTimeout": str(visibility_seconds), "RedrivePolicy": json.dumps(redrive)},
+    )["QueueUrl"]
+    sns.subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=_queue_arn(sqs, alert_queue_url))
+    state_machine_arn = _client("stepfunctions", endpoint_url).create_state_machine(
+        name="training", definition=json.dumps(TRAINING), roleArn=f"arn:aws:iam::{ACCOUNT}:role/training"
+    )["stateMachineArn"]
+    return LocalAws(
+        endpoint_url=endpoint_url,
+        queue_url=queue_url,
+        dead_letter_url=dead_letter_url,
+        bucket=UNSENT_BUCKET,
+        report_bucket=REPORT_BUCKET,
+        topic_arn=topic_arn,
+        alert_queue_url=alert_queue_url,
+        state_machine_arn=state_machine_arn,
+        webhook_secret_arn=slack_webhook_url and _keep_secret(endpoint_url, slack_webhook_url),
+    )
+
+
+def _keep_secret(endpoint_url: str, value: str) -> str:
+    secrets = _client("secretsmanager", endpoint_url)
+    return str(secrets.create_secret(Name="slack-webhook", SecretString=value)["ARN"])
+
+
+def _queue_arn(sqs: Any, url: str) -> str:
+    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
+    return str(attributes["QueueArn"])
 
 
 def _credentials() -> dict[str, str]:

@@ -8,20 +8,29 @@ to the dead-letter queue. One batch at a time: the cloud's concurrency cap, at i
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.aws import BATCH_ENTRIES, count_messages
-from local.lambda_runtime import Function, FunctionError
+from local.lambda_runtime import FunctionError
 from local.processes import wait_until
 
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 1  # of one long poll, so also how long a stop may take
 RETRY_SECONDS = 0.5  # after SQS itself could not be reached
+
+
+class Consumer(Protocol):
+    """What stands at the end of a queue: a function, or what takes the place of one."""
+
+    name: str
+
+    def invoke(self, event: Mapping[str, Any]) -> Any:
+        """Handle a batch and return its failures, or raise FunctionError."""
 
 
 class EventSource:
@@ -31,7 +40,7 @@ class EventSource:
         self,
         sqs: Any,
         queue_url: str,
-        function: Function,
+        function: Consumer,
         *,
         batch_size: int = 100,
         window_seconds: float = 0.2,

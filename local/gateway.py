@@ -27,6 +27,7 @@ from local.processes import HOST, claim_port, wait_until
 
 BODY_LIMIT_BYTES = 10 * 1024 * 1024  # HTTP APIs refuse larger payloads (API Gateway quotas)
 START_SECONDS = 10.0
+REPORTS = "/reports/"  # what lies below is the reports function's, everything else the API's
 TEXT_TYPES = ("text/", "application/json", "application/javascript", "application/xml")
 
 
@@ -104,16 +105,20 @@ def http_response(answer: Any) -> Response:
 
 
 class Gateway:
-    """The ASGI application in front of one function."""
+    """The ASGI application in front of the functions."""
 
-    def __init__(self, function: Function) -> None:
-        self._function = function
+    def __init__(self, api: Function, reports: Function | None = None) -> None:
+        self._api, self._reports = api, reports
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
         if scope["type"] == "http":
             response = await self._respond(Request(scope, receive))
             await response(scope, receive, send)
+
+    def function_for(self, path: str) -> Function:
+        """Return who answers this path: the routes of the cloud's HTTP API (cdk/gateway.py) in one line."""
+        return self._reports if self._reports and path.startswith(REPORTS) else self._api
 
     async def _respond(self, request: Request) -> Response:
         body = bytearray()
@@ -130,21 +135,23 @@ class Gateway:
             source_ip=request.client.host if request.client else HOST,
         )
         try:
-            return http_response(await asyncio.to_thread(self._function.invoke, event))
+            return http_response(await asyncio.to_thread(self.function_for(event["rawPath"]).invoke, event))
         except FunctionError as error:
             # What went wrong is in the function's log; as in the cloud, the client only learns that it did.
             return JSONResponse({"message": "Internal Server Error"}, status_code=error.status)
 
 
 @contextmanager
-def running_gateway(function: Function, *, port: int | None = None) -> Iterator[str]:
-    """Serve the function for the length of the block and yield the URL; `port=None` takes a free one.
+def running_gateway(
+    api: Function, reports: Function | None = None, *, port: int | None = None, host: str = HOST
+) -> Iterator[str]:
+    """Serve the functions for the length of the block and yield the URL; `port=None` takes a free one.
 
     Raises ConfigurationError when the port is taken.
     """
     port = claim_port(port, what="the API", variable="API_PORT")
     configuration = uvicorn.Config(
-        Gateway(function), host=HOST, port=port, lifespan="off", log_config=None, access_log=False
+        Gateway(api, reports), host=host, port=port, lifespan="off", log_config=None, access_log=False
     )
     server = uvicorn.Server(configuration)
     thread = threading.Thread(target=server.run, name="gateway", daemon=True)

@@ -54,6 +54,9 @@ class Function(Protocol):
     def peak_memory_mb(self) -> float | None:
         """Return the most memory it ever had resident, in MiB, where that can be told."""
 
+    def retire(self) -> None:
+        """Give its memory back until the next call."""
+
     def close(self) -> None:
         """Stop it; safe to repeat."""
 
@@ -114,8 +117,7 @@ class EmulatedFunction:
             try:
                 status, answer = self._post(body)
             except (OSError, http.client.HTTPException) as error:
-                stop(self._process)
-                self._process, self._port = self._start()
+                self._begin_anew()
                 raise FunctionError(f"{self.name}: the emulator died ({error}); see {self.log}") from None
             if self.cold_start_ms is None:
                 self.cold_start_ms = (time.perf_counter() - started) * 1000
@@ -130,10 +132,20 @@ class EmulatedFunction:
                         self._peak_memory_mb = max(self._peak_memory_mb, int(line.split()[1]) / 1024)
         return self._peak_memory_mb or None
 
+    def retire(self) -> None:
+        """Give the handler's memory back, as Lambda does with an idle instance; the next call starts cold."""
+        with self._one_at_a_time:
+            self.peak_memory_mb()
+            self._begin_anew()
+
     def close(self) -> None:
         """Stop the emulator and the handler's process."""
         self.peak_memory_mb()  # remember it: the process is about to go
         stop(self._process)
+
+    def _begin_anew(self) -> None:
+        stop(self._process)
+        self._process, self._port = self._start()
 
     def _start(self) -> "tuple[subprocess.Popen[bytes], int]":
         for _ in range(PORT_ATTEMPTS):  # somebody may take a free port before the emulator does
@@ -236,6 +248,9 @@ class InProcessFunction:
     def peak_memory_mb(self) -> float | None:
         """Return None: this process holds more than the function."""
         return None
+
+    def retire(self) -> None:
+        """Do nothing: what was imported stays with this process."""
 
     def close(self) -> None:
         """Close the log."""

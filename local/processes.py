@@ -100,9 +100,9 @@ def claim_port(port: int | None, *, what: str, variable: str) -> int:
     return port
 
 
-def accepts(port: int) -> bool:
-    """Say whether somebody listens on this port of 127.0.0.1."""
-    with suppress(OSError), socket.create_connection((HOST, port), timeout=1):
+def accepts(port: int, host: str = HOST) -> bool:
+    """Say whether somebody listens on this port, of 127.0.0.1 unless told otherwise."""
+    with suppress(OSError), socket.create_connection((host, port), timeout=1):
         return True
     return False
 

@@ -19,16 +19,20 @@ from sentiment.database.session import DatabaseSettings, make_engine, transactio
 from sentiment.exceptions import ModelError
 from sqlalchemy import Engine
 
+from local import functions
 from local.aws import LocalAws, running_aws
 from local.event_source import EventSource
+from local.external_postgres import reach, variables
 from local.gateway import invoke_api
 from local.lambda_runtime import Function, FunctionSpec, emulator, start_function
+from local.notices import Notices
 from local.postgres import PostgresServer, running_postgres
-from local.settings import local_settings, passed_on
+from local.settings import local_settings
 from local.state import StateFolder, owned_state, write_environment
 from local.steps import Steps
 
 DRAIN_SECONDS = 15.0
+MAIL = "mail"
 
 
 @dataclass(frozen=True)
@@ -46,12 +50,21 @@ class System:
     folder: Path
     card: dict[str, Any]
     deployment_id: UUID
-    postgres: PostgresServer
+    postgres: PostgresServer | None  # None: somebody else's is used
+    database: dict[str, str]  # the variables from which functions reach it
     aws: LocalAws
     engine: Engine
     api: Function
     log_writer: Function
+    reports: Function
+    drift_monitor: Function
     source: EventSource
+    notices: EventSource
+
+    @property
+    def mail(self) -> Path:
+        """Return the folder with everything that people were told by mail."""
+        return self.folder / MAIL
 
     def check_health(self) -> None:
         """Ask the API whether all its parts work; raises ModelError naming those that do not."""
@@ -69,8 +82,13 @@ def running_system(
     ports: Ports = Ports(),
     visibility_seconds: int = 10,
     max_receives: int = 10,
+    external: DatabaseSettings | None = None,
+    slack_webhook_url: str | None = None,
 ) -> Iterator[System]:
     """Run everything for the length of the block, on a state folder that keeps its data between runs.
+
+    `external` names a Postgres to use in place of one of our own. A process starts with its function's first
+    call, so one that is never called costs 20 ms.
 
     On the way out the queue is drained; messages that cannot be stored (Postgres is away) are kept in the
     folder and sent again by the next run. Raises ConfigurationError when the folder or a port is in use, and
@@ -86,45 +104,58 @@ def running_system(
                 "[yellow]no Lambda emulator here: handlers run in this process; its cold start is not real[/]"
             )
         secrets = state.secrets()
-        with steps.step("start Postgres"):
-            postgres = stack.enter_context(
-                running_postgres(
-                    state.path / "postgres", password=secrets["DATABASE_PASSWORD"], port=ports.postgres
-                )
-            )
-        with steps.step("start SQS, S3 and SNS stand-ins"):
+        postgres, database = _database(stack, state, steps, ports, secrets["DATABASE_PASSWORD"], external)
+        with steps.step("start AWS stand-ins"):
             aws = stack.enter_context(
                 running_aws(
-                    state, port=ports.aws, visibility_seconds=visibility_seconds, max_receives=max_receives
+                    state,
+                    port=ports.aws,
+                    visibility_seconds=visibility_seconds,
+                    max_receives=max_receives,
+                    slack_webhook_url=slack_webhook_url,
                 )
             )
-        database = {**passed_on(), **aws.environment(), **postgres.environment()}
         with steps.step("migrate the database"):
-            _call_once(
-                state, FunctionSpec("migrations", _handler("migrations"), database, timeout_seconds=300)
-            )
-        engine = make_engine(DatabaseSettings.model_validate(_lower(postgres.environment())), pool_size=2)
+            _call_once(state, functions.migrations(aws, database))
+        engine = make_engine(DatabaseSettings.model_validate(_lower(database)), pool_size=2)
         stack.callback(engine.dispose)
         deployment_id = _record_champion(engine, model_dir, card)
         with steps.step("start the functions"):
             key = local_settings().input_hash_key
-            environment = {
-                **passed_on(),
-                **aws.environment(),
-                "MODEL_DIR": str(model_dir.resolve()),
-                "DEPLOYMENT_ID": str(deployment_id),
-                "INPUT_HASH_KEY": key.get_secret_value() if key else secrets["INPUT_HASH_KEY"],
-            }
-            api = _start(stack, state, FunctionSpec("api", _handler("api"), environment))
-            log_writer = _start(stack, state, FunctionSpec("log_writer", _handler("log_writer"), database))
-            source = EventSource(aws.client("sqs"), aws.queue_url, log_writer)
+            hash_key = key.get_secret_value() if key else secrets["INPUT_HASH_KEY"]
+            api = _start(stack, state, functions.api(aws, model_dir, deployment_id, hash_key))
+            log_writer = _start(stack, state, functions.log_writer(aws, database))
+            reports = _start(stack, state, functions.reports(aws, database, model_dir))
+            drift_monitor = _start(stack, state, functions.drift_monitor(aws, database, model_dir))
+            slack = _start(stack, state, functions.slack_notifier(aws)) if slack_webhook_url else None
+            sqs = aws.client("sqs")
+            source = EventSource(sqs, aws.queue_url, log_writer)
+            notices = EventSource(
+                sqs, aws.alert_queue_url, Notices(state.path / MAIL, slack), batch_size=1, window_seconds=0
+            )
             kept = state.path / "undelivered.jsonl"
             aws.restore_messages(kept)
-            stack.callback(_stop_delivery, source, aws, kept, steps)
+            stack.callback(_stop_delivery, source, notices, aws, kept, steps)
             source.start()
-        write_environment(state.path / "system.env", aws.environment() | postgres.environment())
+            notices.start()
+        own = {**aws.environment(), **database, "MODEL_DIR": str(model_dir.resolve())}
+        write_environment(state.path / "system.env", own)
         stack.callback((state.path / "system.env").unlink, missing_ok=True)
-        yield System(state.path, card, deployment_id, postgres, aws, engine, api, log_writer, source)
+        yield System(
+            folder=state.path,
+            card=card,
+            deployment_id=deployment_id,
+            postgres=postgres,
+            database=database,
+            aws=aws,
+            engine=engine,
+            api=api,
+            log_writer=log_writer,
+            reports=reports,
+            drift_monitor=drift_monitor,
+            source=source,
+            notices=notices,
+        )
 
 
 def read_card(model_dir: Path) -> dict[str, Any]:
@@ -138,6 +169,25 @@ def read_card(model_dir: Path) -> dict[str, Any]:
     except ValueError as error:
         raise ModelError(f"{model_dir / 'model.json'} is damaged ({error}); train again") from None
     return card
+
+
+def _database(
+    stack: ExitStack,
+    state: StateFolder,
+    steps: Steps,
+    ports: Ports,
+    password: str,
+    external: DatabaseSettings | None,
+) -> tuple[PostgresServer | None, dict[str, str]]:
+    if external is not None:
+        with steps.step(f"reach Postgres at {external.database_host}:{external.database_port}"):
+            reach(external)
+        return None, variables(external)
+    with steps.step("start Postgres"):
+        postgres = stack.enter_context(
+            running_postgres(state.path / "postgres", password=password, port=ports.postgres)
+        )
+    return postgres, postgres.environment()
 
 
 def _record_champion(engine: Engine, model_dir: Path, card: dict[str, Any]) -> UUID:
@@ -171,18 +221,18 @@ def _start(stack: ExitStack, state: StateFolder, spec: FunctionSpec) -> Function
     return function
 
 
-def _stop_delivery(source: EventSource, aws: LocalAws, kept: Path, steps: Steps) -> None:
+def _stop_delivery(
+    source: EventSource, notices: EventSource, aws: LocalAws, kept: Path, steps: Steps
+) -> None:
     with suppress(KeyboardInterrupt), steps.step("store what is still queued"):
         source.drain(DRAIN_SECONDS)
+        notices.drain(DRAIN_SECONDS)
     source.stop()
+    notices.stop()
     if count := aws.keep_messages(kept):
         steps.console.print(
-            f"[yellow]{count} messages are not stored yet: kept in {kept} for the next start[/]"
+            f"[yellow]{count} messages are not delivered yet: kept in {kept} for the next start[/]"
         )
-
-
-def _handler(function: str) -> str:
-    return f"functions.{function}.handler.handler"
 
 
 def _lower(environment: dict[str, str]) -> dict[str, str]:

@@ -24,7 +24,7 @@ def run(system: System, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """Run a command in an empty folder, pointed at the running system by its environment file."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "300")
-    for name, value in (system.aws.environment() | system.postgres.environment()).items():
+    for name, value in (system.aws.environment() | system.database).items():
         monkeypatch.setenv(name, value)
     return lambda *arguments: CliRunner().invoke(app, list(arguments))
 

@@ -92,6 +92,7 @@ def test_nothing_is_lost_or_doubled_when_postgres_is_killed_in_the_middle(system
     with transaction(system.engine) as session:
         before = session.scalar(select(func.count()).select_from(PredictionLog)) or 0
     sent: list[UUID] = []
+    assert system.postgres is not None
 
     def progress() -> int:
         with transaction(system.engine) as session:

@@ -1,27 +1,27 @@
-"""Keeps monitoring_alerts and people in step with what a run found: told once, told again when it is over.
+"""Keeps monitoring_alerts and people in step with what a run found: told once, when worse, and when over.
 
 Rows come first and messages after the commit: when SNS fails, the run fails, and the next one tells what this
-one could not. So a message may come twice but never gets lost.
+one could not. So a message may come twice but never gets lost. The clock is the run's own (when it was due),
+so that repeating a run changes nothing. Whether something lasts long enough to be told is history.py's.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import cache
-from typing import TYPE_CHECKING, Any, Literal
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
 from uuid import UUID
 
-import boto3
 from sentiment.database.models import MonitoringAlert
-from sentiment.database.repositories import mark_notified, open_alerts, raise_alert, resolve_alert
+from sentiment.database.repositories import last_told, mark_notified, open_alerts, raise_alert, resolve_alert
 from sentiment.database.session import transaction
 from sqlalchemy import Engine
+from sqlalchemy.orm import Session
 
-if TYPE_CHECKING:
-    from mypy_boto3_sns import SNSClient
+from functions.drift_monitor.messages import Message, publish
 
 Severity = Literal["info", "warning", "critical"]
-SUBJECT_LIMIT = 99  # SNS refuses 100 characters and more, line breaks, and anything but ASCII
+SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")  # by how much they matter
+WORSENS_AFTER = timedelta(hours=24)  # what people were told of and is still found then is critical
 
 
 @dataclass(frozen=True)
@@ -34,96 +34,132 @@ class Finding:
     message: str  # one line: the subject, and what the table holds
     body: str  # what to know and do, as plain text
     details: dict[str, Any]
+    model_version: str | None = None
+
+
+@dataclass(frozen=True)
+class Telling:
+    """Who is told, when it is, and how long the same thing is not told again."""
+
+    topic_arn: str
+    at: datetime
+    cooldown: timedelta
 
 
 @dataclass(frozen=True)
 class Settled:
-    """What a run changed: the open alerts it confirmed, and those it closed."""
+    """What a run changed: how many messages went out, and how many alerts it closed."""
 
     told: int
     closed: int
 
 
-@cache
-def sns() -> "SNSClient":
-    """Make the client once."""
-    return boto3.client("sns")
-
-
 def settle(
-    engine: Engine, findings: Sequence[Finding], *, checked: Collection[str], topic_arn: str
+    engine: Engine, findings: Sequence[Finding], telling: Telling, *, over: Callable[[MonitoringAlert], bool]
 ) -> Settled:
-    """Open or refresh an alert per finding, close those of the `checked` kinds that were not found again.
+    """Open or refresh an alert per finding, close the open ones that were not found and that are `over`.
 
-    Publishes what nobody was told yet, and a closing message for what people were told of.
+    Publishes what people have to hear: what is new, what got worse, and the end of what they were told of.
     """
     found = {(finding.kind, finding.cause) for finding in findings}
     with transaction(engine) as session:
-        raised = [(finding, _State.of(_record(session, finding))) for finding in findings]
-        over = [
-            (_State.of(alert), alert.kind, alert.cause, alert.message)
+        due = [told for finding in findings if (told := _record(session, finding, telling))]
+        ended = [
+            _Ended.of(alert, telling.at)
             for alert in open_alerts(session)
-            if alert.kind in checked and (alert.kind, alert.cause) not in found
+            if (alert.kind, alert.cause) not in found and over(alert)
         ]
-    told = 0
-    for finding, state in raised:
-        if state.notified_at is None and finding.severity != "info":
-            body = f"{finding.body}\n\nOpen since {_minute(state.raised_at)}."
-            _publish(topic_arn, finding.message, body, kind=finding.kind, severity=finding.severity)
-            with transaction(engine) as session:
-                mark_notified(session, state.id)
-            told += 1
-    for state, kind, cause, message in over:
-        if state.notified_at is not None:
-            body = f"It was: {message}\nIt was open from {_minute(state.raised_at)} to {_minute(_now())}."
-            subject = f"Over: {kind.replace('_', ' ')}"
-            _publish(topic_arn, subject, body, kind=kind, severity="info", status="resolved")
+    for alert_id, message in due:
+        publish(telling.topic_arn, message)
         with transaction(engine) as session:
-            resolve_alert(session, kind=kind, cause=cause)
-    return Settled(told, len(over))
+            mark_notified(session, alert_id, at=telling.at)
+    for end in ended:
+        if end.message is not None:
+            publish(telling.topic_arn, end.message)
+        with transaction(engine) as session:
+            resolve_alert(session, kind=end.kind, cause=end.cause, at=telling.at)
+    return Settled(len(due), len(ended))
 
 
-@dataclass(frozen=True)
-class _State:
-    """What is left of an alert's row when its session is closed."""
-
-    id: UUID
-    raised_at: datetime
-    notified_at: datetime | None
-
-    @classmethod
-    def of(cls, alert: MonitoringAlert) -> "_State":
-        return cls(alert.id, alert.raised_at, alert.notified_at)
+def worst(*severities: str) -> Severity:
+    """Return the severity that matters most."""
+    return SEVERITIES[max(map(SEVERITIES.index, severities))]
 
 
-def _record(session: Any, finding: Finding) -> MonitoringAlert:
-    return raise_alert(
+def _record(session: Session, finding: Finding, telling: Telling) -> tuple[UUID, Message] | None:
+    """Bring the finding's row up to date; return its id and message when people have to be told."""
+    last = last_told(session, kind=finding.kind, cause=finding.cause)
+    before = next(
+        (a for a in open_alerts(session) if (a.kind, a.cause) == (finding.kind, finding.cause)), None
+    )
+    severity = finding.severity
+    if before is not None:
+        # While it is open it gets worse only; else it would be told anew each time it wavers.
+        severity = worst(severity, before.severity)
+        old = before.notified_at is not None and telling.at - before.raised_at >= WORSENS_AFTER
+        if old and finding.severity != "info":
+            severity = "critical"
+    alert = raise_alert(
         session,
         kind=finding.kind,
         cause=finding.cause,
-        severity=finding.severity,
+        severity=severity,
         message=finding.message,
         details=finding.details,
+        at=telling.at,
     )
+    status = _status(alert, last, telling)
+    if status is None:
+        return None
+    subject = f"{'Worse: ' if status == 'escalated' else ''}{finding.message}"
+    intro = f"{finding.message}.\nSeverity {severity}, first seen {_minute(alert.raised_at)}."
+    attributes = _attributes(finding.kind, severity, status, finding.model_version)
+    return alert.id, Message(subject, f"{intro}\n\n{finding.body}", attributes)
 
 
-def _publish(topic_arn: str, subject: str, body: str, *, status: str = "open", **attributes: str) -> None:
-    plain = " ".join(subject.split()).encode("ascii", "replace").decode()
-    if len(plain) > SUBJECT_LIMIT:
-        plain = plain[: SUBJECT_LIMIT - 3] + "..."
-    sns().publish(
-        TopicArn=topic_arn,
-        Subject=plain,
-        Message=body,
-        MessageAttributes={
-            name: {"DataType": "String", "StringValue": value}
-            for name, value in {**attributes, "status": status}.items()
-        },
+def _status(alert: MonitoringAlert, last: MonitoringAlert | None, telling: Telling) -> str | None:
+    """Return what the message is about, or None when there is nothing to tell (yet)."""
+    if alert.severity == "info":
+        return None
+    told = None if last is None else last.notified_severity or last.severity
+    worse = told is not None and worst(told, alert.severity) != told
+    if alert.notified_at is not None:
+        return "escalated" if worse else None
+    # It was over and came back: within the cool-down that is no news unless it is worse.
+    cooling = (
+        last is not None and last.notified_at is not None and telling.at - last.notified_at < telling.cooldown
     )
+    return None if cooling and not worse else "open"
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
+@dataclass(frozen=True)
+class _Ended:
+    """What is left of an alert's row when its session is closed; no message when nobody was told of it."""
+
+    kind: str
+    cause: str
+    message: Message | None
+
+    @classmethod
+    def of(cls, alert: MonitoringAlert, at: datetime) -> "_Ended":
+        if alert.notified_at is None:
+            return cls(alert.kind, alert.cause, None)
+        body = f"It was: {alert.message}\n\nOpen from {_minute(alert.raised_at)} to {_minute(at)}."
+        # As severe as they were told, so that whoever filters by that hears the end as well.
+        attributes = _attributes(
+            alert.kind,
+            alert.notified_severity or alert.severity,
+            "resolved",
+            alert.details.get("model_version"),
+        )
+        return cls(
+            alert.kind, alert.cause, Message(f"Over: {alert.kind.replace('_', ' ')}", body, attributes)
+        )
+
+
+def _attributes(kind: str, severity: str, status: str, model_version: str | None) -> dict[str, str]:
+    attributes = {"kind": kind, "severity": severity, "status": status}
+    return attributes | ({"model_version": model_version} if model_version else {})
 
 
 def _minute(instant: datetime) -> str:

@@ -5,28 +5,34 @@ Raises MonitorError when it cannot judge. People are told by the handler, in the
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sentiment.database.history import WINDOW_DATASET, WINDOW_SPLIT
+from sentiment.database.models import MonitoringAlert
 from sentiment.database.repositories import record_dataset_metrics
 from sentiment.database.session import transaction
-from sentiment.database.windows import Window, count_by_version, sample_predictions
+from sentiment.database.windows import choose_window, count_by_version, sample_predictions
 from sentiment.logging import logger
 from sqlalchemy import Engine
 
 from functions.drift_monitor.alerts import Finding
 from functions.drift_monitor.calibration import calibrate
 from functions.drift_monitor.comparison import Verdict, compare, drift_score
+from functions.drift_monitor.domain import tell_apart
 from functions.drift_monitor.evidence import render
+from functions.drift_monitor.failures import KIND as FAILURE
 from functions.drift_monitor.failures import MonitorError, failure_finding, unforeseen
 from functions.drift_monitor.features import FEATURES, shared_features
 from functions.drift_monitor.findings import Circumstances, drift_finding
+from functions.drift_monitor.history import Persistence, course_of, last_run_ended, read_course
 from functions.drift_monitor.reference import read_reference, tabulate_logged
 from functions.drift_monitor.reports import store_report
 from functions.drift_monitor.retraining import start_retraining
 from functions.drift_monitor.self_check import check_detection
 from functions.drift_monitor.settings import SERVICE, DriftMonitorSettings
+
+VERDICTS = ("data_drift", "prediction_drift")
 
 
 @dataclass(frozen=True)
@@ -36,31 +42,48 @@ class Outcome:
     findings: list[Finding]
     figures: dict[str, Any]  # as recorded in dataset_metrics
     drifted_features: int
+    over: frozenset[str]  # verdicts that were calm for long enough
+    is_latest: bool  # a run of a past window is recorded and changes nothing that people were told
+
+    def ends(self, alert: MonitoringAlert) -> bool:
+        """Tell whether an open alert that this run did not find again is over."""
+        if alert.kind == FAILURE:
+            return True
+        of_another_model = alert.cause != self.figures["model_version"]
+        return alert.kind in VERDICTS and (of_another_model or alert.kind in self.over)
 
 
-def run(engine: Engine, window: Window, settings: DriftMonitorSettings) -> Outcome:
-    """Judge the window and record the figures; running it again overwrites them.
+def run(engine: Engine, until: datetime, settings: DriftMonitorSettings) -> Outcome:
+    """Judge the window that ends then and record the figures; running it again overwrites them.
 
     Raises MonitorError when the reference is damaged, the self-check fails, or the window holds too little.
     """
     reference = read_reference(settings.model_dir)
     version = reference.card.model_version
     with transaction(engine) as session:
+        window = choose_window(
+            session,
+            until,
+            model_version=version,
+            sufficient_rows=settings.sufficient_rows,
+            longest_hours=settings.window_hours,
+        )
         counts = count_by_version(session, window)
         rows = sample_predictions(session, window, model_version=version, limit=settings.maximum_rows)
     current = tabulate_logged(rows, reference.card.labels) if rows else reference.table.head(0)
-    features = shared_features(reference.table, current) if rows else FEATURES
+    table, current = tell_apart(reference.table, current)
+    features = shared_features(table, current)
     size = max(len(rows), settings.minimum_rows)
-    thresholds = calibrate(reference.table, features, rows=size, false_alarm_rate=settings.false_alarm_rate)
+    thresholds = calibrate(table, features, rows=size, false_alarm_rate=settings.false_alarm_rate)
     logger(SERVICE).info("calibrated", thresholds={f.name: round(t, 4) for f, t in thresholds.items()})
-    check_detection(reference.table, thresholds, rows=size, drift_threshold=settings.drift_threshold)
+    check_detection(table, thresholds, rows=size, drift_threshold=settings.drift_threshold)
     require_rows(counts, version, settings)
 
-    verdicts = compare(reference.table, current, thresholds, drift_threshold=settings.drift_threshold)
+    verdicts = compare(table, current, thresholds, drift_threshold=settings.drift_threshold)
     problems = []
     report_uri = None
     try:
-        page = render(reference.table, current, thresholds, drift_threshold=settings.drift_threshold)
+        page = render(table, current, thresholds, drift_threshold=settings.drift_threshold)
         report_uri = store_report(page, window, version, settings.report_bucket)
     except Exception as error:  # whatever it is, people must still hear of the drift itself
         problem = unforeseen("report", "the report could not be stored", error, severity="warning")
@@ -94,14 +117,30 @@ def run(engine: Engine, window: Window, settings: DriftMonitorSettings) -> Outco
         record_dataset_metrics(
             session,
             dataset=WINDOW_DATASET,
-            fingerprint=f"{version} {window.since.isoformat()} {window.until.isoformat()}",
+            fingerprint=f"{version} {window.until.isoformat()}",
             split=WINDOW_SPLIT,
             rows=len(rows),
             metrics=figures,
         )
-    drifts = [drift_finding(v, circumstances, settings.runbook_url) for v in verdicts if v.drifted]
-    failures = [failure_finding(problem, settings.runbook_url) for problem in problems]
-    return Outcome(drifts + failures, figures, sum(len(verdict.moved) for verdict in verdicts))
+        runs = read_course(session, version, until=until, limit=settings.persist_window)
+        is_latest = last_run_ended(session, version) == until
+    persistence = Persistence(settings.persist_runs, settings.persist_window)
+    courses = {name: course_of(name, runs) for name in VERDICTS}
+    findings = [failure_finding(problem, settings.runbook_url) for problem in problems]
+    findings += [
+        drift_finding(
+            verdict, circumstances, settings.runbook_url, lasts=persistence.holds(courses[verdict.name])
+        )
+        for verdict in verdicts
+        if verdict.drifted and is_latest
+    ]
+    return Outcome(
+        findings,
+        figures,
+        sum(len(verdict.moved) for verdict in verdicts),
+        frozenset(name for name in VERDICTS if persistence.over(courses[name])),
+        is_latest,
+    )
 
 
 def require_rows(counts: Mapping[str, int], version: str, settings: DriftMonitorSettings) -> None:

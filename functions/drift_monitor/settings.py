@@ -19,12 +19,18 @@ class DriftMonitorSettings(DatabaseSettings):
     alert_topic_arn: str = Field(min_length=1)
     report_bucket: str = Field(min_length=3)
     window_hours: int = Field(default=24, ge=1, le=24 * 31)
+    sufficient_rows: int = Field(
+        default=500, ge=50, description="A shorter window will do when it holds so many."
+    )
     minimum_rows: int = Field(default=200, ge=50, description="Fewer rows say too little to judge.")
     maximum_rows: int = Field(default=20_000, ge=1000, description="Larger windows are sampled.")
     drift_threshold: float = Field(default=0.5, gt=0, lt=1, description="Share of features that may drift.")
     false_alarm_rate: float = Field(
         default=0.01, ge=0.005, le=0.2, description="Share of runs that may see any feature drift by chance."
     )
+    persist_runs: int = Field(default=2, ge=1, description="So many of PERSIST_WINDOW runs must drift.")
+    persist_window: int = Field(default=3, ge=1, le=48)
+    alert_cooldown_hours: int = Field(default=6, ge=0, description="What came back is no news for so long.")
     on_drift: Literal["notify", "retrain"] = "notify"
     state_machine_arn: str | None = None
     retrain_cooldown_hours: int = Field(default=168, ge=1)
@@ -38,10 +44,14 @@ class DriftMonitorSettings(DatabaseSettings):
         return self
 
     @model_validator(mode="after")
-    def check_rows(self) -> Self:
-        """Refuse a window that could never be large enough."""
+    def check_pairs(self) -> Self:
+        """Refuse a window that could never be large enough, and alerts that could never be told."""
         if self.maximum_rows < self.minimum_rows:
             raise ValueError("MAXIMUM_ROWS must be at least MINIMUM_ROWS")
+        if self.sufficient_rows < self.minimum_rows:
+            raise ValueError("SUFFICIENT_ROWS must be at least MINIMUM_ROWS")
+        if self.persist_runs > self.persist_window:
+            raise ValueError("PERSIST_RUNS must be at most PERSIST_WINDOW")
         return self
 
 

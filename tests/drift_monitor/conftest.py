@@ -9,7 +9,7 @@ from moto import mock_aws
 from sentiment.logging import logger
 from sqlalchemy import Engine
 
-from functions.drift_monitor import alerts, calibration, reports, retraining
+from functions.drift_monitor import calibration, messages, reports, retraining
 from functions.drift_monitor.reference import read_reference
 from functions.drift_monitor.settings import SERVICE
 from tests.drift_monitor.traffic import Row, make_artifact, read_reviews
@@ -89,13 +89,20 @@ class Aws:
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-    clients = (alerts.sns, reports.s3, retraining.step_functions)
+    clients = (messages.sns, reports.s3, retraining.step_functions)
     with mock_aws():
         for client in clients:
             client.cache_clear()
         yield Aws()
     for client in clients:
         client.cache_clear()
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let people hear of the first window that drifts, and of the first that does not."""
+    monkeypatch.setenv("PERSIST_RUNS", "1")
+    monkeypatch.setenv("PERSIST_WINDOW", "1")
 
 
 @pytest.fixture

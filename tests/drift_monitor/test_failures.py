@@ -11,6 +11,8 @@ from functions.drift_monitor.handler import handler
 from tests.drift_monitor.conftest import Aws
 from tests.drift_monitor.traffic import AT, NOW, VERSION, Row, cut, serve, stored_alerts
 
+pytestmark = pytest.mark.usefixtures("at_once")
+
 
 def test_few_rows_are_recorded_but_disturb_nobody(monitored: Engine, aws: Aws, traffic: list[Row]) -> None:
     serve(monitored, traffic[:50])

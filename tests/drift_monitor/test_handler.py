@@ -3,6 +3,7 @@
 import json
 import logging
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sentiment.database.models import DatasetMetric
@@ -12,7 +13,19 @@ from sqlalchemy.orm import Session
 from functions.drift_monitor.handler import handler
 from functions.drift_monitor.settings import settings
 from tests.drift_monitor.conftest import Aws
-from tests.drift_monitor.traffic import AT, NOW, VERSION, Row, cut, one_sided, serve, stored_alerts
+from tests.drift_monitor.traffic import (
+    AT,
+    NOW,
+    VERSION,
+    Row,
+    cut,
+    make_artifact,
+    one_sided,
+    serve,
+    stored_alerts,
+)
+
+pytestmark = pytest.mark.usefixtures("at_once")
 
 
 def emf(output: str) -> dict[str, float]:
@@ -53,10 +66,10 @@ def test_cut_texts_are_data_drift_and_no_prediction_drift(
     assert answer["data_drift"]["score"] == 1.0
     ((key, alert),) = stored_alerts(monitored).items()
     assert key == ("data_drift", VERSION)
-    assert (alert.severity, alert.resolved_at) == ("warning", None)
+    assert (alert.severity, alert.resolved_at) == ("critical", None)
     assert alert.notified_at is not None
     (message,) = aws.received()
-    assert (message["kind"], message["severity"], message["status"]) == ("data_drift", "warning", "open")
+    assert (message["kind"], message["severity"], message["status"]) == ("data_drift", "critical", "open")
     assert message["subject"] == "Data drift: 4 of 4 input features moved, most of all truncated"
     body = str(message["body"])
     assert "- words: median 1" in body and "-> median 60 (" in body
@@ -64,7 +77,7 @@ def test_cut_texts_are_data_drift_and_no_prediction_drift(
     assert "Predictions: 400\n" in body
     assert f"Model: {VERSION} (MLflow run run-of-the-tests)" in body
     assert "What to do: docs/operations.md#drift" in body
-    assert "Open since 20" in body
+    assert f"first seen {NOW:%Y-%m-%d %H:%M} UTC" in body
 
 
 def test_the_report_in_s3_opens_and_tells_the_same_figures(
@@ -115,11 +128,52 @@ def test_people_are_told_once_and_told_when_it_is_over(
 
     assert stored_alerts(monitored)["data_drift", VERSION].resolved_at is not None
     (message,) = aws.received()
-    assert (message["status"], message["severity"]) == ("resolved", "info")
+    assert (message["status"], message["severity"]) == ("resolved", "critical")
     assert message["subject"] == "Over: data drift"
     assert "It was: Data drift: 4 of 4" in str(message["body"])
     handler({"scheduled_at": later.isoformat()}, None)
     assert aws.received() == []
+
+
+def test_people_are_told_when_it_lasts_and_when_calm_lasts(
+    monitored: Engine, aws: Aws, traffic: list[Row], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PERSIST_RUNS", "2")
+    monkeypatch.setenv("PERSIST_WINDOW", "3")
+    shifted, calm = cut(traffic[:600], words=30), traffic[600:1200]
+    heard = []
+    for hour, rows in enumerate([shifted, calm, shifted, calm, shifted, calm, calm]):
+        until = NOW + timedelta(hours=hour)
+        serve(monitored, rows, until=until)
+        handler({"scheduled_at": until.isoformat()}, None)
+        handler({"scheduled_at": until.isoformat()}, None)  # a repeated run does not count twice
+        heard.append([message["status"] for message in aws.received()])
+    assert heard == [[], [], ["open"], [], [], [], ["resolved"]]
+    assert stored_alerts(monitored)["data_drift", VERSION].raised_at == NOW
+
+
+def test_a_run_of_a_past_window_is_recorded_and_changes_nothing(
+    monitored: Engine, aws: Aws, traffic: list[Row]
+) -> None:
+    past = NOW - timedelta(hours=30)
+    serve(monitored, cut(traffic[:300], words=30), until=past)
+    serve(monitored, traffic[:300])
+    handler(AT, None)
+    assert handler({"scheduled_at": past.isoformat()}, None)["data_drift"]["drifted"] is True
+    assert (stored_alerts(monitored), aws.received()) == ({}, [])
+
+
+def test_what_another_model_raised_is_over_when_it_serves_no_more(
+    monitored: Engine, aws: Aws, traffic: list[Row], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    serve(monitored, cut(traffic[:300], words=30))
+    handler(AT, None)
+    aws.received()
+    monkeypatch.setenv("MODEL_DIR", str(make_artifact(tmp_path, traffic[:1500], model_version="newer")))
+    settings.cache_clear()
+    serve(monitored, traffic[:300], model_version="newer")
+    handler(AT, None)
+    assert [message["status"] for message in aws.received()] == ["resolved"]
 
 
 def test_what_sns_refused_is_told_by_the_next_run(

@@ -6,12 +6,13 @@ own was six times slower (`python -m benchmarks.log_writer`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
 from pydantic import TypeAdapter
 from sqlalchemy import Table, Text, Uuid, cast, column, func, literal, or_, select, update
-from sqlalchemy.dialects.postgresql import JSON, insert
+from sqlalchemy.dialects.postgresql import JSON, Insert, insert
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.selectable import TableValuedAlias
 
@@ -189,22 +190,37 @@ def active_deployment(session: Session, deployment_type: str = "champion") -> Mo
 
 def record_experiment_run(session: Session, **values: Any) -> None:
     """Store a run of MLflow, or bring the stored one up to date; keywords are ExperimentRun's columns."""
-    _upsert(session, ExperimentRun, [ExperimentRun.run_id], values)
+    session.execute(_upsert(ExperimentRun, [ExperimentRun.run_id], values))
 
 
-def record_dataset_metrics(session: Session, **values: Any) -> None:
-    """Store what a split looks like, once per fingerprint and split; keywords are DatasetMetric's columns."""
-    _upsert(session, DatasetMetric, [DatasetMetric.fingerprint, DatasetMetric.split], values)
+def record_dataset_metrics(session: Session, **values: Any) -> UUID:
+    """Store what a split looks like, once per fingerprint and split, and return the row's id.
+
+    Keywords are DatasetMetric's columns.
+    """
+    statement = _upsert(DatasetMetric, [DatasetMetric.fingerprint, DatasetMetric.split], values)
+    return session.scalars(statement.returning(DatasetMetric.id)).one()
 
 
 def raise_alert(
-    session: Session, *, kind: str, cause: str, severity: str, message: str, details: Mapping[str, Any]
+    session: Session,
+    *,
+    kind: str,
+    cause: str,
+    severity: str,
+    message: str,
+    details: Mapping[str, Any],
+    at: datetime | None = None,
 ) -> MonitoringAlert:
-    """Open an alert, or bring the open one of the same kind and cause up to date, and return it."""
-    new = {"severity": severity, "message": message, "details": dict(details), "seen_at": func.now()}
+    """Open an alert, or bring the open one of the same kind and cause up to date, and return it.
+
+    `at` is when it was found, now unless given; here and below, whoever judges a span of time gives its end.
+    """
+    seen_at = at or func.now()
+    new = {"severity": severity, "message": message, "details": dict(details), "seen_at": seen_at}
     statement = (
         insert(MonitoringAlert)
-        .values(kind=kind, cause=cause, **new)
+        .values(kind=kind, cause=cause, raised_at=seen_at, **new)
         .on_conflict_do_update(
             index_elements=[MonitoringAlert.kind, MonitoringAlert.cause],
             index_where=MonitoringAlert.resolved_at.is_(None),
@@ -215,7 +231,7 @@ def raise_alert(
     return session.scalars(statement, execution_options={"populate_existing": True}).one()
 
 
-def resolve_alert(session: Session, *, kind: str, cause: str) -> None:
+def resolve_alert(session: Session, *, kind: str, cause: str, at: datetime | None = None) -> None:
     """Close the open alert of that kind and cause, if there is one."""
     session.execute(
         update(MonitoringAlert)
@@ -224,17 +240,32 @@ def resolve_alert(session: Session, *, kind: str, cause: str) -> None:
             MonitoringAlert.cause == cause,
             MonitoringAlert.resolved_at.is_(None),
         )
-        .values(resolved_at=func.now())
+        .values(resolved_at=at or func.now())
     )
 
 
-def mark_notified(session: Session, alert_id: UUID) -> None:
-    """Remember that people were told of the alert."""
+def mark_notified(session: Session, alert_id: UUID, *, at: datetime | None = None) -> None:
+    """Remember that people were told of the alert, and how severe it was."""
     session.execute(
         update(MonitoringAlert)
         .where(MonitoringAlert.id == alert_id)
-        .values(notified_at=func.now(), notified_severity=MonitoringAlert.severity)
+        .values(notified_at=at or func.now(), notified_severity=MonitoringAlert.severity)
     )
+
+
+def last_told(session: Session, *, kind: str, cause: str) -> MonitoringAlert | None:
+    """Return the alert of that kind and cause, open or over, that people were told of last."""
+    query = (
+        select(MonitoringAlert)
+        .where(
+            MonitoringAlert.kind == kind,
+            MonitoringAlert.cause == cause,
+            MonitoringAlert.notified_at.is_not(None),
+        )
+        .order_by(MonitoringAlert.notified_at.desc())
+        .limit(1)
+    )
+    return session.scalar(query)
 
 
 def open_alerts(session: Session) -> Sequence[MonitoringAlert]:
@@ -261,6 +292,5 @@ def _storable(message: MessageT, *fields: str) -> MessageT:
     return message.model_copy(update=mended) if mended else message
 
 
-def _upsert(session: Session, model: type[Record], key: Sequence[Any], values: Mapping[str, Any]) -> None:
-    statement = insert(model).values(**values)
-    session.execute(statement.on_conflict_do_update(index_elements=key, set_=dict(values)))
+def _upsert(model: type[Record], key: Sequence[Any], values: Mapping[str, Any]) -> Insert:
+    return insert(model).values(**values).on_conflict_do_update(index_elements=key, set_=dict(values))

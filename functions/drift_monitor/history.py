@@ -1,0 +1,65 @@
+"""What the recorded runs of one model version say together: has a verdict lasted, or is it over.
+
+One window can drift by chance, and one calm window between drifted ones is no end. Only runs that are stored
+count, so the answer is the same after a restart, and a run that was repeated counts once.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sentiment.database.history import WINDOW_DATASET, WINDOW_SPLIT
+from sentiment.database.models import DatasetMetric
+from sqlalchemy import DateTime, cast, func, select
+from sqlalchemy.orm import Session
+
+ENDED_AT = cast(DatasetMetric.metrics["until"].astext, DateTime(timezone=True))
+
+
+@dataclass(frozen=True)
+class Persistence:
+    """How many of the last runs must have drifted before people are told."""
+
+    runs: int
+    window: int
+
+    def holds(self, course: Sequence[bool]) -> bool:
+        """Tell whether enough of the last runs drifted; a course has the newest run first."""
+        return sum(course[: self.window]) >= self.runs
+
+    def over(self, course: Sequence[bool]) -> bool:
+        """Tell whether so many runs in a row were calm that it cannot hold, whatever came before them."""
+        calm = self.window - self.runs + 1
+        return len(course) >= calm and not any(course[:calm])
+
+
+def read_course(
+    session: Session, model_version: str, *, until: datetime, limit: int
+) -> list[Mapping[str, Any]]:
+    """Return what the last runs up to and with `until` recorded, newest first."""
+    query = (
+        select(DatasetMetric.metrics)
+        .where(_of(model_version), until >= ENDED_AT)
+        .order_by(ENDED_AT.desc())
+        .limit(limit)
+    )
+    return list(session.scalars(query))
+
+
+def course_of(verdict: str, runs: Sequence[Mapping[str, Any]]) -> list[bool]:
+    """Return of each run whether that verdict was drift; runs from before there was one were not."""
+    return [bool(run.get(verdict, {}).get("drifted")) for run in runs]
+
+
+def last_run_ended(session: Session, model_version: str) -> datetime | None:
+    """Return the end of the latest window that was judged, or None when none was."""
+    return session.scalar(select(func.max(ENDED_AT)).where(_of(model_version)))
+
+
+def _of(model_version: str) -> Any:
+    return (
+        (DatasetMetric.dataset == WINDOW_DATASET)
+        & (DatasetMetric.split == WINDOW_SPLIT)
+        & (DatasetMetric.metrics["model_version"].astext == model_version)
+    )

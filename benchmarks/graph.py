@@ -14,7 +14,6 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from training.export import Scorer
 from training.graph import (
     QUANTIZATIONS,
     drop_mask,
@@ -24,6 +23,7 @@ from training.graph import (
     trace_and_fuse,
 )
 from training.model import load_classifier
+from training.scorer import Scorer
 
 TOKENS = (16, 64, 128, 256, 512)
 STEPS = ("usual export", "+ last block for the first token", "+ no mask", "+ vectorized layer norm")

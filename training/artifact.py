@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from training.data import Rows
-from training.text import clean
+from training.text import clean, unknown_id
 
 # No export fills its folder for this long; a younger one may belong to an export that is running now.
 _ABANDONED_SECONDS = 3600
@@ -81,12 +81,18 @@ def write_reference(
     max_length: int,
     labels: list[str],
     probabilities: NDArray[np.float64],
+    novelty: NDArray[np.float64] | None,
 ) -> None:
     """Write held-out rows with what serving logs about them, which drift detection compares traffic with.
 
-    `tokens` counts before truncation, special tokens included; `probabilities` are in the card's label order.
+    `tokens` and `unknown_tokens` count before truncation, special tokens included; the latter is null when
+    the tokenizer knows every text, `novelty` when the artefact cannot tell. `probabilities` are in the card's
+    label order.
     """
-    tokens = [len(encoding.ids) for encoding in tokenizer.encode_batch([clean(text) for text in rows.texts])]
+    ids = [encoding.ids for encoding in tokenizer.encode_batch([clean(text) for text in rows.texts])]
+    tokens = [len(text) for text in ids]
+    unknown = unknown_id(tokenizer)
+    nothing = [None] * len(rows)
     table = pa.table(
         {
             "text": rows.texts,
@@ -97,6 +103,10 @@ def write_reference(
             "sentiment": [labels[index] for index in probabilities.argmax(axis=1)],
             "confidence": probabilities.max(axis=1),
             "probabilities": list(probabilities),
+            "unknown_tokens": pa.array(
+                nothing if unknown is None else [text.count(unknown) for text in ids], pa.int32()
+            ),
+            "novelty": pa.array(nothing if novelty is None else novelty.tolist(), pa.float64()),
         }
     )
     pq.write_table(table, path, compression="zstd")

@@ -4,19 +4,16 @@ Candidates are compared on validation rows, and the chosen one is reported on te
 How a candidate is made is `training.graph`, how the artefact is written `training.artifact`.
 """
 
-import os
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from transformers import AutoConfig
@@ -27,6 +24,8 @@ from training.errors import GateError
 from training.evaluate import classification_metrics
 from training.golden import GOLDEN_FILE, write_golden
 from training.graph import OPSET, QUANTIZATIONS, Quantization, export_graph, quantize
+from training.novelty import fit
+from training.scorer import Scorer
 from training.text import CLEANING, Truncation, encode_batch
 
 CARD_SCHEMA_VERSION = 1
@@ -57,41 +56,12 @@ class Candidate:
     flipped: float
     latency_ms: float  # median of one text of 128 tokens on one thread
     size_mb: float
+    pooled: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)  # (rows, width)
 
     def passes(self, gate: Gate) -> bool:
         """Tell whether the gate lets this candidate through."""
         # Both sides are multiples of 1/rows, so the tolerance only absorbs floating-point noise.
         return self.accuracy_loss <= gate.max_accuracy_loss + 1e-9 and self.flipped <= gate.max_flipped + 1e-9
-
-
-class Scorer:
-    """Runs an ONNX graph as serving does: one unpadded text per call. Texts run side by side on all cores."""
-
-    def __init__(self, graph: Path) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        self.session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
-        self.inputs = {graph_input.name for graph_input in self.session.get_inputs()}
-
-    def logits(self, ids: Sequence[int]) -> NDArray[np.float32]:
-        """Score one text; returns (labels,)."""
-        tokens = np.array([ids], dtype=np.int64)
-        feed = {
-            "input_ids": tokens,
-            "attention_mask": np.ones_like(tokens),
-            "token_type_ids": np.zeros_like(tokens),
-        }
-        outputs = self.session.run(["logits"], {name: feed[name] for name in self.inputs})
-        row: NDArray[np.float32] = outputs[0][0]
-        return row
-
-    def probabilities(self, encoded: Sequence[Sequence[int]]) -> NDArray[np.float64]:
-        """Score texts; returns (texts, labels), each row summing to one."""
-        with ThreadPoolExecutor(os.cpu_count()) as threads:
-            logits = np.stack(list(threads.map(self.logits, encoded))).astype(np.float64)
-        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-        softmax: NDArray[np.float64] = exponentials / exponentials.sum(axis=1, keepdims=True)
-        return softmax
 
 
 def build_artifact(
@@ -124,11 +94,13 @@ def build_artifact(
         fused = export_graph(checkpoint, Path(scratch))
         say(f"Scoring fp32 on {len(validation) + len(test):,} rows")
         fp32 = Scorer(fused)
-        fp32_test = fp32.probabilities(test_ids)
+        fp32_test = fp32.scores(test_ids).probabilities
         candidates = _measure_candidates(fused, fp32, validation_ids, validation, Path(scratch), say)
         chosen = choose(candidates, gate)
         say(f"Scoring {chosen.quantization.name} on {len(test):,} test rows")
-        int8_test = Scorer(chosen.path).probabilities(test_ids)
+        int8_test, pooled_test = Scorer(chosen.path).scores(test_ids)
+        novelty = fit(chosen.pooled, np.array(validation.labels), labels)
+        novelties = None if novelty is None or pooled_test is None else novelty.of(pooled_test)
         truth = np.array(test.labels)
         card = {
             "schema_version": CARD_SCHEMA_VERSION,
@@ -153,12 +125,15 @@ def build_artifact(
                 "chosen": chosen.quantization.name,
                 "candidates": [_described(candidate, gate) for candidate in candidates],
             },
+            **({"novelty": novelty.card_field()} if novelty else {}),
             **card_fields,
         }
         with published(artifacts, chosen.path, card) as folder:
             say("Writing the artefact")
             tokenizer.save(str(folder / "tokenizer.json"))
-            write_reference(folder / "reference.parquet", test, tokenizer, max_length, labels, int8_test)
+            write_reference(
+                folder / "reference.parquet", test, tokenizer, max_length, labels, int8_test, novelties
+            )
             write_golden(folder / GOLDEN_FILE, test, labels, fp32_test, int8_test)
     return Artifact(folder=artifacts / "models" / card["model_version"], card=card)
 
@@ -194,7 +169,7 @@ def _measure_candidates(
     fused: Path, fp32: Scorer, encoded: list[list[int]], rows: Rows, folder: Path, say: Progress
 ) -> list[Candidate]:
     truth = np.array(rows.labels)
-    fp32_scores = fp32.probabilities(encoded)
+    fp32_scores = fp32.scores(encoded).probabilities
     fp32_accuracy = float((fp32_scores.argmax(axis=1) == truth).mean())
     graphs = [quantize(fused, folder / f"{option.name}.onnx", option) for option in QUANTIZATIONS]
     scorers = [Scorer(graph) for graph in graphs]
@@ -203,7 +178,7 @@ def _measure_candidates(
         QUANTIZATIONS, graphs, scorers, _latencies(scorers), strict=True
     ):
         say(f"Scoring {option.name} on {len(rows):,} validation rows")
-        scores = scorer.probabilities(encoded)
+        scores, pooled = scorer.scores(encoded)
         accuracy = float((scores.argmax(axis=1) == truth).mean())
         candidates.append(
             Candidate(
@@ -214,6 +189,7 @@ def _measure_candidates(
                 flipped=flipped(fp32_scores, scores),
                 latency_ms=latency_ms,
                 size_mb=graph.stat().st_size / 1e6,
+                pooled=pooled,
             )
         )
     return candidates

@@ -8,6 +8,9 @@ by `make bench`; the figures stand in docs/decisions/0002-serving-graph.md):
 - layer normalization is spelled out in vectorized operators: ONNX Runtime's own CPU kernel for
   SkipLayerNormalization is scalar and took over a quarter of the int8 forward pass.
 
+What the classification head reads is a second output, so that serving can say how novel a text is. It is
+computed anyway: asking for it costs a copy of one vector.
+
 Which quantized candidate is good enough is not decided here: see `training.export`.
 """
 
@@ -33,6 +36,8 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel
 from training.errors import ModelError
 
 OPSET = 18
+# What the classification head reads of a text: the encoder's last hidden vector of the first token.
+POOLED = "pooled"
 
 
 @dataclass(frozen=True)
@@ -73,8 +78,9 @@ class FirstTokenBlock(torch.nn.Module):
 def export_graph(checkpoint: Path, folder: Path) -> Path:
     """Write the fused fp32 graph of a sequence-classification checkpoint to `folder`; return its path.
 
-    Its inputs are `input_ids` (batch, tokens) and whatever else the architecture needs, its output is
-    `logits` (batch, labels). Raises ModelError when the architecture cannot be exported.
+    Its inputs are `input_ids` (batch, tokens) and whatever else the architecture needs. Its outputs are
+    `logits` (batch, labels) and, where the head reads the first token alone, `pooled` (batch, width). Raises
+    ModelError when the architecture cannot be exported.
     """
     model = AutoModelForSequenceClassification.from_pretrained(checkpoint, attn_implementation="sdpa").eval()
     if model.config.model_type == "distilbert":
@@ -82,6 +88,7 @@ def export_graph(checkpoint: Path, folder: Path) -> Path:
     graph = trace_and_fuse(model, folder)
     drop_mask(graph)
     expand_layer_norms(graph.model)
+    expose_pooled(graph, model.config.hidden_size)
     fused = folder / "fused.onnx"
     graph.save_model_to_file(str(fused))
     return fused
@@ -133,6 +140,32 @@ def drop_mask(graph: OnnxModel) -> None:
             if len(node.input) > mask_position:
                 node.input[mask_position] = ""
     graph.prune_graph(allow_remove_graph_inputs=True)
+
+
+def expose_pooled(graph: OnnxModel, width: int) -> None:
+    """Make what the classification head reads an output by the name of POOLED, if it is one token's vector.
+
+    Goes back from the logits through operators with one computed input to the one that picks the first token,
+    and renames what that gives: no operator is added. A graph of another shape stays as it is.
+    """
+    made_by = graph.output_name_to_node()
+    node = made_by["logits"]
+    while not _picks_first_token(graph, node):
+        computed = [name for name in node.input if name in made_by and made_by[name].op_type != "Constant"]
+        if len(computed) != 1:
+            return
+        node = made_by[computed[0]]
+    graph.replace_input_of_all_nodes(node.output[0], POOLED)
+    node.output[0] = POOLED
+    shape: list[str | int] = ["batch_size", width]
+    graph.model.graph.output.append(helper.make_tensor_value_info(POOLED, onnx.TensorProto.FLOAT, shape))
+
+
+def _picks_first_token(graph: OnnxModel, node: NodeProto) -> bool:
+    if node.op_type != "Gather" or [attribute.i for attribute in node.attribute] != [1]:
+        return False
+    position = graph.get_constant_value(node.input[1])
+    return position is not None and position.shape == () and int(position) == 0
 
 
 def expand_layer_norms(model: ModelProto) -> None:

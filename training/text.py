@@ -38,6 +38,12 @@ def encode_batch(
     return [truncate(encoding.ids, max_length, truncation) for encoding in encodings]
 
 
+def unknown_id(tokenizer: Tokenizer) -> int | None:
+    """Return the id that stands for what the vocabulary cannot spell; None when it can spell every text."""
+    token = getattr(tokenizer.model, "unk_token", None)
+    return None if token is None else tokenizer.token_to_id(token)
+
+
 def truncate(ids: list[int], max_length: int, truncation: Truncation) -> list[int]:
     """Cut ids to `max_length`, keeping the special token at each end.
 

@@ -9,7 +9,7 @@ import hashlib
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 from sentiment.exceptions import ModelError
 
 from functions.api.tokenization import CleaningStep, Truncation
@@ -25,6 +25,24 @@ class FileRecord(BaseModel):
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
 
 
+class NoveltyRecord(BaseModel):
+    """Where the validation rows lie in the space of the graph's output `pooled`, as `novelty.py` reads it."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    output: Literal["pooled"]
+    centroids: dict[str, list[FiniteFloat]]  # by label
+    spread: list[Annotated[FiniteFloat, Field(gt=0)]] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def check_widths(self) -> Self:
+        """Refuse vectors of different widths."""
+        widths = {len(self.spread), *map(len, self.centroids.values())}
+        if len(widths) > 1:
+            raise ValueError(f"centroids and spread have different widths: {sorted(widths)}")
+        return self
+
+
 class Card(BaseModel):
     """The part of `model.json` that serving depends on; the rest is kept as it is for `GET /model`."""
 
@@ -37,14 +55,19 @@ class Card(BaseModel):
     truncation: Truncation
     text_cleaning: list[CleaningStep]
     files: dict[FileName, FileRecord]
+    novelty: NoveltyRecord | None = None  # artefacts of older exports have none
 
     @model_validator(mode="after")
     def check_consistency(self) -> Self:
-        """Refuse repeated labels and cards that do not vouch for the files serving loads."""
+        """Refuse repeated labels, files that nobody vouches for, and centroids of other labels."""
         if len(set(self.labels)) < len(self.labels):
             raise ValueError(f"labels repeat: {', '.join(self.labels)}")
         if absent := {"model.onnx", "tokenizer.json"} - self.files.keys():
             raise ValueError(f"files lacks {', '.join(sorted(absent))}")
+        if self.novelty is not None and self.novelty.centroids.keys() != set(self.labels):
+            raise ValueError(
+                f"novelty has centroids of {', '.join(self.novelty.centroids)}, not of the labels"
+            )
         return self
 
 

@@ -16,7 +16,8 @@ from sentiment.exceptions import ModelError
 from tokenizers import Tokenizer
 
 from functions.api.artifact import MEND, Artifact, Card
-from functions.api.tokenization import TokenizedText, tokenize
+from functions.api.novelty import NoveltyMeasure
+from functions.api.tokenization import TokenizedText, tokenize, unknown_id
 
 # What a graph may ask for, and how each follows from the ids of one unpadded segment.
 INPUTS: dict[str, Callable[[NDArray[np.int64]], NDArray[np.int64]]] = {
@@ -34,6 +35,8 @@ class Prediction(NamedTuple):
     probabilities: dict[str, float]  # in the card's label order
     tokens: int  # before truncation, special tokens included
     truncated: bool
+    unknown_tokens: int | None = None  # before truncation; None when the vocabulary can spell every text
+    novelty: float | None = None  # None when the artefact cannot tell
     inference_time_ms: float = 0.0
 
 
@@ -50,16 +53,26 @@ class Classifier:
             raise ModelError(f"tokenizer.json cannot be read ({error}): {MEND}") from None
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
+        self._unknown_id = unknown_id(self._tokenizer)
+        record = self.card.novelty
+        given = {node.name for node in self._session.get_outputs()}
+        self._novelty = NoveltyMeasure(record) if record is not None and record.output in given else None
+        self._outputs = ["logits", "pooled"] if self._novelty else ["logits"]
         self._remembered = lru_cache(maxsize=cache_entries)(self._classify)
         self.check()
 
     def check(self) -> None:
         """Run the shortest possible forward pass; raises ModelError when the model cannot answer."""
-        ids = self.tokenize("").ids
-        width = self.logits([ids]).shape[-1]
+        logits, *pooled = self.run(self._outputs, [self.tokenize("").ids])
+        width = logits.shape[-1]
         if width != len(self.card.labels):
             raise ModelError(
                 f"model.onnx has {width} logits but model.json has {len(self.card.labels)} labels: {MEND}"
+            )
+        if self._novelty and pooled[0].shape[-1] != self._novelty.width:
+            raise ModelError(
+                f"model.onnx pools into {pooled[0].shape[-1]} numbers but model.json has centroids of "
+                f"{self._novelty.width}: {MEND}"
             )
 
     def tokenize(self, text: str) -> TokenizedText:
@@ -71,20 +84,24 @@ class Classifier:
             max_length=card.max_length,
             truncation=card.truncation,
             steps=card.text_cleaning,
+            unknown=self._unknown_id,
         )
 
     def logits(self, ids: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """Run token ids of shape (texts, tokens) and return logits of shape (texts, labels)."""
+        return self.run(["logits"], ids)[0]
+
+    def run(self, outputs: list[str], ids: Sequence[Sequence[int]]) -> list[NDArray[np.float32]]:
+        """Run token ids of shape (texts, tokens) and return the named outputs, each (texts, its width)."""
         input_ids = np.array(ids, dtype=np.int64)
         try:
             feeds = {name: fill(input_ids) for name, fill in INPUTS.items() if name in self._inputs}
-            outputs = self._session.run(["logits"], feeds)
+            given: list[NDArray[np.float32]] = self._session.run(outputs, feeds)
         except Exception as error:  # onnxruntime's own exceptions share no public base class
             raise ModelError(
                 f"the model could not run on {input_ids.shape} tokens: {type(error).__name__}"
             ) from error
-        logits: NDArray[np.float32] = outputs[0]
-        return logits
+        return given
 
     def predict(self, text: str) -> Prediction:
         """Classify one text and time it; identical texts may be answered from memory, and timed as such."""
@@ -100,7 +117,8 @@ class Classifier:
 
     def _classify(self, text: str) -> Prediction:
         encoded = self.tokenize(text)
-        probabilities = softmax(self.logits([encoded.ids])[0].astype(np.float64))
+        logits, *pooled = self.run(self._outputs, [encoded.ids])
+        probabilities = softmax(logits[0].astype(np.float64))
         best = int(probabilities.argmax())
         return Prediction(
             sentiment=self.card.labels[best],
@@ -108,6 +126,8 @@ class Classifier:
             probabilities=dict(zip(self.card.labels, probabilities.tolist(), strict=True)),
             tokens=encoded.tokens,
             truncated=encoded.truncated,
+            unknown_tokens=encoded.unknown,
+            novelty=self._novelty.of(pooled[0][0]) if self._novelty else None,
         )
 
 

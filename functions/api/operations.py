@@ -38,8 +38,11 @@ async def health(response: Response, parts: NeedsParts) -> HealthAnswer:
 
 @router.get("/model")
 async def model(parts: NeedsParts) -> dict[str, Any]:
-    """Return the model card: version, labels, data, metrics, and how the model was exported."""
-    return parts.classifier.card.model_dump(mode="json")
+    """Return the model card: version, labels, data, metrics, and how the model was exported.
+
+    Without the vectors that novelty is measured by: ten thousand bytes or more, which no reader can use.
+    """
+    return parts.classifier.card.model_dump(mode="json", exclude={"novelty": {"centroids", "spread"}})
 
 
 @router.get("/model/golden", responses={404: {"model": ErrorAnswer}})

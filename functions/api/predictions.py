@@ -149,6 +149,8 @@ def describe(text: str, prediction: Prediction, parts: Parts, correlation_id: st
         deployment_id=settings.deployment_id,
         correlation_id=correlation_id,
         predicted_at=uuid7_time(prediction_id),
+        unknown_tokens=prediction.unknown_tokens,
+        novelty=prediction.novelty,
     )
 
 

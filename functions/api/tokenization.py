@@ -21,6 +21,7 @@ class TokenizedText(NamedTuple):
     ids: list[int]  # special tokens included, at most max_length
     offsets: list[tuple[int, int]]  # half-open character ranges, one per id; (0, 0) for special tokens
     tokens: int  # before truncation, special tokens included
+    unknown: int | None  # of those, how many the vocabulary cannot spell; None when it can spell every text
 
     @property
     def truncated(self) -> bool:
@@ -49,12 +50,25 @@ def kept_positions(tokens: int, max_length: int, truncation: Truncation) -> list
     return [*range(head + 1), *range(tokens - 1 - tail, tokens)]
 
 
+def unknown_id(tokenizer: Tokenizer) -> int | None:
+    """Return the id that stands for what the vocabulary cannot spell; byte-level vocabularies have none."""
+    token = getattr(tokenizer.model, "unk_token", None)
+    return None if token is None else tokenizer.token_to_id(token)
+
+
 def tokenize(
-    tokenizer: Tokenizer, text: str, *, max_length: int, truncation: Truncation, steps: Sequence[CleaningStep]
+    tokenizer: Tokenizer,
+    text: str,
+    *,
+    max_length: int,
+    truncation: Truncation,
+    steps: Sequence[CleaningStep],
+    unknown: int | None = None,
 ) -> TokenizedText:
-    """Turn a text into the ids the model reads; a pure function of its arguments."""
+    """Turn a text into the ids the model reads, counting `unknown`; a pure function of its arguments."""
     encoding = tokenizer.encode(clean(text, steps))
     tokens = len(encoding.ids)
     ids, offsets = encoding.ids, encoding.offsets  # each property copies: read it once
     kept = kept_positions(tokens, max_length, truncation)
-    return TokenizedText([ids[i] for i in kept], [offsets[i] for i in kept], tokens)
+    counted = None if unknown is None else ids.count(unknown)
+    return TokenizedText([ids[i] for i in kept], [offsets[i] for i in kept], tokens, counted)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
 from sentiment.exceptions import ModelError
 
@@ -84,6 +85,23 @@ def test_one_flipped_bit_is_found(folder: Path, name: str) -> None:
         (lambda card: card.update(labels=["good"]), "labels: List should have at least 2 items"),
         (lambda card: card.update(labels=["good", "good"]), "labels repeat: good, good"),
         (lambda card: card["files"].pop("model.onnx"), "files lacks model.onnx"),
+        (
+            lambda card: card["novelty"].update(output="hidden"),
+            "novelty.output: Input should be 'pooled'",
+        ),
+        (
+            lambda card: card["novelty"]["centroids"].pop("positive"),
+            "novelty has centroids of negative, not of the labels",
+        ),
+        (
+            lambda card: card["novelty"]["spread"].pop(),
+            "novelty: Value error, centroids and spread have different widths: [31, 32]",
+        ),
+        (lambda card: card["novelty"].update(spread=[0.0]), "spread.0: Input should be greater than 0"),
+        (
+            lambda card: card["novelty"]["centroids"]["positive"].append(float("nan")),
+            "novelty.centroids.positive.32: Input should be a finite number",
+        ),
         (lambda card: card["files"].update({"../etc": card["files"]["model.onnx"]}), "files"),
     ],
 )
@@ -101,9 +119,31 @@ def test_a_card_that_is_not_json_is_refused(folder: Path) -> None:
 
 
 def test_labels_must_be_as_many_as_logits(folder: Path) -> None:
-    edit_card(folder, lambda card: card.update(labels=["bad", "so-so", "good"]))
+    edit_card(folder, lambda card: card.update(labels=["bad", "so-so", "good"], novelty=None))
     with pytest.raises(ModelError, match=r"model\.onnx has 2 logits but model\.json has 3 labels"):
         serve(folder)
+
+
+def test_centroids_must_be_as_wide_as_what_the_graph_pools(folder: Path) -> None:
+    narrow = {"output": "pooled", "centroids": {"negative": [0.1], "positive": [0.2]}, "spread": [1.0]}
+    edit_card(folder, lambda card: card.update(novelty=narrow))
+    with pytest.raises(ModelError, match=r"pools into 32 numbers but model\.json has centroids of 1"):
+        serve(folder)
+
+
+@pytest.mark.parametrize("lacking", ["card", "graph"])
+def test_an_artefact_that_cannot_tell_novelty_still_serves(folder: Path, lacking: str) -> None:
+    whole = serve(folder).predict("A wonderful film.")
+    if lacking == "card":
+        edit_card(folder, lambda card: card.pop("novelty"))
+    else:
+        graph = onnx.load_from_string((folder / "model.onnx").read_bytes())
+        [pooled] = [output for output in graph.graph.output if output.name == "pooled"]
+        graph.graph.output.remove(pooled)
+        replace_file(folder, "model.onnx", graph.SerializeToString())
+    old = serve(folder).predict("A wonderful film.")
+    assert (whole.novelty is None, old.novelty) == (False, None)
+    assert old.probabilities == whole.probabilities
 
 
 def test_a_file_that_is_no_model_is_refused(folder: Path) -> None:

@@ -63,10 +63,17 @@ def test_health_names_the_model_when_it_cannot_answer(api: Api, artifact: Artifa
     assert (response.status, response.json["failing"]) == (503, ["model"])
 
 
-def test_model_is_the_whole_card(api: Api, artifact: Artifact) -> None:
+def test_model_is_the_card(api: Api, artifact: Artifact) -> None:
     card = api.get("/model").json
-    assert card == artifact.card.model_dump(mode="json")
+    whole = artifact.card.model_dump(mode="json")
+    assert card | {"novelty": whole["novelty"]} == whole
     assert {"labels", "max_length", "metrics", "data", "export", "training", "files"} <= card.keys()
+
+
+def test_model_leaves_out_the_vectors_that_only_serving_reads(api: Api) -> None:
+    response = api.get("/model")
+    assert response.json["novelty"] == {"output": "pooled", "rows": 64, "split": "validation"}
+    assert len(response.text) < 10_000
 
 
 def test_metrics_count_what_was_answered(api: Api) -> None:
@@ -82,11 +89,23 @@ def test_metrics_count_what_was_answered(api: Api) -> None:
     assert found["sentiment_inference_seconds_count", ()] == 3
     assert found["sentiment_confidence_count", ()] == 3
     assert found["sentiment_confidence_bucket", (("le", "+Inf"),)] == 3
+    assert found["sentiment_novelty_count", ()] == 3
+    assert found["sentiment_text_tokens_count", ()] == 3
+    assert found["sentiment_text_tokens_bucket", (("le", "16.0"),)] == 3
+    assert found["sentiment_truncated_total", ()] == 0
     assert found["sentiment_unsent_records_total", ()] == 0
     assert found["sentiment_request_seconds_count", (("route", "/predict"), ("status", "422"))] == 1
     assert found["sentiment_request_seconds_count", (("route", "unmatched"), ("status", "404"))] == 1
     [info] = [labels for name, labels in found if name == "sentiment_model_info"]
     assert dict(info)["version"] == api.parts.classifier.card.model_version
+
+
+def test_metrics_count_truncated_texts_by_themselves(api: Api) -> None:
+    api.post("/predict/batch", {"texts": ["wonderful film " * 100, "A great story"]})
+    found = samples(api)
+    assert found["sentiment_truncated_total", ()] == 1
+    assert found["sentiment_text_tokens_bucket", (("le", "128.0"),)] == 1
+    assert found["sentiment_text_tokens_bucket", (("le", "256.0"),)] == 2
 
 
 def test_metrics_count_records_that_went_to_s3(api: Api) -> None:
@@ -103,8 +122,24 @@ def test_the_same_figures_go_out_as_emf(api: Api, capsys: pytest.CaptureFixture[
     assert by_label == {"negative": [1], "positive": [2]}
     [figures] = [blob for blob in blobs if "InferenceTime" in blob]
     assert len(figures["InferenceTime"]) == len(figures["Confidence"]) == 3
-    assert figures["ServerErrors"] == [0]
+    assert len(figures["Novelty"]) == 3
+    assert figures["Truncated"] == [0, 0, 0]
+    assert (figures["ClientErrors"], figures["ServerErrors"]) == ([0], [0])
     assert figures["service"] == "api"
+
+
+def test_errors_of_the_client_and_of_the_server_are_counted_apart(
+    api: Api, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api.predict("")
+    api.get("/nowhere")
+    api.break_queue()
+    api.break_fallback()
+    api.predict("A dull film")
+    metrics("api").flush_metrics()
+    [figures] = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "ServerErrors" in line]
+    assert figures["ClientErrors"] == [1, 1, 0]
+    assert figures["ServerErrors"] == [0, 0, 1]
 
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc"])

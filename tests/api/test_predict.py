@@ -2,8 +2,10 @@ import json
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -41,6 +43,8 @@ def test_answers_and_stores_the_same_prediction(api: Api) -> None:
     assert record.tokens == len(api.parts.classifier.tokenize(GOOD).ids)
     assert (record.sentiment, record.confidence) == (answer["sentiment"], answer["confidence"])
     assert record.probabilities == answer["probabilities"]
+    assert record.unknown_tokens == 0
+    assert record.novelty is not None and 0.3 < record.novelty < 2
     assert record.correlation_id == response.headers["x-correlation-id"]
 
 
@@ -115,6 +119,37 @@ def test_long_texts_are_truncated_as_the_card_says(api: Api) -> None:
     assert isinstance(record, PredictionMade)
     assert record.truncated
     assert record.tokens == 202  # before truncation, special tokens included
+
+
+def test_what_the_vocabulary_cannot_spell_is_counted_over_the_whole_text(api: Api) -> None:
+    api.predict("\N{MONKEY} film " * 300)
+    [record] = api.queued
+    assert isinstance(record, PredictionMade)
+    assert (record.truncated, record.unknown_tokens) == (True, 300)
+
+
+def test_a_stranger_text_is_more_novel(api: Api) -> None:
+    for text in (GOOD, BAD, "<td></td>" * 20):
+        api.predict(text)
+    good, bad, markup = (record.novelty for record in api.queued if isinstance(record, PredictionMade))
+    assert good is not None and bad is not None and markup is not None
+    assert markup > max(good, bad)
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf])
+def test_no_novelty_is_stored_when_it_is_no_number(
+    make_api: Callable[..., Api], artifact: Artifact, broken: float
+) -> None:
+    class Overflowing(Classifier):
+        def run(self, outputs: list[str], ids: Any) -> Any:
+            logits, *pooled = super().run(outputs, ids)
+            return [logits, *(np.full_like(vector, broken) for vector in pooled)]
+
+    api = make_api(classifier=Overflowing(artifact, threads=1, cache_entries=0))
+    assert api.predict(GOOD).status == 200
+    [record] = api.queued
+    assert isinstance(record, PredictionMade)
+    assert record.novelty is None
 
 
 def test_identical_texts_are_remembered_but_stored_each_time(

@@ -159,5 +159,6 @@ def deployed(release: Release) -> dict[str, Any]:
 class Inverted(Classifier):
     """Decides everything the other way round."""
 
-    def logits(self, ids: Any) -> Any:
-        return -super().logits(ids)
+    def run(self, outputs: list[str], ids: Any) -> Any:
+        logits, *others = super().run(outputs, ids)
+        return [-logits, *others]

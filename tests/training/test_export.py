@@ -13,24 +13,32 @@ import onnx
 import pyarrow.parquet as pq
 import pytest
 import torch
+from onnxruntime.transformers.onnx_model import OnnxModel
 from transformers import (
     BertConfig,
     BertForSequenceClassification,
     DistilBertConfig,
     DistilBertForSequenceClassification,
     PreTrainedModel,
+    RobertaConfig,
+    RobertaForSequenceClassification,
 )
 
 from training.artifact import Artifact
 from training.data import Rows
 from training.errors import GateError
-from training.export import Candidate, Gate, Scorer, build_artifact, choose
-from training.graph import QUANTIZATIONS, Quantization, export_graph, quantize
+from training.export import Candidate, Gate, build_artifact, choose
+from training.graph import QUANTIZATIONS, Quantization, export_graph, expose_pooled, quantize
 from training.model import load_classifier
+from training.scorer import Scorer
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::torch.jit.TracerWarning")
 
-ROWS = Rows(["a good film"] * 5 + ["a bad film<br /><br />truly"] * 5, [1] * 5 + [0] * 5)
+NOUNS = ("film", "story", "cast", "ending", "script")
+ROWS = Rows(
+    [f"a good {noun}" for noun in NOUNS] + [f"a bad {noun}<br /><br />truly" for noun in NOUNS],
+    [1] * 5 + [0] * 5,
+)
 EIGHT_BITS = (onnx.TensorProto.INT8, onnx.TensorProto.UINT8)  # weights are signed, embeddings unsigned
 ANYTHING = Gate(max_accuracy_loss=1, max_flipped=1)
 
@@ -40,9 +48,16 @@ def distilbert(**options: int) -> PreTrainedModel:
     return DistilBertForSequenceClassification(DistilBertConfig(**shape)).eval()
 
 
+SHAPE = {"num_hidden_layers": 2, "num_attention_heads": 2, "hidden_size": 24, "intermediate_size": 48}
+
+
 def bert() -> PreTrainedModel:
-    shape = {"num_hidden_layers": 2, "num_attention_heads": 2, "hidden_size": 24, "intermediate_size": 48}
-    return BertForSequenceClassification(BertConfig(**shape)).eval()
+    return BertForSequenceClassification(BertConfig(**SHAPE)).eval()
+
+
+def roberta() -> PreTrainedModel:
+    config = RobertaConfig(**SHAPE, vocab_size=30522, max_position_embeddings=514, type_vocab_size=1)
+    return RobertaForSequenceClassification(config).eval()
 
 
 @pytest.fixture(scope="module")
@@ -66,17 +81,25 @@ def build(checkpoint: Path, artifacts: Path, **options: object) -> Artifact:
     return build_artifact(checkpoint, ROWS, ROWS, **given)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("model", [distilbert(), distilbert(n_layers=1), bert()], ids=["two", "one", "bert"])
-def test_the_fused_graph_gives_the_checkpoints_logits_for_every_length(
+@pytest.mark.parametrize(
+    "model",
+    [distilbert(), distilbert(n_layers=1), bert(), roberta()],
+    ids=["distilbert", "one layer", "bert", "roberta"],
+)
+def test_the_fused_graph_gives_what_the_checkpoint_gives_for_every_length(
     model: PreTrainedModel, tmp_path: Path
 ) -> None:
     model.save_pretrained(tmp_path)
     scorer = Scorer(export_graph(tmp_path, tmp_path))
     for length in (2, 3, 17, 300):
-        ids = torch.randint(0, 30522, (1, length))
+        ids = torch.randint(2, 30522, (1, length))
         with torch.no_grad():
             expected = model(ids).logits[0].numpy()
+            first_token = model.base_model(ids).last_hidden_state[0, 0].numpy()
         assert np.allclose(scorer.logits(ids[0].tolist()), expected, atol=1e-4), length
+        pooled = scorer.scores([ids[0].tolist()]).pooled
+        assert pooled is not None
+        assert np.allclose(pooled[0], first_token, atol=1e-4), length
 
 
 def test_the_served_graph_reads_no_mask_and_computes_the_last_block_for_one_token(
@@ -89,6 +112,35 @@ def test_the_served_graph_reads_no_mask_and_computes_the_last_block_for_one_toke
     assert "SkipLayerNormalization" not in operators
 
 
+def test_what_the_head_reads_is_an_output_that_no_operator_was_added_for(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exposed = onnx.load(export_graph(checkpoint, tmp_path)).graph
+    monkeypatch.setattr("training.graph.expose_pooled", lambda graph, width: None)
+    plain = onnx.load(export_graph(checkpoint, tmp_path)).graph
+    assert [output.name for output in exposed.output] == ["logits", "pooled"]
+    assert [node.op_type for node in exposed.node] == [node.op_type for node in plain.node]
+
+
+def test_a_head_that_reads_more_than_the_first_token_exposes_nothing() -> None:
+    """As XLNet's or DeBERTa's might: here the mean over the tokens is classified."""
+    nodes = [
+        onnx.helper.make_node("ReduceMean", ["hidden", "axes"], ["mean"], keepdims=0),
+        onnx.helper.make_node("MatMul", ["mean", "weight"], ["logits"]),
+    ]
+    weights = {"axes": np.array([1]), "weight": np.ones((4, 2), np.float32)}
+    graph = onnx.helper.make_graph(
+        nodes,
+        "mean",
+        [onnx.helper.make_tensor_value_info("hidden", onnx.TensorProto.FLOAT, ["batch", "tokens", 4])],
+        [onnx.helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, ["batch", 2])],
+        [onnx.numpy_helper.from_array(values, name) for name, values in weights.items()],
+    )
+    model = OnnxModel(onnx.helper.make_model(graph))
+    expose_pooled(model, 4)
+    assert [output.name for output in model.model.graph.output] == ["logits"]
+
+
 @pytest.mark.parametrize("option", QUANTIZATIONS, ids=lambda option: option.name)
 def test_quantized_graphs_stay_close_and_hold_integers(
     option: Quantization, checkpoint: Path, tmp_path: Path
@@ -97,6 +149,9 @@ def test_quantized_graphs_stay_close_and_hold_integers(
     int8 = quantize(fused, tmp_path / "int8.onnx", option)
     ids = [101, 2023, 3185, 2003, 2307, 102]
     assert np.allclose(Scorer(int8).logits(ids), Scorer(fused).logits(ids), atol=0.05)
+    quantized, exact = Scorer(int8).scores([ids]).pooled, Scorer(fused).scores([ids]).pooled
+    assert quantized is not None and exact is not None
+    assert np.corrcoef(quantized[0], exact[0])[0, 1] > 0.99
     stored = {weight.name: weight.data_type for weight in onnx.load(int8).graph.initializer}
     integer = [name for name, kind in stored.items() if kind in EIGHT_BITS and "zero_point" not in name]
     assert any("word_embeddings" in name for name in integer) == option.embeddings
@@ -130,6 +185,8 @@ def test_the_reference_holds_the_test_rows_as_served(checkpoint: Path, tmp_path:
     assert [row["text"] for row in rows] == ROWS.texts
     long = rows[-1]
     assert (long["label"], long["tokens"], long["truncated"]) == ("negative", 6, False)
+    assert {row["unknown_tokens"] for row in rows} == {0}
+    assert all(row["novelty"] > 0 for row in rows)
     assert long["confidence"] == max(long["probabilities"])
     assert long["sentiment"] == ["negative", "positive"][int(np.argmax(long["probabilities"]))]
 

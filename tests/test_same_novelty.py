@@ -1,0 +1,52 @@
+"""Training and serving share no code and yet say the same of every text: how novel, how much unknown."""
+
+import itertools
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from functions.api.artifact import load_artifact
+from functions.api.classifier import Classifier
+from training.data import Rows
+from training.export import Gate, build_artifact
+
+FAMILIAR = [
+    f"A {word} {subject}. {remark}"
+    for word, subject, remark in itertools.product(
+        ("great", "awful"), ("film", "story", "cast"), ("I saw it twice.", "It was<br />raining.")
+    )
+]
+STRANGE = [
+    "Ein wunderbarer Film<br />mit Untertiteln",
+    "\N{BLACK SPADE SUIT} 映画 \U0001f9ff \U0001f9ff and \U00012031",
+    "<div class=x></div>" * 60,
+    "dull " * 300,
+    "x" * 200,
+    "...",
+]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::torch.jit.TracerWarning")
+def test_the_reference_says_of_each_text_what_the_api_says(tiny_model: Path, tmp_path: Path) -> None:
+    validation = Rows(FAMILIAR, [0, 1] * 6)
+    test = Rows(STRANGE, [0, 1] * 3)
+    artifact = build_artifact(
+        tiny_model,
+        validation,
+        test,
+        max_length=64,
+        truncation="head_tail",
+        labels=["negative", "positive"],
+        artifacts=tmp_path,
+        card_fields={},
+        gate=Gate(max_accuracy_loss=1, max_flipped=1),
+    )
+    classifier = Classifier(load_artifact(artifact.folder), threads=1, cache_entries=0)
+    rows = pq.read_table(artifact.folder / "reference.parquet").to_pylist()
+    assert [row["unknown_tokens"] for row in rows] == [0, 5, 0, 0, 1, 0]
+    assert len({row["novelty"] for row in rows}) == len(rows)
+    for row in rows:
+        served = classifier.predict(row["text"])
+        assert served.novelty == row["novelty"]
+        assert (served.unknown_tokens, served.tokens) == (row["unknown_tokens"], row["tokens"])

@@ -43,7 +43,9 @@ def read_reviews(source: str, count: int, folder: Path) -> list[Row]:
     positive = 1 / (1 + np.exp(-logits))
     path = folder / f"{source}.parquet"
     rows = Rows([table.texts[i] for i in chosen], labels)
-    write_reference(path, rows, tokenizer(), MAX_LENGTH, LABELS, np.stack([1 - positive, positive], axis=1))
+    write_reference(
+        path, rows, tokenizer(), MAX_LENGTH, LABELS, np.stack([1 - positive, positive], axis=1), novelty=None
+    )
     read_back: list[Row] = pq.read_table(path).to_pylist()
     return read_back
 

@@ -15,6 +15,9 @@ export DO_NOT_TRACK := 1
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 
 REGIONS ?= eu-central-1 us-east-1
+# Where messages link the runbook to; else they name its path. GitHub Actions says where the repository is.
+REPOSITORY_URL ?= $(if $(GITHUB_REPOSITORY),$(GITHUB_SERVER_URL)/$(GITHUB_REPOSITORY))
+CONTEXT = --context env=$(call chosen) $(if $(REPOSITORY_URL),--context repository_url=$(REPOSITORY_URL))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up test check format bench synth lint-cloud bootstrap diff deploy destroy images sam deploy-emulated cloud lock clean
@@ -72,10 +75,10 @@ bootstrap: setup $(CDK) ## Prepare your AWS account for CDK, once for each regio
 		$(CDK) bootstrap $(REGIONS:%=aws://$$account/%) --context env=dev
 
 diff: setup $(CDK) ## Say what deploying ENV would change
-	@$(CDK) diff --context env=$(call chosen) $(CDK_FLAGS)
+	@$(CDK) diff $(CONTEXT) $(CDK_FLAGS)
 
 deploy: setup $(CDK) ## Deploy ENV (dev, staging or prod) into the account of your AWS credentials
-	@$(CDK) deploy --all --context env=$(call chosen) --context deployed_by="$${GITHUB_ACTOR:-$$(id -un)}" $(if $(CI),--require-approval never) $(CDK_FLAGS)
+	@$(CDK) deploy --all $(CONTEXT) --context deployed_by="$${GITHUB_ACTOR:-$$(id -un)}" $(if $(CI),--require-approval never) $(CDK_FLAGS)
 
 destroy: setup $(CDK) ## Delete ENV; prod keeps its data and refuses until its protection is lifted
 	@$(CDK) destroy --all --context env=$(call chosen) $(if $(CI),--force) $(CDK_FLAGS)

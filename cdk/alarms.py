@@ -9,6 +9,12 @@ from constructs import Construct
 RUNBOOK = "docs/operations.md"
 
 
+def runbook(scope: Construct) -> str:
+    """Return where the runbook is: its address where the context names the repository, else its path."""
+    repository = scope.node.try_get_context("repository_url")
+    return f"{str(repository).rstrip('/')}/blob/HEAD/{RUNBOOK}" if repository else RUNBOOK
+
+
 def alarm(
     scope: Construct,
     id: str,
@@ -39,7 +45,7 @@ def alarm(
             else cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD
         ),
         treat_missing_data=missing,
-        alarm_description=f"{what} Runbook: {RUNBOOK}#{anchor}",
+        alarm_description=f"{what} Runbook: {runbook(scope)}#{anchor}",
     )
     action = actions.SnsAction(topic)
     made.add_alarm_action(action)

@@ -27,13 +27,15 @@ STRATEGIES: tuple[StartStrategy, ...] = get_args(StartStrategy)
 # How many an environment has of each.
 KEYS = 1
 DASHBOARDS = 1
-ALARMS = 21
+ALARMS = 26
 WAF_RULES = 4
 DRIFT_MEMORY_MB = 2048
 DRIFT_METRICS = 4
-# Of predictions: RequestTime, ServerErrors, InferenceTime, Confidence, Predictions of each of two labels,
-# ColdStarts, and the HTTP API's six detailed ones of the route.
-API_METRICS = 13
+# What the traffic counter asks CloudWatch for, each hour.
+COUNTED_METRICS = 7
+# Of predictions: RequestTime, ServerErrors, ClientErrors, InferenceTime, Confidence, Novelty, Truncated,
+# Predictions of each of two labels, ColdStarts, and the HTTP API's six detailed ones of the route.
+API_METRICS = 16
 # The live version, and the one before it until nobody has called that for 14 days.
 SNAPSHOTS = 2
 # An event source mapping asks an empty queue with five long polls of 20 seconds (Lambda Developer Guide,
@@ -85,6 +87,11 @@ def idle_costs(environment: Environment) -> list[Line]:
             "drift metrics",
             cost("cloudwatch.metric_month", DRIFT_METRICS / environment.drift_every_hours),
             f"{DRIFT_METRICS}, each billed in the hours of a run",
+        ),
+        Line(
+            "traffic counts",
+            cost("cloudwatch.metric_read", COUNTED_METRICS * HOURS_A_MONTH / 1000),
+            f"{COUNTED_METRICS} of CloudWatch's metrics are read each hour",
         ),
         Line("images", cost("ecr.storage_gb_month", IMAGES_GB), f"about {IMAGES_GB:.0f} GB in ECR (assumed)"),
     ]

@@ -1,8 +1,4 @@
-"""The CloudWatch dashboard: from who calls to what it costs, in the order in which people look.
-
-The functions' own figures live in one namespace for the account and region; two environments in one account
-and region would be drawn as one.
-"""
+"""The CloudWatch dashboard: from who calls to what it costs, in the order in which people look."""
 
 from collections.abc import Sequence
 
@@ -15,18 +11,22 @@ from cdk.data import DataStack
 from cdk.environments import Environment
 from cdk.serving import ServingStack
 
-NAMESPACE = "ServerlessSentiment"  # as in layers/shared/python/sentiment/logging.py
 DRIFT_THRESHOLD = 0.5  # the drift monitor's default
 PERCENTILES = ("p50", "p95", "p99")
 FIVE_MINUTES = cdk.Duration.minutes(5)
 
 
 def figure(
-    name: str, statistic: str, *, service: str = "api", period: cdk.Duration = FIVE_MINUTES
+    environment: Environment,
+    name: str,
+    statistic: str,
+    *,
+    service: str = "api",
+    period: cdk.Duration = FIVE_MINUTES,
 ) -> cloudwatch.Metric:
     """Return a figure that a function counts itself."""
     return cloudwatch.Metric(
-        namespace=NAMESPACE,
+        namespace=environment.namespace,
         metric_name=name,
         dimensions_map={"service": service},
         statistic=statistic,
@@ -49,14 +49,24 @@ class Dashboard(Construct):
         alarms: Sequence[cloudwatch.IAlarm],
     ) -> None:
         super().__init__(scope, id)
-        self.data, self.serving = data, serving
+        self.environment_settings, self.data, self.serving = environment, data, serving
         self.page = cloudwatch.Dashboard(self, "Page", default_interval=cdk.Duration.hours(24))
         self.page.add_widgets(cloudwatch.AlarmStatusWidget(title="Alarms", alarms=list(alarms), width=24))
-        panels = [*self._traffic(environment), *self._model(), *self._storage(), *self._cost(environment)]
+        panels = [*self._traffic(), *self._model(), *self._drift(), *self._storage(), *self._cost()]
         for start in range(0, len(panels), 3):
             self.page.add_widgets(*panels[start : start + 3])
 
-    def _traffic(self, environment: Environment) -> list[cloudwatch.IWidget]:
+    def _figure(self, name: str, statistic: str) -> cloudwatch.Metric:
+        return figure(self.environment_settings, name, statistic)
+
+    def _found(self, name: str, period: cdk.Duration | None = None) -> cloudwatch.Metric:
+        """Return what the drift monitor counted in a run, of which there is one an hour or fewer."""
+        settings = self.environment_settings
+        return figure(
+            settings, name, "Maximum", service="drift_monitor", period=period or cdk.Duration.hours(1)
+        )
+
+    def _traffic(self) -> list[cloudwatch.IWidget]:
         api, live = self.serving.http_api, self.serving.live
         cold = logs.MetricFilter(
             self,
@@ -64,14 +74,17 @@ class Dashboard(Construct):
             log_group=self.serving.api.log_group,
             # Only the report of an instance's first invocation has one of these.
             filter_pattern=logs.FilterPattern.any_term("Init Duration", "Restore Duration"),
-            metric_namespace=f"{NAMESPACE}/{environment.name}",
+            metric_namespace=self.environment_settings.namespace,
             metric_name="ColdStarts",
             metric_value="1",
         )
         counted = cold.metric(statistic="Sum", period=FIVE_MINUTES, label="cold starts")
         return [
             _graph("Requests", [_every_five(api.metric_count(), "Sum", "requests")]),
-            _graph("Latency, whole request (ms)", [figure("RequestTime", each) for each in PERCENTILES]),
+            _graph(
+                "Latency, whole request (ms)",
+                [self._figure("RequestTime", each) for each in PERCENTILES],
+            ),
             _graph(
                 "Errors and throttles",
                 [
@@ -86,32 +99,42 @@ class Dashboard(Construct):
                 "API function (ms)",
                 [_every_five(live.metric_duration(), each, each) for each in PERCENTILES],
             ),
-            _graph("Inference (ms)", [figure("InferenceTime", each) for each in PERCENTILES]),
+            _graph("Inference (ms)", [self._figure("InferenceTime", each) for each in PERCENTILES]),
         ]
 
     def _model(self) -> list[cloudwatch.IWidget]:
+        namespace = self.environment_settings.namespace
         by_sentiment = cloudwatch.MathExpression(
-            expression=f"SEARCH('{{{NAMESPACE},sentiment,service}} MetricName=\"Predictions\"', 'Sum', 300)",
+            expression=f"SEARCH('{{{namespace},sentiment,service}} MetricName=\"Predictions\"', 'Sum', 300)",
             label="",  # each line is called by its own sentiment
             period=FIVE_MINUTES,
             using_metrics={},
         )
-        drift = [figure("DriftScore", "Maximum", service="drift_monitor", period=cdk.Duration.hours(1))]
-        looked_at = [
-            figure(name, "Maximum", service="drift_monitor", period=cdk.Duration.hours(1))
-            for name in ("WindowRows", "DriftedFeatures")
-        ]
         return [
             _graph("Predictions by sentiment", [by_sentiment], stacked=True),
-            _graph("Confidence", [figure("Confidence", each) for each in ("p10", "p50", "Average")]),
-            _graph("Feedback", [figure("Feedback", "Sum")]),
+            _graph("Confidence", [self._figure("Confidence", each) for each in ("p10", "p50", "Average")]),
+            _graph(
+                "Novelty (about 1: like the training texts), truncated texts",
+                [self._figure("Novelty", each) for each in ("p50", "p90", "p99")],
+                right=[self._figure("Truncated", "Sum")],
+            ),
+        ]
+
+    def _drift(self) -> list[cloudwatch.IWidget]:
+        """Show what the drift monitor last said, hour by hour."""
+        return [
             _graph(
                 "Drift score",
-                drift,
+                [self._found("DriftScore")],
                 left_annotations=[cloudwatch.HorizontalAnnotation(value=DRIFT_THRESHOLD, label="alert")],
                 left_y_axis=cloudwatch.YAxisProps(min=0, max=1),
             ),
-            _graph("Drift monitor", looked_at[:1], right=looked_at[1:]),
+            _graph(
+                "Drift monitor: predictions judged, features that drifted",
+                [self._found("WindowRows")],
+                right=[self._found("DriftedFeatures")],
+            ),
+            _graph("Feedback", [self._figure("Feedback", "Sum")]),
         ]
 
     def _storage(self) -> list[cloudwatch.IWidget]:
@@ -130,11 +153,12 @@ class Dashboard(Construct):
                 ],
             ),
             _graph(
-                "Facts that were not stored",
+                "Facts that were not stored; predictions missing by the day's count",
                 [
                     _every_five(dead.metric_approximate_number_of_messages_visible(), "Maximum", "dead"),
-                    figure("UnsentRecords", "Sum"),
+                    self._figure("UnsentRecords", "Sum"),
                 ],
+                right=[self._found("MissingPredictions", cdk.Duration.days(1))],
             ),
             _graph(
                 "Log writer: facts stored, time for a batch (ms)",
@@ -156,7 +180,7 @@ class Dashboard(Construct):
             ),
         ]
 
-    def _cost(self, environment: Environment) -> list[cloudwatch.IWidget]:
+    def _cost(self) -> list[cloudwatch.IWidget]:
         charges = cloudwatch.Metric(
             namespace="AWS/Billing",
             metric_name="EstimatedCharges",
@@ -172,7 +196,7 @@ class Dashboard(Construct):
                 [charges],
                 left_annotations=[
                     cloudwatch.HorizontalAnnotation(
-                        value=environment.monthly_budget_dollars, label="monthly budget"
+                        value=self.environment_settings.monthly_budget_dollars, label="monthly budget"
                     )
                 ],
             )

@@ -81,7 +81,8 @@ class DataStack(cdk.Stack):
         """Let a function do this (`s3:GetObject`, `s3:PutObject`) to objects under a prefix of the bucket."""
         objects = self.artefacts.arn_for_objects(f"{prefix}/*")
         self._allow(function, *actions, on=objects)
-        self._allow(function, "kms:Decrypt", "kms:GenerateDataKey", on=self.key.key_arn)
+        uses_of_key = ["kms:Decrypt", *(["kms:GenerateDataKey"] if "s3:PutObject" in actions else [])]
+        self._allow(function, *uses_of_key, on=self.key.key_arn)
         bucket = self.artefacts.bucket_arn
         named = bucket if cdk.Stack.of(function) is self else exported(self, bucket)
         role = function.role

@@ -86,6 +86,11 @@ class Environment:
     waf: bool = True  # about $9 a month: the list, a rate limit and three managed rule groups
     web_requests_per_5_minutes: int = 2000  # of one address
 
+    @property
+    def namespace(self) -> str:
+        """Return where CloudWatch keeps what the functions count, apart from other environments."""
+        return f"ServerlessSentiment/{self.name}"
+
 
 ENVIRONMENTS: dict[str, Environment] = {
     "dev": Environment(

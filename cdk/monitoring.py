@@ -1,4 +1,4 @@
-"""Who watches and who is told: the hourly drift monitor, alarms, the dashboard, the budget, mail and Slack.
+"""Who watches and who is told: drift monitor, traffic counter, alarms, dashboard, budget, mail and Slack.
 
 The alarms on serving's releases are releases.py; here are those on which no release rolls back.
 """
@@ -10,28 +10,34 @@ from aws_cdk import aws_budgets as budgets
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_scheduler as scheduler
-from aws_cdk import aws_scheduler_targets as targets
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from cdk.acknowledgments import acknowledge_wildcards, exported
-from cdk.alarms import RUNBOOK, alarm
+from cdk.alarms import alarm, runbook
 from cdk.dashboard import Dashboard
 from cdk.data import DataStack
 from cdk.environments import Environment
 from cdk.packaging import image_function, zip_function
 from cdk.queues import dead_letter_queue
+from cdk.schedules import Schedules
 from cdk.serving import MODEL_DIR, ServingStack
-from cdk.watches import delivery_watches, drift_watches, function_watches, storage_watches
+from cdk.watches import (
+    delivery_watches,
+    drift_watches,
+    function_watches,
+    storage_watches,
+    traffic_watches,
+)
 
 DRIFT_MEMORY_MB = 2048  # a run over 20,000 sampled rows took 507 MB; the rest is for its share of processor
 DRIFT_SECONDS = 300
 
 
 class MonitoringStack(cdk.Stack):
-    """Drift monitor, alarms, dashboard, budget and the ways to people."""
+    """Drift monitor, traffic counter, alarms, dashboard, budget and the ways to people."""
 
     def __init__(
         self,
@@ -49,7 +55,9 @@ class MonitoringStack(cdk.Stack):
         self.data = data
         self.serving = serving
         self.not_run = dead_letter_queue(self, "DriftNotRun")
+        self.not_counted = dead_letter_queue(self, "TrafficNotCounted")
         self.drift_monitor = self._drift_monitor(state_machine)
+        self.traffic_counter = self._traffic_counter()
         self._schedule()
         for address in environment.alert_emails:
             data.alert_topic.add_subscription(subscriptions.EmailSubscription(address))
@@ -59,7 +67,8 @@ class MonitoringStack(cdk.Stack):
             self._slack(environment.slack_webhook_secret_arn, self.not_told)
         watches = [
             *drift_watches(environment, self.drift_monitor, self.not_run),
-            *storage_watches(data.database),
+            *traffic_watches(environment, self.traffic_counter, self.not_counted),
+            *storage_watches(environment, data.database),
             *function_watches(data),
             *delivery_watches(data.alert_topic, self.not_told),
         ]
@@ -89,7 +98,7 @@ class MonitoringStack(cdk.Stack):
                 "ALERT_TOPIC_ARN": self.data.alert_topic.topic_arn,
                 "REPORT_BUCKET": bucket.bucket_name,
                 "ON_DRIFT": environment.on_drift,
-                "RUNBOOK_URL": RUNBOOK,
+                "RUNBOOK_URL": runbook(self),
                 **({"STATE_MACHINE_ARN": state_machine.state_machine_arn} if retrain else {}),
             },
             memory_mb=DRIFT_MEMORY_MB,
@@ -116,36 +125,58 @@ class MonitoringStack(cdk.Stack):
         )
         return function
 
+    def _traffic_counter(self) -> lambda_.Function:
+        function = zip_function(
+            self,
+            "TrafficCounter",
+            folder="traffic_counter",
+            environment=self.environment_settings,
+            settings={
+                "HTTP_API_ID": self.serving.http_api.api_id,
+                "API_FUNCTION_NAME": self.serving.api.function_name,
+                "QUEUE_URL": self.serving.queue.queue_url,
+            },
+            memory_mb=256,
+            timeout_seconds=120,
+            retry_attempts=2,
+            dead_letter_queue=self.not_counted,
+        )
+        for action, resource in (
+            ("cloudwatch:GetMetricData", "*"),
+            ("sqs:SendMessage", self.serving.queue.queue_arn),
+        ):
+            function.add_to_role_policy(iam.PolicyStatement(actions=[action], resources=[resource]))
+        return function
+
     def _schedule(self) -> None:
-        hours = self.environment_settings.drift_every_hours
-        role = iam.Role(
-            self,
-            "ScheduleRole",
-            assumed_by=iam.ServicePrincipal(
-                "scheduler.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": self.account}}
-            ),
-        )
-        acknowledge_wildcards(
-            role,
-            {f"{self.drift_monitor.function_arn}:*": "CDK's grant names the function's versions."},
-        )
-        target = targets.LambdaInvoke(
+        """Look for drift and count traffic from the deployment on; compare once the day's counts are in."""
+        hour = cdk.Duration.hours(1)
+        drift_hours = cdk.Duration.hours(self.environment_settings.drift_every_hours)
+        schedules = Schedules(self, "Schedules")
+        schedules.add(
+            "Drift",
             self.drift_monitor,
-            role=role,
-            # A late or repeated run judges the window that it was meant for.
-            input=scheduler.ScheduleTargetInput.from_object(
-                {"scheduled_at": scheduler.ContextAttribute.scheduled_time}
-            ),
-            retry_attempts=3,
-            max_event_age=cdk.Duration.hours(hours),
-            dead_letter_queue=self.not_run,
+            scheduler.ScheduleExpression.rate(drift_hours),
+            what="Looks for drift",
+            not_run=self.not_run,
+            within=drift_hours,
         )
-        scheduler.Schedule(
-            self,
-            "Regularly",
-            description="Looks for drift",
-            schedule=scheduler.ScheduleExpression.rate(cdk.Duration.hours(hours)),
-            target=target,
+        schedules.add(
+            "Reconciliation",
+            self.drift_monitor,
+            scheduler.ScheduleExpression.cron(hour="2", minute="30"),
+            what="Compares what was answered with what is stored",
+            not_run=self.not_run,
+            within=hour,
+            action="reconcile",
+        )
+        schedules.add(
+            "Traffic",
+            self.traffic_counter,
+            scheduler.ScheduleExpression.rate(hour),
+            what="Counts what the API answered",
+            not_run=self.not_counted,
+            within=hour,
         )
 
     def _slack(self, secret_arn: str, queue: sqs.Queue) -> None:

@@ -198,6 +198,7 @@ def _shared(
         "log_group": log,
         "environment": {
             "LOG_LEVEL": "INFO",
+            "POWERTOOLS_METRICS_NAMESPACE": environment.namespace,
             "POWERTOOLS_SERVICE_NAME": folder,
             **database,
             **settings,

@@ -15,7 +15,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from cdk.acknowledgments import acknowledge
-from cdk.alarms import RUNBOOK, alarm, each_minute
+from cdk.alarms import alarm, each_minute, runbook
 from cdk.data import DataStack
 from cdk.environments import Environment
 from cdk.jobs import Job
@@ -26,7 +26,6 @@ from cdk.queues import dead_letter_queue
 from cdk.training_roles import JobRole, MachineRole, ManagedMlflow
 from cdk.workflow import TOLD, definition
 
-TRAINING_RUNBOOK = f"{RUNBOOK}#training-failed"
 GPUS = ("ml.g", "ml.p")
 IMAGE_CONTEXT = ["*", "!training/Dockerfile", "!training/*.py", "!layers/requirements/training.txt", *JUNK]
 
@@ -41,6 +40,7 @@ class TrainingStack(cdk.Stack):
         self.environment_settings = environment
         self.data = data
         self.prefix = f"sentiment-{environment.name}"
+        self.runbook = f"{runbook(self)}#training-failed"
         self.image = ecr_assets.DockerImageAsset(
             self,
             "Image",
@@ -91,7 +91,7 @@ class TrainingStack(cdk.Stack):
                 "Prefix": self.prefix,
                 "Region": self.region,
                 "Registrar": data.registrar.function_arn,
-                "Runbook": TRAINING_RUNBOOK,
+                "Runbook": self.runbook,
                 "Topic": data.alert_topic.topic_arn,
                 "TrainingRole": self.job_role.role_arn,
                 **({"Mlflow": self.mlflow.arn} if self.mlflow else {}),
@@ -129,7 +129,7 @@ class TrainingStack(cdk.Stack):
                         f"Training in {self.environment_settings.name} ended as"
                         f" {events.EventField.from_path('$.detail.status')}.\n\n"
                         f"Execution: {events.EventField.from_path('$.detail.executionArn')}\n\n"
-                        f"What to do: {TRAINING_RUNBOOK}"
+                        f"What to do: {self.runbook}"
                     ),
                     authorize_using_role=True,
                 )

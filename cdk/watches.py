@@ -14,6 +14,7 @@ from cdk.data import DataStack
 from cdk.environments import Environment
 
 GIBIBYTE = 1024**3
+DAY = cdk.Duration.days(1)
 
 
 class Watch(NamedTuple):
@@ -30,9 +31,7 @@ class Watch(NamedTuple):
 
 
 def drift_watches(environment: Environment, monitor: lambda_.IFunction, not_run: sqs.IQueue) -> list[Watch]:
-    """Watch the watcher: it fails, cannot judge, does not run, or was given up on."""
-    period = cdk.Duration.hours(environment.drift_every_hours)
-    runs = monitor.metric_invocations(period=period, statistic="Sum")
+    """Watch the watcher: it fails, cannot judge, does not run, or was given up on; and what it counts."""
     return [
         Watch(
             "DriftFailed",
@@ -43,23 +42,17 @@ def drift_watches(environment: Environment, monitor: lambda_.IFunction, not_run:
         ),
         Watch(
             "DriftNotJudged",
-            figure("MonitorFailures", "Sum", service="drift_monitor"),
+            figure(environment, "MonitorFailures", "Sum", service="drift_monitor"),
             1,
             "The drift monitor could not judge a window.",
             "drift-monitor-failed",
         ),
-        Watch(
+        _silence(
             "DriftSilent",
-            cloudwatch.MathExpression(
-                expression="FILL(runs, 0)", using_metrics={"runs": runs}, period=period, label="runs"
-            ),
-            0,
+            monitor,
+            cdk.Duration.hours(environment.drift_every_hours),
             "The drift monitor has not run when it was due.",
             "drift-monitor-silent",
-            periods=2,
-            below=True,
-            # Before the first run nothing is missing, and a long silence must not end the alarm.
-            missing=cloudwatch.TreatMissingData.IGNORE,
         ),
         Watch(
             "DriftGivenUp",
@@ -68,10 +61,57 @@ def drift_watches(environment: Environment, monitor: lambda_.IFunction, not_run:
             "A run of the drift monitor was given up.",
             "drift-monitor-silent",
         ),
+        Watch(
+            "MissingPredictions",
+            # Compared once a day, so it rings until the next day's comparison.
+            figure(environment, "MissingPredictions", "Maximum", service="drift_monitor", period=DAY),
+            1,
+            "Predictions that the API answered are not stored.",
+            "missing-predictions",
+        ),
     ]
 
 
-def storage_watches(database: rds.IDatabaseInstance) -> list[Watch]:
+def traffic_watches(
+    environment: Environment, counter: lambda_.IFunction, not_counted: sqs.IQueue
+) -> list[Watch]:
+    """Watch what is counted, and that it is compared with what is stored."""
+    counts = counter.metric_invocations(period=DAY, statistic="Sum")
+    compared = figure(environment, "MissingPredictions", "SampleCount", service="drift_monitor", period=DAY)
+    return [
+        Watch(
+            "TrafficGivenUp",
+            _waiting(not_counted),
+            1,
+            "An hour of traffic could not be counted.",
+            "traffic-not-counted",
+        ),
+        _silence(
+            "TrafficSilent",
+            counter,
+            cdk.Duration.hours(1),
+            "The traffic counter has not run when it was due.",
+            "traffic-not-counted",
+        ),
+        Watch(
+            "NotReconciled",
+            cloudwatch.MathExpression(
+                # A day that counted nearly all its hours was there to be compared, the first one too.
+                expression="IF(counts > 20, FILL(compared, 0), 1)",
+                using_metrics={"counts": counts, "compared": compared},
+                period=DAY,
+                label="comparisons",
+            ),
+            0,
+            "What was answered has not been compared with what is stored for two days.",
+            "missing-predictions",
+            periods=2,
+            below=True,
+        ),
+    ]
+
+
+def storage_watches(environment: Environment, database: rds.IDatabaseInstance) -> list[Watch]:
     """Watch where predictions are kept, and the way around it."""
     return [
         Watch(
@@ -110,7 +150,7 @@ def storage_watches(database: rds.IDatabaseInstance) -> list[Watch]:
         ),
         Watch(
             "Unsent",
-            figure("UnsentRecords", "Sum"),
+            figure(environment, "UnsentRecords", "Sum"),
             1,
             "The queue refused facts, which wait in S3 until they are replayed.",
             "unsent-records",
@@ -167,6 +207,27 @@ def delivery_watches(topic: sns.ITopic, not_told: sqs.IQueue | None) -> list[Wat
             )
         )
     return watches
+
+
+def _silence(id: str, function: lambda_.IFunction, period: cdk.Duration, what: str, anchor: str) -> Watch:
+    """Watch that a scheduled function runs, from the deployment on: one that never ran rings too."""
+    runs = function.metric_invocations(period=period, statistic="Sum")
+    return Watch(
+        id,
+        cloudwatch.MathExpression(
+            # A period without a run has no point, and is noticed at once as a zero.
+            expression="FILL(runs, 0)",
+            using_metrics={"runs": runs},
+            period=period,
+            label="runs",
+        ),
+        0,
+        what,
+        anchor,
+        periods=2,
+        below=True,
+        missing=cloudwatch.TreatMissingData.BREACHING,  # there is nothing to fill when it never ran
+    )
 
 
 def _errors(function: lambda_.IFunction) -> cloudwatch.Metric:

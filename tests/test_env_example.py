@@ -10,6 +10,7 @@ from functions.migrations.settings import MigrationsSettings
 from functions.registrar.settings import RegistrarSettings
 from functions.release_check.settings import ReleaseCheckSettings
 from functions.slack_notifier.settings import SlackNotifierSettings
+from functions.traffic_counter.settings import TrafficCounterSettings
 from local.settings import LocalSettings
 
 EXAMPLE = (Path(__file__).parent.parent / ".env.example").read_text()
@@ -27,6 +28,7 @@ def test_the_example_names_exactly_the_settings_that_exist() -> None:
         RegistrarSettings,
         ReleaseCheckSettings,
         SlackNotifierSettings,
+        TrafficCounterSettings,
     )
     existing = {name.upper() for settings in classes for name in settings.model_fields}
     named = set(re.findall(r"^#?([A-Z][A-Z0-9_]+)=", EXAMPLE, flags=re.MULTILINE))

@@ -25,19 +25,72 @@ def drift_monitor(template: Template) -> dict[str, Any]:
     return function
 
 
-def test_drift_is_looked_for_on_schedule_and_a_lost_run_is_kept(template: Template, told: Template) -> None:
+SCHEDULED = {"scheduled_at": "<aws.scheduler.scheduled-time>"}
+
+
+def test_what_runs_by_the_clock_does_what_it_was_meant_for_or_is_kept(
+    template: Template, told: Template
+) -> None:
     for stack, rate in ((template, "rate(1 hour)"), (told, "rate(2 hours)")):
-        (schedule,) = resources(stack, "AWS::Scheduler::Schedule")
-        assert schedule["ScheduleExpression"] == rate
-        assert schedule["State"] == "ENABLED"
-        assert schedule["Target"]["RetryPolicy"]["MaximumRetryAttempts"] == 3
-        assert "DriftNotRun" in json.dumps(schedule["Target"]["DeadLetterConfig"])
-        # A retried run judges the hour that it was meant for.
-        assert json.loads(schedule["Target"]["Input"]) == {"scheduled_at": "<aws.scheduler.scheduled-time>"}
+        made = {each["Description"]: each for each in resources(stack, "AWS::Scheduler::Schedule")}
+        drift, counts = made.pop("Looks for drift"), made.pop("Counts what the API answered")
+        (reconciliation,) = made.values()
+        assert drift["ScheduleExpression"] == rate
+        assert counts["ScheduleExpression"] == "rate(1 hour)"
+        assert reconciliation["ScheduleExpression"] == "cron(30 2 * * ? *)"
+        for schedule, function, event, queue in (
+            (drift, "DriftMonitor", SCHEDULED, "DriftNotRun"),
+            (reconciliation, "DriftMonitor", {"action": "reconcile", **SCHEDULED}, "DriftNotRun"),
+            (counts, "TrafficCounter", SCHEDULED, "TrafficNotCounted"),
+        ):
+            target = schedule["Target"]
+            assert schedule["State"] == "ENABLED"
+            assert function in json.dumps(target["Arn"])
+            assert target["RetryPolicy"]["MaximumRetryAttempts"] == 3
+            assert queue in json.dumps(target["DeadLetterConfig"])
+            # A retried run judges the hour that it was meant for.
+            assert json.loads(target["Input"]) == event
 
 
 def test_a_run_that_fails_is_kept_too(template: Template) -> None:
     assert "DriftNotRun" in json.dumps(drift_monitor(template)["DeadLetterConfig"])
+
+
+def traffic_counter(template: Template) -> dict[str, Any]:
+    (function,) = resources(
+        template, "AWS::Lambda::Function", Handler="functions.traffic_counter.handler.handler"
+    )
+    return function
+
+
+def test_traffic_is_counted_from_outside_the_network_into_the_queue_of_the_facts(template: Template) -> None:
+    function = traffic_counter(template)
+    assert "VpcConfig" not in function, "CloudWatch would take an endpoint in there"
+    assert "TrafficNotCounted" in json.dumps(function["DeadLetterConfig"])
+    (read,) = [s for s in statements(template) if "cloudwatch:GetMetricData" in s["Action"]]
+    assert read["Resource"] == "*"
+    sent_to = [s["Resource"] for s in statements(template) if "sqs:SendMessage" in s["Action"]]
+    assert "Facts" in json.dumps(sent_to)
+
+
+def test_an_environment_s_figures_are_looked_for_where_its_functions_count_them(
+    template: Template, told: Template
+) -> None:
+    for stack, namespace in ((template, "ServerlessSentiment/dev"), (told, "ServerlessSentiment/staging")):
+        for function in (drift_monitor(stack), traffic_counter(stack)):
+            assert function["Environment"]["Variables"]["POWERTOOLS_METRICS_NAMESPACE"] == namespace
+        watched = {
+            metric["Namespace"]
+            for alarm in alarms(stack).values()
+            for metric in (
+                alarm,
+                *(m["MetricStat"]["Metric"] for m in alarm.get("Metrics", []) if "MetricStat" in m),
+            )
+            if "Namespace" in metric
+        }
+        named = {name for name in watched if name.startswith("ServerlessSentiment")}
+        assert named == {namespace}
+        assert set(re.findall(r"ServerlessSentiment[/a-z]*", dashboard(stack))) == {namespace}
 
 
 def test_the_drift_monitor_has_more_than_one_processor_and_sits_in_the_network(template: Template) -> None:
@@ -136,11 +189,34 @@ def test_what_can_go_wrong_unseen_rings(template: Template, name: str, sign: str
     assert alarm["ComparisonOperator"] == sign
 
 
-def test_a_monitor_that_falls_silent_rings_but_not_before_its_first_run(template: Template) -> None:
-    (alarm,) = [each for name, each in alarms(template).items() if name.startswith("DriftSilent")]
-    assert alarm["TreatMissingData"] == "ignore"
+@pytest.mark.parametrize("prefix", ["DriftSilent", "TrafficSilent"])
+def test_what_falls_silent_rings_and_so_does_what_never_ran(template: Template, prefix: str) -> None:
+    (alarm,) = [each for name, each in alarms(template).items() if name.startswith(prefix)]
+    assert alarm["TreatMissingData"] == "breaching"
     assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (0, "LessThanOrEqualToThreshold")
     assert any(metric.get("Expression") == "FILL(runs, 0)" for metric in alarm["Metrics"])
+
+
+def test_missing_predictions_ring_for_the_day_and_so_does_a_comparison_that_is_not_made(
+    template: Template,
+) -> None:
+    found = alarms(template)
+    (missing,) = [each for name, each in found.items() if name.startswith("MissingPredictions")]
+    (told_of,) = [metric["MetricStat"] for metric in missing["Metrics"]]
+    assert told_of["Metric"]["Dimensions"] == [{"Name": "service", "Value": "drift_monitor"}]
+    assert told_of["Period"] == 86_400
+    (unmade,) = [each for name, each in found.items() if name.startswith("NotReconciled")]
+    asked = {metric["Id"]: metric.get("MetricStat", {}) for metric in unmade["Metrics"]}
+    assert asked["compared"]["Metric"]["MetricName"] == "MissingPredictions"
+    assert "TrafficCounter" in json.dumps(asked["counts"]["Metric"])
+
+
+def test_messages_link_the_runbook_where_it_is_known_where_that_is() -> None:
+    linked = synthesize(PLAIN, repository_url="https://github.com/owner/name/")["Monitoring"]
+    address = "https://github.com/owner/name/blob/HEAD/docs/operations.md"
+    assert drift_monitor(linked)["Environment"]["Variables"]["RUNBOOK_URL"] == address
+    for alarm in alarms(linked).values():
+        assert re.search(rf"Runbook: {address}#[a-z-]+$", alarm["AlarmDescription"])
 
 
 def test_the_budget_warns_people_before_and_when_it_is_spent(told: Template) -> None:
@@ -169,6 +245,8 @@ def test_the_dashboard_shows_what_people_ask_first(template: Template) -> None:
         "CPUUtilization",
         "FreeStorageSpace",
         "DriftScore",
+        "Novelty",
+        "MissingPredictions",
         "EstimatedCharges",
     ):
         assert metric in text, metric
@@ -191,8 +269,9 @@ def test_no_statement_allows_every_action_and_few_every_resource(told: Template)
     for statement in statements(told):
         assert statement["Action"] != "*"
         if statement["Resource"] == "*":
-            # Network interfaces have no ARN before they exist, and X-Ray knows none.
-            assert {action.split(":")[0] for action in as_list(statement["Action"])} <= {"ec2", "xray"}
+            # Network interfaces have no ARN before they exist, and X-Ray and CloudWatch know none.
+            services = {action.split(":")[0] for action in as_list(statement["Action"])}
+            assert services <= {"cloudwatch", "ec2", "xray"}
 
 
 def alarms(template: Template) -> dict[str, dict[str, Any]]:

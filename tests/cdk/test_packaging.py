@@ -19,7 +19,15 @@ from cdk.environments import ENVIRONMENTS
 from cdk.layers import ROOT, build_layer
 
 IMAGES = ("api", "drift_monitor")
-ZIPS = ("log_writer", "migrations", "registrar", "release_check", "reports", "slack_notifier")
+ZIPS = (
+    "log_writer",
+    "migrations",
+    "registrar",
+    "release_check",
+    "reports",
+    "slack_notifier",
+    "traffic_counter",
+)
 FUNCTIONS = (*IMAGES, *ZIPS)
 VERSION = "20261124-0000000"
 

@@ -11,6 +11,7 @@ from tests.fixtures.templates import synthesize
 
 # Actions for which AWS offers no resource, or none that could be known beforehand.
 ON_EVERY_RESOURCE = {
+    "cloudwatch:GetMetricData": "knows no resources",
     "cloudwatch:PutMetricData": "knows no resources; limited to SageMaker's namespace by a condition",
     "ec2:AssignPrivateIpAddresses": "Lambda's network interfaces have no ARN before they are made",
     "ec2:CreateNetworkInterface": "as above",

@@ -23,6 +23,7 @@ from functions.migrations.settings import MigrationsSettings
 from functions.registrar.settings import RegistrarSettings
 from functions.release_check.settings import ReleaseCheckSettings
 from functions.slack_notifier.settings import SlackNotifierSettings
+from functions.traffic_counter.settings import TrafficCounterSettings
 from tests.fixtures.templates import synthesize
 
 ALL = pytest.mark.parametrize("environment", ENVIRONMENTS.values(), ids=lambda environment: environment.name)
@@ -35,9 +36,12 @@ SETTINGS: dict[str, type[BaseSettings]] = {
     "release_check": ReleaseCheckSettings,
     "reports": DatabaseSettings,
     "slack_notifier": SlackNotifierSettings,
+    "traffic_counter": TrafficCounterSettings,
 }
 SET_BY_LAMBDA = {"AWS_REGION"}
-READ_BY_LIBRARIES = {"LOG_LEVEL", "POWERTOOLS_SERVICE_NAME", "DO_NOT_TRACK"}
+READ_BY_LIBRARIES = {
+    *("LOG_LEVEL", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_SERVICE_NAME", "DO_NOT_TRACK"),
+}
 
 
 def functions(environment: Environment) -> dict[str, dict[str, Any]]:

@@ -53,6 +53,7 @@ def up() -> None:
     from local.state import running_owner
     from local.steps import Steps
     from local.system import Ports, running_system
+    from local.watch import watching
 
     leave_local_system()  # one that runs already is no database to build upon
     settings, console = local_settings(), Console(file=sys.stdout)
@@ -67,11 +68,14 @@ def up() -> None:
         model_dir=settings.model_dir,
         ports=ports,
         external=external_database(),
-        slack_webhook_url=webhook and webhook.get_secret_value(),
+        slack_webhook_url=webhook.get_secret_value() if webhook else None,
     ) as system:
         with steps.step("load the model"):
             system.check_health()
-        with running_gateway(system.api, system.reports, port=settings.api_port, host=settings.api_host):
+        with (
+            running_gateway(system.api, system.reports, port=settings.api_port, host=settings.api_host),
+            watching(system, settings, tell=lambda line: console.print(line, markup=False, soft_wrap=True)),
+        ):
             url = f"http://localhost:{settings.api_port}"
             console.print(
                 f"\n[bold green]{system.card['model_version']} answers on {url}[/]\n"

@@ -28,6 +28,7 @@ class LocalSettings(Settings):
     state_dir: Path = Path(".local")
     input_hash_key: Secret | None = None  # None: made at random and kept in the state folder
     drift_every_minutes: int = Field(default=60, ge=0)  # 0: only when asked
+    training_data: str | None = None  # to train again from; None: what the model card names
     slack_webhook_url: Secret | None = None
     database_host: str | None = None  # None: `sentiment up` starts a Postgres of its own
 

@@ -4,8 +4,6 @@ What differs from the cloud is only what the environment variables say. Nothing 
 do beyond their handlers and events.
 """
 
-import getpass
-import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -13,23 +11,24 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from sentiment.database.models import ModelDeployment
-from sentiment.database.repositories import active_deployment, record_deployment
-from sentiment.database.session import DatabaseSettings, make_engine, transaction
+from sentiment.database.session import DatabaseSettings, make_engine
 from sentiment.exceptions import ModelError
 from sqlalchemy import Engine
 
 from local import functions
 from local.aws import LocalAws, running_aws
+from local.deployment import read_card, record_champion
 from local.event_source import EventSource
 from local.external_postgres import reach, variables
 from local.gateway import invoke_api
 from local.lambda_runtime import Function, FunctionSpec, emulator, start_function
 from local.notices import Notices
 from local.postgres import PostgresServer, running_postgres
+from local.processes import ProcessRegister
 from local.settings import local_settings
 from local.state import StateFolder, owned_state, write_environment
 from local.steps import Steps
+from local.traffic import TrafficCounter
 
 DRAIN_SECONDS = 15.0
 MAIL = "mail"
@@ -48,6 +47,8 @@ class System:
     """The running parts."""
 
     folder: Path
+    processes: ProcessRegister
+    model_dir: Path
     card: dict[str, Any]
     deployment_id: UUID
     postgres: PostgresServer | None  # None: somebody else's is used
@@ -60,6 +61,7 @@ class System:
     drift_monitor: Function
     source: EventSource
     notices: EventSource
+    traffic: TrafficCounter
 
     @property
     def mail(self) -> Path:
@@ -119,7 +121,7 @@ def running_system(
             _call_once(state, functions.migrations(aws, database))
         engine = make_engine(DatabaseSettings.model_validate(_lower(database)), pool_size=2)
         stack.callback(engine.dispose)
-        deployment_id = _record_champion(engine, model_dir, card)
+        deployment_id = record_champion(engine, model_dir, card)
         with steps.step("start the functions"):
             key = local_settings().input_hash_key
             hash_key = key.get_secret_value() if key else secrets["INPUT_HASH_KEY"]
@@ -138,11 +140,15 @@ def running_system(
             stack.callback(_stop_delivery, source, notices, aws, kept, steps)
             source.start()
             notices.start()
+            traffic = TrafficCounter(api, sqs, aws.queue_url)
+            stack.callback(traffic.stop)
         own = {**aws.environment(), **database, "MODEL_DIR": str(model_dir.resolve())}
         write_environment(state.path / "system.env", own)
         stack.callback((state.path / "system.env").unlink, missing_ok=True)
         yield System(
             folder=state.path,
+            processes=state.processes,
+            model_dir=model_dir,
             card=card,
             deployment_id=deployment_id,
             postgres=postgres,
@@ -155,20 +161,8 @@ def running_system(
             drift_monitor=drift_monitor,
             source=source,
             notices=notices,
+            traffic=traffic,
         )
-
-
-def read_card(model_dir: Path) -> dict[str, Any]:
-    """Return the artefact's card; raises ModelError when there is none."""
-    try:
-        card: dict[str, Any] = json.loads((model_dir / "model.json").read_text())
-    except FileNotFoundError:
-        raise ModelError(
-            f"there is no model in {model_dir}; train one with `sentiment train --quick`"
-        ) from None
-    except ValueError as error:
-        raise ModelError(f"{model_dir / 'model.json'} is damaged ({error}); train again") from None
-    return card
 
 
 def _database(
@@ -188,23 +182,6 @@ def _database(
             running_postgres(state.path / "postgres", password=password, port=ports.postgres)
         )
     return postgres, postgres.environment()
-
-
-def _record_champion(engine: Engine, model_dir: Path, card: dict[str, Any]) -> UUID:
-    """Return the id of the champion's row for this artefact, made unless it is the active one already."""
-    uri = model_dir.resolve().as_uri()
-    with transaction(engine) as session:
-        active = active_deployment(session)
-        if active is None or (active.model_version, active.artefact_uri) != (card["model_version"], uri):
-            active = ModelDeployment(
-                deployment_type="champion",
-                model_version=card["model_version"],
-                metrics=card["metrics"],
-                artefact_uri=uri,
-                deployed_by=_person(),
-            )
-            record_deployment(session, active)
-        return active.id
 
 
 def _call_once(state: StateFolder, spec: FunctionSpec) -> None:
@@ -237,10 +214,3 @@ def _stop_delivery(
 
 def _lower(environment: dict[str, str]) -> dict[str, str]:
     return {name.lower(): value for name, value in environment.items()}
-
-
-def _person() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
-        return "unknown"

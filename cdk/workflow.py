@@ -12,7 +12,7 @@ from cdk.jobs import Job, expression, literal, request
 RUN_JOB = "arn:aws:states:::sagemaker:createTrainingJob.sync"
 CAPACITY_WAITS = 5  # 5, 10, 20, 40 and 80 minutes
 CAPACITY_WAIT_SECONDS = 300
-INPUT = ("hyperparameters", "trials", "search", "data_uri", "reason")
+INPUT = ("hyperparameters", "trials", "search", "data_uri", "extra_data_uri", "reason")
 TRIALS = "20"
 TOLD = "TrainingFailed"  # the error of an execution whose failure stands on the alert topic
 
@@ -25,10 +25,11 @@ def definition(
     The placeholders are ${Image} ${TrainingRole} ${Bucket} ${Key} ${Prefix} ${Environment} ${Registrar}
     ${Topic} ${Region} ${Runbook} and, with `mlflow`, ${Mlflow}.
     """
-    data = ("training", "$dataUri")
+    # Every job reads the same data: the export must know the rows that it has no right to be measured on.
+    data = (("training", "$dataUri"), ("extra", "$extraDataUri"))
 
     def body(job: Job, *channels: tuple[str, str]) -> dict[str, Any]:
-        return request(job, [data, *channels], isolated=isolated, mlflow=mlflow)
+        return request(job, [*data, *channels], isolated=isolated, mlflow=mlflow)
 
     states = {
         "Input understood?": {
@@ -52,6 +53,9 @@ def definition(
                 ),
                 "search": expression("$exists($states.input.search) ? $states.input.search : true"),
                 "dataUri": expression("$states.input.data_uri ? $states.input.data_uri : null"),
+                "extraDataUri": expression(
+                    "$states.input.extra_data_uri ? $states.input.extra_data_uri : null"
+                ),
                 "reason": expression("$states.input.reason ? $states.input.reason : null"),
                 "searchOutput": None,
                 "spot": True,
@@ -98,10 +102,11 @@ and ($not($exists($given.hyperparameters)) or $type($given.hyperparameters) = 'o
 and ($not($exists($given.search)) or $type($given.search) = 'boolean')
 and ($not($exists($given.trials)) or $contains($string($given.trials), /^[1-9][0-9]?[0-9]?[0-9]?$/))
 and ($given.data_uri ? $contains($string($given.data_uri), /^s3:/) : true)
+and ($given.extra_data_uri ? $contains($string($given.extra_data_uri), /^s3:/) : true)
 )""".replace("\n", " ")
 _REFUSAL = (
     "the input may have hyperparameters (an object), trials (1 to 9999), search (true or false), data_uri "
-    "(null or s3://…) and reason; nothing else"
+    "and extra_data_uri (null or s3://…) and reason; nothing else"
 )
 
 
@@ -203,6 +208,7 @@ def _register() -> dict[str, Any]:
         "execution_arn": expression("$states.context.Execution.Id"),
         "model_uri": expression("$model"),
         "data_uri": expression("$dataUri"),
+        "extra_data_uri": expression("$extraDataUri"),
         "hyperparameters": expression("$hyperparameters"),
         "reason": expression("$reason"),
         "image": "${Image}",

@@ -40,6 +40,7 @@ class FinishedRun(BaseModel):
     model_uri: str = Field(pattern="^s3://")
     hyperparameters: dict[str, str] = Field(default_factory=dict)
     data_uri: str | None = None
+    extra_data_uri: str | None = None
     reason: str | None = None
     image: str | None = None
 
@@ -73,7 +74,13 @@ def record(session: Session, run: FinishedRun, card: Card, artefact_uri: str) ->
         run_id=card.mlflow_run_id or run.execution,
         experiment=EXPERIMENT,
         status="FINISHED",
-        parameters={**card.training, **run.hyperparameters, "image": run.image, "data_uri": run.data_uri},
+        parameters={
+            **card.training,
+            **run.hyperparameters,
+            "image": run.image,
+            "data_uri": run.data_uri,
+            "extra_data_uri": run.extra_data_uri,
+        },
         metrics=card.metrics,
         data_fingerprint=card.data.fingerprint if card.data else None,
         model_version=card.model_version,

@@ -86,6 +86,15 @@ def test_what_the_caller_gives_reaches_every_job_as_strings(cloud: Cloud, defini
     assert set(channels(export)) == {"training", "checkpoint"}
 
 
+def test_more_rows_to_train_on_reach_every_job_and_the_record(cloud: Cloud, definition: str) -> None:
+    extra = "s3://artefacts/training/feedback/2026-11-24.csv"
+    assert execute(definition, {"extra_data_uri": extra, "reason": "drift"}).status == "SUCCEEDED"
+    # The export too, or the data would not be what the checkpoint was trained on.
+    assert [channels(job).get("extra") for job in cloud.jobs] == [extra] * 3
+    assert all("training" not in channels(job) for job in cloud.jobs)
+    assert FinishedRun.model_validate(cloud.events[0]).extra_data_uri == extra
+
+
 def test_the_search_can_be_left_out(cloud: Cloud, definition: str) -> None:
     assert execute(definition, {"search": False}).status == "SUCCEEDED"
     assert [job["HyperParameters"]["job"] for job in cloud.jobs] == ["fine_tune", "export"]
@@ -239,6 +248,7 @@ def test_the_registrar_understands_the_event(cloud: Cloud, definition: str) -> N
         {"trials": "many"},
         {"trials": 0},
         {"data_uri": "/data/reviews.csv"},
+        {"extra_data_uri": "feedback.csv"},
     ],
     ids=str,
 )

@@ -2,11 +2,13 @@
 
 import json
 import re
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import date
 from typing import Any
 from uuid import UUID, uuid4
 
 from aws_lambda_powertools.event_handler import Response, content_types
+from sentiment.database.history import Audit
 from sentiment.database.models import Record
 
 CORRELATION_HEADER = "x-correlation-id"
@@ -18,6 +20,29 @@ HEADERS = {"cache-control": "no-store"}
 def row_of(record: Record) -> dict[str, Any]:
     """Return every column of the row by name."""
     return {name: getattr(record, name) for name in record.__table__.columns.keys()}  # noqa: SIM118
+
+
+def describe_audit(audit: Audit) -> dict[str, Any]:
+    """Return the audit's rows and, in front, who and what stands behind the answer; null if not recorded."""
+    deployment, promotion, run = audit.deployment, audit.promotion, audit.run
+    return {
+        "answered_by": {
+            "model_version": audit.prediction.model_version,
+            "data_fingerprint": run and run.data_fingerprint,
+            "mlflow_run_id": run and run.run_id,
+            "image_digest": deployment and deployment.image_digest,
+            "function_version": deployment and deployment.function_version,
+            "promoted_by": promotion and promotion.deployed_by,
+            "promoted_at": promotion and promotion.deployed_at,
+            "reason": promotion and promotion.reason,
+        },
+        **{name: row and row_of(row) for name, row in audit._asdict().items()},
+    }
+
+
+def next_before(rows: Sequence[dict[str, Any]], limit: int) -> UUID | None:
+    """Return where the next page begins, None behind the last one."""
+    return rows[-1]["id"] if len(rows) == limit else None
 
 
 def to_json(value: Any) -> str:
@@ -37,7 +62,7 @@ def choose_correlation_id(sent: str | None) -> str:
 
 
 def _plain(value: Any) -> str:
-    if isinstance(value, datetime):
+    if isinstance(value, date):  # or a datetime, which is one
         return value.isoformat()
     if isinstance(value, UUID):
         return str(value)

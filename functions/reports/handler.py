@@ -1,4 +1,4 @@
-"""Answers questions about what is stored: traffic, single predictions, alerts, drift, deployments.
+"""Answers questions about what is stored: traffic, predictions, alerts, drift, performance, deployments.
 
 It only reads, over a connection that Postgres itself holds to that, and one answer comes from one snapshot.
 Who may ask is the HTTP API's authorizer to decide; what a text looks like here was decided by the privacy
@@ -11,17 +11,19 @@ from functools import cache
 from http import HTTPStatus
 from typing import Any
 
-from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response, content_types
 from aws_lambda_powertools.event_handler.exceptions import ServiceError
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from sentiment.database.history import (
     find_alerts,
     find_audit,
     find_deployments,
+    find_drift_run,
     find_drift_runs,
     find_predictions,
 )
 from sentiment.database.session import make_engine, transaction
+from sentiment.database.traffic import count_requests, reconcile_days
 from sentiment.database.windows import Window, summarize_predictions
 from sentiment.exceptions import PredictionNotFoundError, SentimentError
 from sentiment.logging import logger
@@ -31,20 +33,28 @@ from functions.reports.answers import (
     CORRELATION_HEADER,
     HEADERS,
     choose_correlation_id,
+    describe_audit,
     error_answer,
+    next_before,
     row_of,
     to_json,
 )
+from functions.reports.pages import PageNotFoundError, sign
+from functions.reports.performance import measure
 from functions.reports.questions import (
     AlertsQuestion,
+    DaysQuestion,
     DeploymentsQuestion,
     DriftQuestion,
+    PerformanceQuestion,
     PredictionsQuestion,
     QuestionT,
+    ReviewQuestion,
     SummaryQuestion,
     read_id,
     read_question,
 )
+from functions.reports.review import LOOK_BACK_DAYS, find_queue
 from functions.reports.settings import SERVICE, settings
 
 app = APIGatewayHttpResolver(serializer=to_json)
@@ -72,11 +82,12 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 @app.get("/reports/summary")
 def summary() -> dict[str, Any]:
-    """Tell volume, mix, latency, confidence and truncation of the last `hours`."""
-    window = Window.ending(datetime.now(UTC), hours=asked(SummaryQuestion).hours)
+    """Tell volume, mix, latency, confidence, novelty, feedback and errors of a span of time."""
+    window = asked(SummaryQuestion).window(datetime.now(UTC))
     with transaction(engine()) as session:
         figures = summarize_predictions(session, window)
-    return {"since": window.since, "until": window.until, **figures}
+        requests = count_requests(session, window)
+    return {"since": window.since, "until": window.until, **figures, "requests": requests}
 
 
 @app.get("/reports/predictions")
@@ -85,36 +96,79 @@ def predictions() -> dict[str, Any]:
     question = asked(PredictionsQuestion)
     with transaction(engine()) as session:
         rows = [row_of(found) for found in find_predictions(session, **question.model_dump())]
-    full = len(rows) == question.limit
-    return {"predictions": rows, "next_before": rows[-1]["id"] if full else None}
+    return {"predictions": rows, "next_before": next_before(rows, question.limit)}
 
 
 @app.get("/reports/predictions/<prediction_id>")
 def audit(prediction_id: str) -> dict[str, Any]:
-    """Tell which deployment answered this prediction and which run trained its model."""
+    """Tell which version, data, run and image answered this prediction, and who promoted it."""
     wanted = read_id(prediction_id)
     with transaction(engine()) as session:
         found = find_audit(session, wanted)
         if found is None:
             raise PredictionNotFoundError(f"prediction {wanted} is not stored (yet)")
-        return {name: row and row_of(row) for name, row in found._asdict().items()}
+        return describe_audit(found)
+
+
+@app.get("/reports/review")
+def review() -> dict[str, Any]:
+    """List the predictions of the last days that are most worth a person's label, each with its reasons."""
+    window = Window.ending(datetime.now(UTC), hours=24 * LOOK_BACK_DAYS)
+    with transaction(engine()) as session:
+        return find_queue(session, window, **asked(ReviewQuestion).model_dump())
+
+
+@app.get("/reports/performance")
+def performance() -> dict[str, Any]:
+    """Tell the accuracy by people's labels, day by day, beside the monitor's estimates without labels."""
+    question = asked(PerformanceQuestion)
+    window = question.window(datetime.now(UTC))
+    with transaction(engine()) as session:
+        figures = measure(session, window, model_version=question.model_version)
+    return {"since": window.since, "until": window.until, "model_version": question.model_version, **figures}
+
+
+@app.get("/reports/reconciliation")
+def reconciliation() -> dict[str, Any]:
+    """Tell for each day how many predictions were answered, how many are stored, and the difference."""
+    window = asked(DaysQuestion).window(datetime.now(UTC))
+    with transaction(engine()) as session:
+        days = reconcile_days(session, window)
+    compared = [{**day._asdict(), "difference": day.difference} for day in days]
+    return {"since": window.since, "until": window.until, "days": compared}
 
 
 @app.get("/reports/alerts")
 def alerts() -> dict[str, Any]:
-    """List the open alerts, or all."""
+    """List the open alerts, or all, newest first."""
     question = asked(AlertsQuestion)
+    options = question.model_dump(exclude={"state"})
     with transaction(engine()) as session:
-        found = find_alerts(session, limit=question.limit, open_only=question.state == "open")
-        return {"alerts": [row_of(alert) for alert in found]}
+        found = find_alerts(session, **options, open_only=question.state == "open")
+        rows = [row_of(alert) for alert in found]
+    return {"alerts": rows, "next_before": next_before(rows, question.limit)}
 
 
 @app.get("/reports/drift")
 def drift() -> dict[str, Any]:
-    """List what the drift monitor found, run by run."""
+    """List what the drift monitor found, run by run, newest first."""
+    question = asked(DriftQuestion)
     with transaction(engine()) as session:
-        found = find_drift_runs(session, **asked(DriftQuestion).model_dump())
-        return {"runs": [{"rows": run.rows, "at": run.recorded_at, **run.metrics} for run in found]}
+        found = find_drift_runs(session, **question.model_dump())
+        runs = [{"rows": run.rows, **run.metrics, "id": run.id, "at": run.recorded_at} for run in found]
+    return {"runs": runs, "next_before": next_before(runs, question.limit)}
+
+
+@app.get("/reports/drift/<run_id>/page")
+def page(run_id: str) -> Response[str]:
+    """Lead to the page of a drift run, which can be read for five minutes under a signed URL."""
+    wanted = read_id(run_id, "the id of a drift run is a UUID, as /reports/drift lists it")
+    with transaction(engine()) as session:
+        run = find_drift_run(session, wanted)
+        if run is None:
+            raise PageNotFoundError("there is no such drift run")
+        location = sign(run.metrics.get("report_uri"), settings().report_bucket)
+    return Response(302, content_types.APPLICATION_JSON, "{}", headers={"location": location})
 
 
 @app.get("/reports/deployments")

@@ -23,7 +23,7 @@ TABLES = {
     "dataset_metrics",
     "monitoring_alerts",
 }
-NEWEST = "0003"
+NEWEST = "0004"
 
 
 def tables(database: Engine) -> set[str]:

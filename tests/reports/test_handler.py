@@ -21,6 +21,7 @@ from tests.fixtures.messages import feedback, prediction
 from tests.reports.driver import EVENTS, ask, event, store
 
 NOW = datetime.now(UTC)
+EARLIER = NOW - timedelta(hours=1)
 
 
 def test_the_summary_counts_what_the_window_holds_and_nothing_older(database: Engine) -> None:
@@ -82,6 +83,12 @@ def test_pages_hold_every_prediction_once_newest_first(database: Engine) -> None
         ({"sentiment": "negative"}, {"b"}),
         ({"model_version": "v2"}, {"c"}),
         ({"minimum_confidence": "0.9"}, {"a", "c"}),
+        ({"truncated": "true"}, {"b"}),
+        ({"truncated": "false", "model_version": "v2"}, {"c"}),
+        ({"minimum_novelty": "1.5"}, {"b"}),
+        ({"since": EARLIER.isoformat()}, {"a", "b"}),
+        ({"until": EARLIER.isoformat()}, {"c"}),
+        ({"since": (EARLIER - timedelta(hours=2)).isoformat(), "until": EARLIER.isoformat()}, {"c"}),
         ({"with_feedback": "true"}, {"a"}),
         ({"with_feedback": "false"}, {"b", "c"}),
         ({"minimum_confidence": "0.9", "with_feedback": "false"}, {"c"}),
@@ -93,8 +100,8 @@ def test_filters_narrow_the_list(database: Engine, query: dict[str, str], expect
     store(
         database,
         made,
-        prediction(correlation_id="b", confidence=0.6, sentiment="negative"),
-        prediction(correlation_id="c", confidence=0.99, model_version="v2"),
+        prediction(correlation_id="b", confidence=0.6, sentiment="negative", truncated=True, novelty=1.5),
+        prediction(EARLIER - timedelta(hours=1), correlation_id="c", confidence=0.99, model_version="v2"),
     )
     with Session(database) as session, session.begin():
         store_feedback(session, [feedback(made.prediction_id)])
@@ -115,7 +122,10 @@ def test_an_audit_names_the_deployment_and_the_run_behind_a_prediction(database:
                 model_version="v7",
                 metrics={"accuracy": 0.9},
                 artefact_uri="s3://bucket/models/v7",
+                image_digest="sha256:abc",
+                function_version="12",
                 deployed_by="pipeline",
+                deployed_at=NOW - timedelta(hours=1),
             )
         )
         for run, minutes in (("run-1", 10), ("run-2", 5)):
@@ -138,13 +148,64 @@ def test_an_audit_names_the_deployment_and_the_run_behind_a_prediction(database:
     assert found["prediction"]["text"] == "A film to remember, with a ☂ in it."
     assert (found["deployment"]["deployed_by"], found["deployment"]["is_active"]) == ("pipeline", True)
     assert (found["run"]["run_id"], found["run"]["data_fingerprint"]) == ("run-2", "fp")
+    assert found["answered_by"] == {
+        "model_version": "v7",
+        "data_fingerprint": "fp",
+        "mlflow_run_id": "run-2",
+        "image_digest": "sha256:abc",
+        "function_version": "12",
+        "promoted_by": "pipeline",
+        "promoted_at": found["deployment"]["deployed_at"],
+        "reason": None,
+    }
+
+
+def test_an_audit_names_who_brought_the_version_back_when_it_answered_after_a_rollback(
+    database: Engine,
+) -> None:
+    released = uuid4()
+    rows = [
+        # (function version, hours ago, who)
+        (released, "12", 5, "pipeline"),
+        (uuid4(), "13", 4, "pipeline"),
+        (uuid4(), "12", 3, "ada"),
+        (uuid4(), "14", 1, "grace"),
+    ]
+    with Session(database) as session, session.begin():
+        for id_, version, hours, person in rows:
+            session.add(
+                ModelDeployment(
+                    id=id_,
+                    deployment_type="champion",
+                    model_version="v7",
+                    metrics={},
+                    artefact_uri="s3://bucket/models/v7",
+                    image_digest=f"sha256:{version}",
+                    function_version=version,
+                    deployed_by=person,
+                    deployed_at=NOW - timedelta(hours=hours),
+                    is_active=False,
+                    retired_at=NOW,
+                )
+            )
+    promoted = {}
+    for hours in (4.5, 2, 6):  # the last one as a canary, before its release was written down
+        (stored,) = store(
+            database,
+            prediction(NOW - timedelta(hours=hours), deployment_id=released, model_version="v7"),
+        )
+        answered_by = ask(f"/reports/predictions/{stored}")["answered_by"]
+        assert answered_by["image_digest"] == "sha256:12"
+        promoted[hours] = answered_by["promoted_by"]
+    assert promoted == {4.5: "pipeline", 2: "ada", 6: "pipeline"}
 
 
 @pytest.mark.parametrize("deployment_id", [None, uuid4()])
 def test_an_audit_says_null_for_what_was_never_recorded(database: Engine, deployment_id: UUID | None) -> None:
     (stored,) = store(database, prediction(deployment_id=deployment_id))
     found = ask(f"/reports/predictions/{stored}")
-    assert (found["deployment"], found["run"]) == (None, None)
+    assert (found["deployment"], found["promotion"], found["run"]) == (None, None, None)
+    assert {name for name, value in found["answered_by"].items() if value} == {"model_version"}
 
 
 def test_alerts_are_the_open_ones_unless_all_are_asked_for(database: Engine) -> None:

@@ -1,6 +1,7 @@
 """What reports refuses, hides and cannot do."""
 
 import logging
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -13,6 +14,9 @@ from sqlalchemy.orm import Session
 from functions.reports.handler import engine, handler
 from tests.fixtures.messages import prediction
 from tests.reports.driver import ask, event, refused, store
+
+TOMORROW = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+MORNING, NOON = "2026-11-01T08:00:00+00:00", "2026-11-01T12:00:00Z"
 
 
 @pytest.mark.parametrize(
@@ -27,10 +31,44 @@ from tests.reports.driver import ask, event, refused, store
         ("/reports/predictions", {"minimum_confidence": "nan"}, "minimum_confidence: "),
         ("/reports/predictions", {"minimum_confidence": "1.01"}, "minimum_confidence: "),
         ("/reports/predictions", {"with_feedback": "maybe"}, "with_feedback: "),
-        ("/reports/predictions", {"limits": "3"}, "unknown parameter; use limit, before, sentiment"),
+        (
+            "/reports/predictions",
+            {"limits": "3"},
+            "unknown parameter; use since, until, limit, before",
+        ),
         ("/reports/predictions/42", {}, "the id of a prediction is a UUID"),
         ("/reports/alerts", {"state": "closed"}, "state: input should be 'open' or 'all'"),
         ("/reports/deployments", {"limit": "0"}, "limit: "),
+        ("/reports/summary", {"since": TOMORROW}, "since lies in the future"),
+        ("/reports/summary", {"since": NOON, "until": MORNING}, "since must be before until"),
+        ("/reports/summary", {"since": NOON, "until": NOON}, "since must be before until"),
+        ("/reports/summary", {"until": NOON}, "until needs a since"),
+        ("/reports/summary", {"since": NOON, "hours": "3"}, "give hours, or since and until, not both"),
+        ("/reports/summary", {"since": "2026-01-01T00:00:00Z", "until": NOON}, "more than 744 hours apart"),
+        ("/reports/summary", {"since": "2026-11-01T12:00:00"}, "since: give ISO 8601 with a time zone"),
+        ("/reports/summary", {"since": "2026-11-01"}, "since: give ISO 8601 with a time zone"),
+        ("/reports/summary", {"since": "1795464000"}, "since: give ISO 8601 with a time zone"),
+        ("/reports/summary", {"since": "٢٠٢٦-11-01T12:00:00Z"}, "since: give ISO 8601 with a time zone"),
+        ("/reports/summary", {"since": "0001-01-01T00:00:00+23:59"}, "since: "),
+        ("/reports/predictions", {"since": "1969-12-31T23:59:59Z"}, "since: lies before 1970"),
+        ("/reports/predictions", {"since": NOON, "until": MORNING}, "since must be before until"),
+        ("/reports/predictions", {"limit": "1000000"}, "limit: input should be less than or equal to 200"),
+        ("/reports/predictions", {"limit": "1e6"}, "limit: input should be a valid integer"),
+        ("/reports/predictions", {"truncated": "perhaps"}, "truncated: "),
+        ("/reports/predictions", {"minimum_novelty": "inf"}, "minimum_novelty: "),
+        ("/reports/predictions", {"minimum_novelty": "-1"}, "minimum_novelty: "),
+        ("/reports/predictions", {"sentiment": "posi\0tive"}, "sentiment: holds a NUL character"),
+        ("/reports/predictions", {"sentiment": "half \ud83d of one"}, "sentiment: "),
+        ("/reports/predictions", {"sentiment": "é" * 201}, "sentiment: string should have at most 200"),
+        ("/reports/alerts", {"before": "the last one"}, "before: input should be a valid UUID"),
+        ("/reports/alerts", {"kind": ""}, "kind: "),
+        ("/reports/drift", {"limit": "1000000"}, "limit: "),
+        ("/reports/performance", {"days": "32"}, "days: input should be less than or equal to 31"),
+        ("/reports/performance", {"hours": "3"}, "there is an unknown parameter; use days, model_version"),
+        ("/reports/reconciliation", {"days": "0"}, "days: "),
+        ("/reports/reconciliation", {"days": "१"}, "days: "),
+        ("/reports/review", {"limit": "1000000"}, "limit: input should be less than or equal to 200"),
+        ("/reports/review", {"since": NOON}, "there is an unknown parameter; use limit, model_version"),
     ],
 )
 def test_bad_input_gets_one_clear_message(
@@ -39,7 +77,7 @@ def test_bad_input_gets_one_clear_message(
     status, error = refused(path, **query)
     assert (status, error["code"]) == (422, "invalid_input")
     assert message in error["message"]
-    assert not any(len(value) > 4 and value in error["message"] for value in query.values())
+    assert not any(len(value) > 4 and value in error["message"] for value in query.values()), "a stranger's"
 
 
 def test_what_does_not_exist_is_404_in_the_same_shape(database: Engine) -> None:
@@ -62,9 +100,19 @@ def _any() -> dict[str, Any]:
 
 def test_hostile_values_are_only_values(database: Engine) -> None:
     store(database, prediction())
-    hostile = "x' OR '1'='1"
-    assert ask("/reports/predictions", sentiment=hostile)["predictions"] == []
-    assert ask("/reports/drift", model_version=hostile)["runs"] == []
+    for hostile in ("x' OR '1'='1", "☂ 评论 \u202e", "%", "\\"):
+        assert ask("/reports/predictions", sentiment=hostile)["predictions"] == []
+        assert ask("/reports/drift", model_version=hostile)["runs"] == []
+        assert ask("/reports/alerts", kind=hostile)["alerts"] == []
+        assert ask("/reports/performance", model_version=hostile)["days"] == []
+        assert ask("/reports/review", model_version=hostile)["items"] == []
+
+
+def test_a_future_end_is_only_a_span_that_is_not_over_yet(database: Engine) -> None:
+    store(database, prediction())
+    assert len(ask("/reports/predictions", until=TOMORROW)["predictions"]) == 1
+    assert ask("/reports/predictions", before="ffffffff-ffff-7fff-bfff-ffffffffffff")["predictions"]
+    assert ask("/reports/predictions", until="9999-12-31T23:59:59Z")["predictions"]
 
 
 def test_nothing_can_be_written_over_its_connection(database: Engine) -> None:

@@ -98,7 +98,7 @@ def sample_predictions(
 
 
 def summarize_predictions(session: Session, window: Window) -> dict[str, Any]:
-    """Return volume, mix, latency, confidence, truncation and feedback of the window, ready for JSON.
+    """Return volume, mix, latency, confidence, novelty, truncation and feedback of the window, for JSON.
 
     Shares and percentiles are null when the window is empty; the histogram's bins are of equal width over
     0 to 1, the last one with both its ends.
@@ -106,11 +106,12 @@ def summarize_predictions(session: Session, window: Window) -> dict[str, Any]:
     log = PredictionLog
     # "Within group" takes one fraction at a time; an array would need a type the driver cannot read.
     latencies = [func.percentile_cont(share).within_group(log.inference_time_ms) for share in PERCENTILES]
-    rows, truncated, confidence, given, agreed, *milliseconds = session.execute(
+    rows, truncated, confidence, novelty, given, agreed, *milliseconds = session.execute(
         select(
             func.count(),
             func.avg(case((log.truncated, 1.0), else_=0.0)),
             func.avg(log.confidence),
+            func.avg(log.novelty),
             func.count(log.feedback_label),
             func.count().filter(log.feedback_label == log.sentiment),
             *latencies,
@@ -122,6 +123,7 @@ def summarize_predictions(session: Session, window: Window) -> dict[str, Any]:
         "by_model_version": count_by_version(session, window),
         "truncated_share": None if truncated is None else float(truncated),
         "confidence": {"mean": confidence, "histogram": _confidence_histogram(session, window)},
+        "novelty": {"mean": novelty},
         "inference_time_ms": {
             f"p{round(share * 100)}": value for share, value in zip(PERCENTILES, milliseconds, strict=True)
         },

@@ -1,0 +1,16 @@
+"""How sure a share is that was counted on few rows. Pure Python, so that every function can afford it."""
+
+from math import sqrt
+
+Z_95 = 1.959964  # of the normal distribution, for 95%
+
+
+def wilson(successes: int, trials: int) -> tuple[float, float]:
+    """Return the 95% interval of a share (Wilson 1927): within 0 to 1, and wide where there are few rows."""
+    if trials <= 0:
+        return 0.0, 1.0
+    share = successes / trials
+    scale = 1 + Z_95**2 / trials
+    centre = (share + Z_95**2 / (2 * trials)) / scale
+    half = Z_95 / scale * sqrt(share * (1 - share) / trials + Z_95**2 / (4 * trials**2))
+    return max(0.0, centre - half), min(1.0, centre + half)

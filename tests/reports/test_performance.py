@@ -1,0 +1,124 @@
+"""Accuracy by people's labels, beside what the drift monitor estimated without any."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sentiment.database.repositories import record_dataset_metrics, store_feedback
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from tests.fixtures.messages import feedback, prediction
+from tests.reports.driver import ask, store
+
+NOW = datetime.now(UTC)
+TODAY = NOW.replace(hour=0, minute=0, second=0, microsecond=0)
+YESTERDAY = TODAY - timedelta(hours=12)
+BEFORE = YESTERDAY - timedelta(days=1)
+REFERENCE = {"accuracy": 0.88, "rows": 1000}
+
+
+def label(database: Engine, at: datetime, labels: str, **changes: Any) -> None:
+    """Store a positive prediction for each label, written by its first letter, `.` for none."""
+    made = [prediction(at + timedelta(seconds=number), **changes) for number in range(len(labels))]
+    store(database, *made)
+    names = {"p": "positive", "n": "negative"}
+    given = [
+        feedback(one.prediction_id, label=names[letter])
+        for one, letter in zip(made, labels, strict=True)
+        if letter in names
+    ]
+    with Session(database) as session, session.begin():
+        store_feedback(session, given)
+
+
+def judge(database: Engine, until: datetime, accuracy: float, version: str = "v1", **metrics: Any) -> None:
+    estimate = {"accuracy": accuracy, "low": accuracy - 0.02, "high": accuracy + 0.02, "rows": 500}
+    verdict = {"drifted": False, "reference": REFERENCE, "estimate": estimate, "labelled": None}
+    span = {"since": (until - timedelta(hours=1)).isoformat(), "until": until.isoformat()}
+    with Session(database) as session, session.begin():
+        record_dataset_metrics(
+            session,
+            dataset="prediction_logs",
+            fingerprint=f"{version} {until}",
+            split="window",
+            rows=500,
+            metrics={"model_version": version, "performance": verdict, **span} | metrics,
+        )
+
+
+def test_each_day_tells_its_labels_and_how_sure_their_share_is(database: Engine) -> None:
+    label(database, YESTERDAY, "ppppppppnn..")
+    label(database, BEFORE, "n")
+
+    found = ask("/reports/performance", days="3")
+
+    yesterday, before = found["days"]
+    assert (yesterday["day"], before["day"]) == (str(YESTERDAY.date()), str(BEFORE.date()))
+    assert (yesterday["labels"], yesterday["agreed"], yesterday["accuracy"]) == (10, 8, 0.8)
+    # Wilson's interval of 8 in 10, as in the tables.
+    assert (yesterday["low"], yesterday["high"]) == (
+        pytest.approx(0.4902, abs=1e-4),
+        pytest.approx(0.9433, abs=1e-4),
+    )
+    assert (before["labels"], before["accuracy"], before["low"]) == (1, 0.0, 0.0)
+    assert before["high"] == pytest.approx(0.7935, abs=1e-4)
+    assert (found["labelled"]["labels"], found["labelled"]["agreed"]) == (11, 8)
+    assert found["monitor"] is None
+
+
+def test_the_last_estimate_of_a_day_stands_beside_it_with_or_without_labels(database: Engine) -> None:
+    label(database, YESTERDAY, "p")
+    judge(database, YESTERDAY, 0.7)
+    judge(database, YESTERDAY + timedelta(hours=1), 0.85)
+    judge(database, BEFORE, 0.86)
+
+    found = ask("/reports/performance", days="3")
+
+    assert [(day["labels"], day["estimate"]["accuracy"]) for day in found["days"]] == [(1, 0.85), (0, 0.86)]
+    assert found["days"][1]["accuracy"] is None
+    monitor = found["monitor"]
+    assert (monitor["reference"], monitor["estimate"]["accuracy"]) == (REFERENCE, 0.85)
+    assert (monitor["model_version"], monitor["drifted"], monitor["labelled"]) == ("v1", False, None)
+    assert datetime.fromisoformat(monitor["until"]) == YESTERDAY + timedelta(hours=1)
+
+
+def test_one_versions_performance_is_its_own(database: Engine) -> None:
+    label(database, YESTERDAY, "pp", model_version="v1")
+    label(database, YESTERDAY, "n", model_version="v2")
+    judge(database, YESTERDAY, 0.8)
+    judge(database, YESTERDAY + timedelta(hours=1), 0.6, version="v2")
+
+    found = ask("/reports/performance", model_version="v1")
+
+    assert (found["labelled"]["labels"], found["labelled"]["accuracy"]) == (2, 1.0)
+    assert found["monitor"]["estimate"]["accuracy"] == 0.8
+    assert found["model_version"] == "v1"
+
+
+def test_runs_from_before_there_were_estimates_say_nothing(database: Engine) -> None:
+    with Session(database) as session, session.begin():
+        record_dataset_metrics(
+            session,
+            dataset="prediction_logs",
+            fingerprint="of old",
+            split="window",
+            rows=500,
+            metrics={"model_version": "v1", "until": YESTERDAY.isoformat()},
+        )
+    assert ask("/reports/performance") | {"since": "", "until": ""} == {
+        "since": "",
+        "until": "",
+        "model_version": None,
+        "labelled": {"labels": 0, "agreed": 0, "accuracy": None, "low": None, "high": None},
+        "days": [],
+        "monitor": None,
+    }
+
+
+def test_days_begin_at_midnight(database: Engine) -> None:
+    label(database, TODAY - timedelta(seconds=1), "p")
+    assert ask("/reports/performance", days="1")["days"] == []
+    found = ask("/reports/performance", days="2")
+    assert datetime.fromisoformat(found["since"]) == TODAY - timedelta(days=1)
+    assert len(found["days"]) == 1

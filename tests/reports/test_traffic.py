@@ -1,0 +1,137 @@
+"""What was asked of the API in a span of time, and whether all that it answered is stored."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sentiment.database.repositories import record_dataset_metrics, store_traffic
+from sentiment.messages import TrafficCounted
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from tests.fixtures.messages import prediction, traffic
+from tests.reports.driver import ask, store
+
+NOW = datetime.now(UTC)
+HOUR = timedelta(hours=1)
+TODAY = NOW.replace(hour=0, minute=0, second=0, microsecond=0)
+YESTERDAY = TODAY - timedelta(days=1)
+
+
+def count(database: Engine, *spans: TrafficCounted) -> None:
+    with Session(database) as session, session.begin():
+        store_traffic(session, spans)
+
+
+def test_the_summary_tells_requests_and_errors_as_the_api_counted_them(database: Engine) -> None:
+    end = NOW - timedelta(minutes=5)
+    count(database, traffic(end), traffic(end - HOUR, requests=80, client_errors=6, server_errors=3))
+    count(database, traffic(end - 30 * HOUR))
+
+    requests = ask("/reports/summary")["requests"]
+
+    assert requests["counted"] == 200
+    assert (requests["client_errors"], requests["server_errors"]) == (10, 4)
+    assert requests["error_rate"] == pytest.approx(0.02), "the share answered 5xx"
+    assert datetime.fromisoformat(requests["since"]) == end - 2 * HOUR
+    assert datetime.fromisoformat(requests["until"]) == end
+
+
+def test_a_span_that_was_counted_again_counts_once(database: Engine) -> None:
+    end = NOW - timedelta(minutes=5)
+    count(database, traffic(end), traffic(end, requests=130))
+    assert ask("/reports/summary")["requests"]["counted"] == 130
+
+
+def test_what_nobody_counted_is_unknown_and_not_zero(database: Engine) -> None:
+    store(database, prediction())
+    count(database, traffic(NOW - 23.5 * HOUR))  # half of it before the window
+    assert ask("/reports/summary")["requests"] is None
+
+
+def test_a_quiet_hour_has_no_error_rate(database: Engine) -> None:
+    count(database, traffic(NOW - timedelta(minutes=1), requests=0, client_errors=0, server_errors=0))
+    assert ask("/reports/summary")["requests"]["error_rate"] is None
+
+
+def test_the_summary_of_a_span_holds_its_beginning_but_not_its_end(database: Engine) -> None:
+    since, until = (NOW - 3 * HOUR).replace(microsecond=0), (NOW - HOUR).replace(microsecond=0)
+    store(
+        database,
+        prediction(since, novelty=1.0),
+        prediction(until - timedelta(milliseconds=1), novelty=2.0),
+        prediction(until),
+        prediction(since - timedelta(milliseconds=1)),
+    )
+
+    summary = ask("/reports/summary", since=since.isoformat(), until=until.isoformat())
+
+    assert summary["predictions"] == 2
+    assert summary["novelty"] == {"mean": pytest.approx(1.5)}
+    assert [datetime.fromisoformat(summary[name]) for name in ("since", "until")] == [since, until]
+
+
+def test_a_span_may_be_told_in_any_zone_and_ends_now_unless_told_otherwise(database: Engine) -> None:
+    store(database, prediction(NOW - 2 * HOUR))
+    zone = (NOW - 3 * HOUR).astimezone(datetime.strptime("+05:30", "%z").tzinfo)
+    assert ask("/reports/summary", since=zone.isoformat())["predictions"] == 1
+    # In a URL an unescaped + means a space.
+    assert ask("/reports/summary", since=zone.isoformat().replace("+", " "))["predictions"] == 1
+
+
+def test_novelty_is_null_when_no_artefact_could_tell_it(database: Engine) -> None:
+    store(database, prediction(novelty=None))
+    assert ask("/reports/summary")["novelty"] == {"mean": None}
+
+
+def test_reconciliation_compares_served_with_stored_over_the_spans_that_were_counted(
+    database: Engine,
+) -> None:
+    noon = YESTERDAY + timedelta(hours=12)
+    count(database, traffic(noon, predictions=3), traffic(noon + HOUR, predictions=2))
+    count(database, traffic(YESTERDAY, predictions=1))  # the last hour of the day before
+    store(
+        database,
+        prediction(noon - HOUR),
+        prediction(noon - timedelta(milliseconds=1)),
+        prediction(noon),
+        prediction(noon + timedelta(minutes=59)),
+        prediction(noon + 2 * HOUR),  # in an hour that nobody counted
+        prediction(YESTERDAY - timedelta(minutes=1)),
+    )
+
+    days = ask("/reports/reconciliation", days="3")["days"]
+
+    assert days == [
+        {
+            "day": YESTERDAY.date().isoformat(),
+            "served": 5,
+            "stored": 4,
+            "hours_counted": 2.0,
+            "difference": 1,
+        },
+        {
+            "day": (YESTERDAY - timedelta(days=1)).date().isoformat(),
+            "served": 1,
+            "stored": 1,
+            "hours_counted": 1.0,
+            "difference": 0,
+        },
+    ]
+
+
+def test_reconciliation_reads_nothing_but_counts_of_traffic(database: Engine) -> None:
+    with Session(database) as session, session.begin():
+        for dataset, split in (("prediction_logs", "window"), ("reviews", "test")):
+            record_dataset_metrics(
+                session, dataset=dataset, fingerprint=dataset, split=split, rows=9, metrics={"since": "soon"}
+            )
+    assert ask("/reports/reconciliation")["days"] == []
+
+
+def test_a_month_of_hours_is_reconciled(database: Engine) -> None:
+    hours = [TODAY - number * HOUR for number in range(24 * 30)]
+    count(database, *(traffic(hour, predictions=1) for hour in hours))
+    store(database, *(prediction(hour - timedelta(minutes=30)) for hour in hours))
+    days = ask("/reports/reconciliation", days="31")["days"]
+    assert len(days) == 30
+    assert {(day["served"], day["stored"], day["hours_counted"]) for day in days} == {(24, 24, 24.0)}

@@ -1,4 +1,4 @@
-"""The demonstration: train on real reviews, serve held-out ones through the Lambda handler, prove them kept.
+"""The demonstration: train on real reviews, serve held-out ones, prove them kept, and see traffic change.
 
 Every figure of the report is measured in this run, except those of training when its artefact was still up
 to date; nothing is passed over: a check that fails fails the demonstration.
@@ -7,6 +7,7 @@ to date; nothing is passed over: a check that fails fails the demonstration.
 import json
 import random
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
 from uuid import UUID
@@ -18,16 +19,19 @@ from sentiment.database.session import transaction
 from sentiment.exceptions import SentimentError
 from sqlalchemy import select
 
+from local.demo_drift import JUDGEMENT, demonstrate_drift, forget_alerts
 from local.gateway import invoke_api
 from local.page import print_report
 from local.processes import wait_until
 from local.report import Answers, Review, make_report
 from local.settings import LocalSettings
+from local.slack import running_slack
 from local.steps import Steps
 from local.system import System, running_system
 
 MOST_CHARACTERS = 5_000  # the API's limit for one text
 SINGLES, BATCH, FEEDBACK = 200, 64, 20
+HOURS, HOUR_TEXTS = 2, 250  # of changed traffic; two runs must see it before people are told
 STORE_SECONDS = 60.0
 EXPLAINED = "The plot is thin, but the acting is superb and I loved every minute of it."
 
@@ -68,21 +72,39 @@ def demonstrate(
     reused: bool,
     singles: int = SINGLES,
     batch: int = BATCH,
+    judgement: Mapping[str, str] = JUDGEMENT,
 ) -> dict[str, Any]:
-    """Serve held-out reviews, print the report and write it to `artifacts/demo`; return the report.
+    """Serve held-out reviews and other texts, print the report and write it to `artifacts/demo`; return it.
 
     Raises DemoError naming the checks that failed; the report is written all the same.
     """
     reviews = held_out_reviews(artifacts / "model", singles + batch)
-    with running_system(settings.demo_folder, steps, model_dir=artifacts / "model") as system:
+    hours = other_texts(HOURS, HOUR_TEXTS)
+    folder = artifacts / "demo"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (
+        running_slack() as slack,
+        running_system(
+            settings.demo_folder,
+            steps,
+            model_dir=artifacts / "model",
+            slack_webhook_url=slack.url,
+            judgement=judgement,
+        ) as system,
+    ):
+        forget_alerts(system)
+        began = datetime.now(UTC)
         with steps.step(f"send {len(reviews)} held-out reviews", spinner=False):
             answers = send(system, reviews[:-batch], reviews[-batch:], steps.console)
         with steps.step("wait until all are stored"):
+            answers.counted = system.traffic.count().predictions
             stored = stored_rows(system, [UUID(answer["prediction_id"]) for _, answer in answers.predictions])
         report = make_report(system, answers, stored, reused=reused)
+        report["drift"] = demonstrate_drift(
+            system, slack, steps, calm_since=began, hours=hours, page=folder / "drift-report.html"
+        )
+    report["checks"] |= report["drift"].pop("checks")
     report["seconds"] = {name: round(seconds, 2) for name, seconds in steps.seconds.items()}
-    folder = artifacts / "demo"
-    folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.json").write_text(json.dumps(report, indent=2) + "\n")
     print_report(report, steps.console, svg=folder / "report.svg", json_path=folder / "report.json")
     fail_unless_all_hold(report, folder / "report.json")
@@ -105,6 +127,16 @@ def held_out_reviews(model_dir: Path, count: int) -> list[Review]:
     ]
     random.Random(0).shuffle(usable)  # noqa: S311
     return usable[:count]
+
+
+def other_texts(hours: int, texts: int) -> list[list[str]]:
+    """Return hours of traffic unlike the reviews of IMDB: single lines of Rotten Tomatoes, each once."""
+    from training.config import configure
+    from training.sources import read
+
+    lines = read(configure(source="rotten_tomatoes")).texts
+    chosen = random.Random(0).sample(lines, hours * texts)  # noqa: S311
+    return [chosen[start : start + texts] for start in range(0, len(chosen), texts)]
 
 
 def send(system: System, singles: Sequence[Review], batch: Sequence[Review], console: Console) -> Answers:

@@ -37,13 +37,16 @@ def reports(aws: LocalAws, database: Mapping[str, str], model_dir: Path) -> Func
     return _function("reports", database, aws.environment(), _model(model_dir))
 
 
-def drift_monitor(aws: LocalAws, database: Mapping[str, str], model_dir: Path) -> FunctionSpec:
-    """Say how the drift monitor is started."""
+def drift_monitor(
+    aws: LocalAws, database: Mapping[str, str], model_dir: Path, judgement: Mapping[str, str]
+) -> FunctionSpec:
+    """Say how the drift monitor is started; `judgement` wins over what the person set."""
     return _function(
         "drift_monitor",
         database,
         aws.environment(),
         _model(model_dir),
+        judgement,
         memory_mb=DRIFT_MEMORY_MB,
         timeout_seconds=DRIFT_SECONDS,
     )

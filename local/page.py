@@ -10,6 +10,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from local.drift_page import show_drift
+
 WIDTH = 110
 
 
@@ -30,8 +32,16 @@ def _page(report: Mapping[str, Any], json_path: Path) -> RenderableType:
         f"{_from_here(report['state_folder'])}/logs; all figures are in {json_path}"
     )
     return Panel(
-        Group(_figures(report), _stored(report), _explained(report), _steps(report), _checks(report), where),
-        title=f"{'✓' if held else '✗'} serverless-sentiment: reviews in, trained, quantized, served, stored",
+        Group(
+            _figures(report),
+            _stored(report),
+            _explained(report),
+            show_drift(report["drift"]),
+            _steps(report),
+            _checks(report),
+            where,
+        ),
+        title=f"{'✓' if held else '✗'} serverless-sentiment: trained, quantized, served, stored, watched",
         border_style="green" if held else "red",
         padding=(1, 2),
     )

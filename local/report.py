@@ -10,9 +10,11 @@
   batch, for one request with `batch_texts` texts; explain
 - `lambda`: runtime (emulator or in process), cold_start_ms (process start, init, first answer),
   peak_memory_mb and log_writer_peak_memory_mb (MiB resident)
-- `stored`: served and predictions (answered, found in Postgres), feedback_given and feedback, still_queued,
-  sample (some rows)
+- `stored`: served and predictions (answered, found in Postgres), counted (by the API itself), feedback_given
+  and feedback, still_queued, sample (some rows)
 - `explained`: text, sentiment, words (text, start, end, weight)
+- `drift`: runs (what, rows, score, drifted: the verdicts, most: the feature that moved most, seconds), alerts
+  (kind, severity, message), mails and slack (what was sent, as it was sent), page (a path); see demo_drift.py
 - `checks`: what was proved, true or false; `seconds`: each step; `state_folder`: where logs and data are
 """
 
@@ -50,6 +52,7 @@ class Answers:
     explain_ms: float = 0.0
     explained: Mapping[str, Any] = field(default_factory=dict)
     feedback: int = 0
+    counted: int = 0  # predictions, by the API's own counters
 
 
 def make_report(
@@ -103,6 +106,7 @@ def make_report(
         "stored": {
             "served": len(served),
             "predictions": len(rows),
+            "counted": answers.counted,
             "feedback_given": answers.feedback,
             "feedback": feedback,
             "still_queued": waiting,
@@ -114,6 +118,7 @@ def make_report(
         "checks": {
             "every served prediction is stored": rows.keys() == served.keys(),
             "what is stored is what was answered": same == len(served),
+            "the API has counted what is stored": answers.counted == len(rows),
             "all feedback is stored": feedback == answers.feedback,
             "no message is left in the queue": waiting == 0,
             "live accuracy fits the held-out accuracy": right / len(served)

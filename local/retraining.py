@@ -71,7 +71,7 @@ class Retraining:
         folder.mkdir(exist_ok=True)
         recipe = recipe_of(self._system.card, self._data)
         if uri := given.get("extra_data_uri"):
-            recipe["extra_data"] = str(self._download(uri, folder / f"{name}.csv"))
+            recipe["extra_data"] = [str(self._download(uri, folder / f"{name}.csv"))]
         path = folder / f"{name}.json"
         path.write_text(json.dumps(recipe | {"artifacts": str(self._system.model_dir.parent)}, indent=2))
         log = self._system.folder / "logs" / f"retraining-{name}.log"

@@ -4,10 +4,11 @@ What differs from the cloud is only what the environment variables say. Nothing 
 do beyond their handlers and events.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -86,11 +87,12 @@ def running_system(
     max_receives: int = 10,
     external: DatabaseSettings | None = None,
     slack_webhook_url: str | None = None,
+    judgement: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[System]:
     """Run everything for the length of the block, on a state folder that keeps its data between runs.
 
-    `external` names a Postgres to use in place of one of our own. A process starts with its function's first
-    call, so one that is never called costs 20 ms.
+    `external` names a Postgres to use in place of one of our own, `judgement` holds settings of the drift
+    monitor. A process starts with its function's first call, so one that is never called costs 20 ms.
 
     On the way out the queue is drained; messages that cannot be stored (Postgres is away) are kept in the
     folder and sent again by the next run. Raises ConfigurationError when the folder or a port is in use, and
@@ -128,7 +130,7 @@ def running_system(
             api = _start(stack, state, functions.api(aws, model_dir, deployment_id, hash_key))
             log_writer = _start(stack, state, functions.log_writer(aws, database))
             reports = _start(stack, state, functions.reports(aws, database, model_dir))
-            drift_monitor = _start(stack, state, functions.drift_monitor(aws, database, model_dir))
+            drift_monitor = _start(stack, state, functions.drift_monitor(aws, database, model_dir, judgement))
             slack = _start(stack, state, functions.slack_notifier(aws)) if slack_webhook_url else None
             sqs = aws.client("sqs")
             source = EventSource(sqs, aws.queue_url, log_writer)

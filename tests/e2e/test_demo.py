@@ -28,15 +28,18 @@ def test_the_demonstration_proves_that_served_is_stored_and_reports_it(
 ) -> None:
     console = Console(file=StringIO(), width=110)
     settings = LocalSettings(state_dir=tmp_path / "state")
-    report = demonstrate(settings, Steps(console), artifacts=artifacts, reused=False, singles=24, batch=8)
-    assert all(report["checks"].values())
-    assert report["stored"]["served"] == report["stored"]["predictions"] == 32
+    few = {"MINIMUM_ROWS": "50", "SUFFICIENT_ROWS": "50"}
+    report = demonstrate(
+        settings, Steps(console), artifacts=artifacts, reused=False, singles=44, batch=16, judgement=few
+    )
+    assert all(report["checks"].values()), report["checks"]
+    assert report["stored"]["served"] == report["stored"]["predictions"] == 60
     assert report["stored"]["feedback"] == 20
     assert report["latency_ms"]["p50"] <= report["latency_ms"]["p99"]
     assert json.loads((artifacts / "demo" / "report.json").read_text()) == report
     assert (artifacts / "demo" / "report.svg").read_text().startswith("<svg")
     printed = console.file.getvalue()  # type: ignore[attr-defined]
-    for expected in ("32 of 32 predictions", "cold start", "p99", "every served prediction is stored"):
+    for expected in ("60 of 60 predictions", "cold start", "p99", "every served prediction is stored"):
         assert expected in printed
 
 

@@ -108,8 +108,8 @@ cloud: setup ## Prove the AWS side without an account: lints, images, an emulate
 	@$(MAKE) --no-print-directory images
 	@$(MAKE) --no-print-directory deploy-emulated
 
-# What images (api, drift_monitor, training) and layers (the others) install, with hashes.
-LOCKED := api drift_monitor training database migrations
+# What images (api, drift_monitor, local, training) and layers (the others) install, with hashes.
+LOCKED := api drift_monitor local training database migrations
 
 lock: ## Resolve the dependencies again (needs uv)
 	uv lock

@@ -5,14 +5,15 @@ text, and routes are templates, so that no path a client invents becomes a label
 """
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 from prometheus_client import CollectorRegistry, Counter, Histogram, Info
 from prometheus_client.exposition import generate_latest
 from sentiment.logging import metrics, namespace
+from sentiment.messages import PredictionMade
 
 from functions.api.artifact import Card
-from functions.api.classifier import Prediction
 from functions.api.settings import SERVICE
 
 SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
@@ -71,14 +72,16 @@ class Figures:
             {"version": card.model_version, "labels": ",".join(card.labels), "truncation": card.truncation}
         )
         self._emf = metrics(SERVICE)
+        self._predicted_at: datetime | None = None
         for label in card.labels:  # a series that exists at zero can be alerted on
             self._predictions.labels(label)
             self._feedback.labels(label)
 
-    def count_predictions(self, predictions: Sequence[Prediction]) -> None:
-        """Count what was stored and is about to be answered."""
+    def count_predictions(self, predictions: Sequence[PredictionMade]) -> None:
+        """Count what was stored and is about to be answered, each once."""
         by_label: dict[str, int] = {}
         for prediction in predictions:
+            self._predicted_at = prediction.predicted_at
             by_label[prediction.sentiment] = by_label.get(prediction.sentiment, 0) + 1
             self._inference.observe(prediction.inference_time_ms / 1000)
             self._confidence.observe(prediction.confidence)
@@ -109,6 +112,9 @@ class Figures:
 
     def count_request(self, route: str, status: int, seconds: float) -> None:
         """Count one answered request by its route's template."""
+        # At the time that its predictions carry, so that CloudWatch counts in an hour what is stored of it.
+        self._emf.set_timestamp(self._predicted_at or datetime.now(UTC))
+        self._predicted_at = None
         self._requests.labels(route, str(status)).observe(seconds)
         self._emf.add_metric("RequestTime", MetricUnit.Milliseconds, seconds * 1000)
         self._emf.add_metric("ClientErrors", MetricUnit.Count, int(400 <= status < 500))

@@ -52,7 +52,7 @@ async def predict(
     delivery = store(parts, [record])
     if delivery.lost:
         raise QueueError(NOT_STORED)
-    parts.figures.count_predictions([prediction])
+    parts.figures.count_predictions([record])
     return answer(record, request.return_probabilities)
 
 
@@ -79,7 +79,7 @@ async def predict_batch(
         position = positions[index]
         results[position] = failure(QueueError.code, NOT_STORED)
         del records[position]
-    parts.figures.count_predictions([predictions[texts[position]] for position in records])
+    parts.figures.count_predictions(list(records.values()))
     results |= {at: answer(record, request.return_probabilities) for at, record in records.items()}
     return BatchAnswer(results=[results[position] for position in range(len(request.texts))])
 

@@ -70,6 +70,21 @@ def test_the_summary_of_a_span_holds_its_beginning_but_not_its_end(database: Eng
     assert [datetime.fromisoformat(summary[name]) for name in ("since", "until")] == [since, until]
 
 
+def test_the_summary_spreads_its_predictions_over_equal_spans_of_time(database: Engine) -> None:
+    since, until = NOW - 25 * HOUR, NOW - HOUR
+    last = prediction(until - timedelta(milliseconds=1))
+    store(
+        database, prediction(since + timedelta(minutes=90)), prediction(since + timedelta(minutes=91)), last
+    )
+
+    over_time = ask("/reports/summary", since=since.isoformat(), until=until.isoformat())["over_time"]
+
+    assert [span["predictions"] for span in over_time] == [0, 2, *[0] * 21, 1]
+    assert [datetime.fromisoformat(span["since"]) for span in over_time] == [
+        since + hour * HOUR for hour in range(24)
+    ]
+
+
 def test_a_span_may_be_told_in_any_zone_and_ends_now_unless_told_otherwise(database: Engine) -> None:
     store(database, prediction(NOW - 2 * HOUR))
     zone = (NOW - 3 * HOUR).astimezone(datetime.strptime("+05:30", "%z").tzinfo)

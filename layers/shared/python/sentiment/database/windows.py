@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from sentiment.database.models import PredictionLog
 
 HISTOGRAM_BINS = 20
+TIME_BINS = 24
 PERCENTILES = (0.5, 0.95, 0.99)
 
 
@@ -101,7 +102,7 @@ def summarize_predictions(session: Session, window: Window) -> dict[str, Any]:
     """Return volume, mix, latency, confidence, novelty, truncation and feedback of the window, for JSON.
 
     Shares and percentiles are null when the window is empty; the histogram's bins are of equal width over
-    0 to 1, the last one with both its ends.
+    0 to 1, the last one with both its ends; those over time are of equal length.
     """
     log = PredictionLog
     # "Within group" takes one fraction at a time; an array would need a type the driver cannot read.
@@ -119,6 +120,7 @@ def summarize_predictions(session: Session, window: Window) -> dict[str, Any]:
     ).one()
     return {
         "predictions": rows,
+        "over_time": _over_time(session, window),
         "by_sentiment": _count(session, window, log.sentiment),
         "by_model_version": count_by_version(session, window),
         "truncated_share": None if truncated is None else float(truncated),
@@ -143,6 +145,18 @@ def _confidence_histogram(session: Session, window: Window) -> list[dict[str, fl
             "predictions": counts.get(bin_, 0),
         }
         for bin_ in range(1, HISTOGRAM_BINS + 1)
+    ]
+
+
+def _over_time(session: Session, window: Window) -> list[dict[str, Any]]:
+    ends = [instant.timestamp() for instant in (window.since, window.until)]
+    number = func.width_bucket(func.extract("epoch", PredictionLog.predicted_at), *ends, TIME_BINS)
+    # The window is told by ids, whose milliseconds may round to either side of its ends.
+    counts = _count(session, window, func.greatest(1, func.least(number, TIME_BINS)))
+    length = (window.until - window.since) / TIME_BINS
+    return [
+        {"since": window.since + (bin_ - 1) * length, "predictions": counts.get(bin_, 0)}
+        for bin_ in range(1, TIME_BINS + 1)
     ]
 
 

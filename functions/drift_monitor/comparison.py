@@ -1,4 +1,4 @@
-"""The two verdicts on a window: have the inputs drifted, and has what the model says drifted.
+"""The verdicts on a window: have the inputs drifted, and has what the model says drifted.
 
 They are kept apart because they ask for different things: new inputs may be answered as well as ever, and
 answers may shift on inputs that look the same.
@@ -10,12 +10,13 @@ from typing import Any
 
 import pandas as pd
 
-from functions.drift_monitor.evidence import measure, method_of
+from functions.drift_monitor.evidence import NO_EFFECT, measure
 from functions.drift_monitor.features import Feature, VerdictName, comparable
 
-# A share is blind to a shift that moves one feature alone, such as the mix of sentiments, so a feature with
-# this many times its threshold decides by itself. For the PSI that is 0.2, classically "significant".
-ALONE = 2.0
+# A share is blind to a shift that moves one aspect alone, such as the mix of sentiments, so a feature with
+# this many times its threshold decides by itself. For the PSI that is 0.15: between the 0.1 that is
+# classically "moderate" and the 0.2 that is "significant".
+ALONE = 1.5
 
 
 @dataclass(frozen=True)
@@ -30,14 +31,15 @@ class Shift:
 
     @property
     def strength(self) -> float:
-        """Return the effect in units of its threshold; over 1 the feature has drifted."""
-        return self.effect / self.threshold
+        """Return the effect in units of its threshold, from no effect at all; over 1 the feature drifted."""
+        nothing = NO_EFFECT[self.feature.method]
+        return max(0.0, (self.effect - nothing) / (self.threshold - nothing))
 
     def figures(self) -> dict[str, Any]:
         """Return what is stored of it."""
         return {
             "feature": self.feature.name,
-            "method": method_of(self.feature),
+            "method": self.feature.method,
             "effect": round(self.effect, 4),
             "threshold": round(self.threshold, 4),
             "drifted": self.strength > 1,
@@ -61,8 +63,8 @@ class Verdict:
 
     @property
     def score(self) -> float:
-        """Return the share of features that drifted."""
-        return len(self.moved) / len(self.shifts)
+        """Return the share of aspects that drifted: texts that got shorter are one cause, not four."""
+        return len(_aspects(self.moved)) / len(_aspects(self.shifts))
 
     @property
     def drifted(self) -> bool:
@@ -85,21 +87,28 @@ def compare(
     *,
     drift_threshold: float,
 ) -> tuple[Verdict, ...]:
-    """Judge the features that have a threshold; both tables hold features as `tabulate` made them."""
+    """Judge the features that have a threshold; both tables as `domain.tell_apart` returned them."""
     features = tuple(thresholds)
     effects = measure(comparable(reference, features), comparable(current, features), features)
-    shifts = [
-        Shift(
-            feature,
-            effects[feature.name],
-            thresholds[feature],
-            feature.typical(reference[feature.name]),
-            feature.typical(current[feature.name]),
-        )
-        for feature in features
-    ]
+    return judge(
+        [
+            Shift(
+                feature,
+                effects[feature.name],
+                thresholds[feature],
+                feature.typical(reference),
+                feature.typical(current),
+            )
+            for feature in features
+        ],
+        drift_threshold=drift_threshold,
+    )
+
+
+def judge(shifts: Sequence[Shift], *, drift_threshold: float) -> tuple[Verdict, ...]:
+    """Return a verdict for each side that has shifts; more of them than `compare` makes may be given."""
     strongest = sorted(shifts, key=lambda shift: shift.strength, reverse=True)
-    names = dict.fromkeys(feature.verdict for feature in features)
+    names = dict.fromkeys(shift.feature.verdict for shift in shifts)
     return tuple(
         Verdict(name, tuple(shift for shift in strongest if shift.feature.verdict == name), drift_threshold)
         for name in names
@@ -107,5 +116,13 @@ def compare(
 
 
 def drift_score(verdicts: Sequence[Verdict]) -> float:
-    """Return the share of all features that drifted, both verdicts together."""
-    return sum(len(verdict.moved) for verdict in verdicts) / sum(len(verdict.shifts) for verdict in verdicts)
+    """Return the share of all aspects that drifted. Over any threshold, so is the share of some verdict."""
+    moved, all_ = (
+        sum(len(_aspects(shifts)) for shifts in sides)
+        for sides in zip(*((verdict.moved, verdict.shifts) for verdict in verdicts), strict=True)
+    )
+    return moved / all_
+
+
+def _aspects(shifts: Sequence[Shift]) -> set[str]:
+    return {shift.feature.aspect for shift in shifts}

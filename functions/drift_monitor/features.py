@@ -1,7 +1,7 @@
 """What is compared, and in which units: a table of features, made alike from logged rows and reference.
 
 Lengths are compared on a logarithmic scale: they differ by factors, and a single pasted book must not be
-drift. The texts themselves end here; only the number of their words goes on.
+drift. Texts stay in the table for `domain`, which turns them into scores; no report and no record holds them.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,39 +12,76 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from functions.drift_monitor.language import guess_languages
+
 VerdictName = Literal["data_drift", "prediction_drift"]
+Kind = Literal["length", "number", "flag", "category", "rate", "text", "agreement"]
+Method = Literal["wasserstein", "psi", "jensenshannon", "auc", "difference"]
+
+TEXT_SCORE = "text (taken for the window's)"
+# Jensen-Shannon for rates: hardly any reference has unknown pieces, and of a bin that is empty there the PSI
+# measures mostly what stands in for zero.
+METHODS: dict[Kind, Method] = {
+    "length": "wasserstein",
+    "number": "wasserstein",
+    "flag": "psi",
+    "category": "psi",
+    "rate": "jensenshannon",
+    "text": "auc",
+    "agreement": "difference",
+}
+RATE_BINS = {"none": 0.0, "up to 1%": 0.01, "up to 10%": 0.1, "more": np.inf}  # upper bounds, inclusive
 
 
 @dataclass(frozen=True, kw_only=True)
 class Feature:
-    """One figure of every prediction. The inputs speak for data drift, what the model says for the other."""
+    """One figure of every prediction. The inputs speak for data drift, what the model says for the other.
+
+    `aspect` is what it tells of: features of one aspect move together and have one vote together.
+    """
 
     name: str
     verdict: VerdictName
-    kind: Literal["length", "number", "flag", "category"]
+    aspect: Literal["length", "language", "content", "answer", "certainty", "labels"]
+    kind: Kind
 
     @property
     def categorical(self) -> bool:
-        """Tell whether its values have no order."""
-        return self.kind in ("flag", "category")
+        """Tell whether it is compared by the shares of its values."""
+        return self.kind in ("flag", "category", "rate")
+
+    @property
+    def method(self) -> Method:
+        """Return what Evidently calls its measure."""
+        return METHODS[self.kind]
+
+    @property
+    def source(self) -> str:
+        """Return the column of a table that holds it."""
+        return TEXT_SCORE if self.kind == "text" else self.name
 
     @property
     def column(self) -> str:
         """Return the name its comparable values go by, in the report too."""
-        return f"{self.name} (log10)" if self.kind == "length" else self.name
+        return f"{self.name} (log10)" if self.kind == "length" else self.source
 
-    def comparable(self, values: "pd.Series[Any]") -> "pd.Series[Any]":
-        """Return the values on the scale they are compared on."""
+    def comparable(self, table: pd.DataFrame) -> "pd.Series[Any]":
+        """Return the table's values on the scale they are compared on."""
+        values = table[self.source]
         match self.kind:
             case "length":
                 return pd.Series(np.log10(values.clip(lower=1)))
             case "flag":
                 return values.map({True: "yes", False: "no"})
+            case "rate":
+                bins = [-np.inf, *RATE_BINS.values()]
+                return pd.cut(values, bins, labels=list(RATE_BINS)).astype(object)
             case _:
                 return values
 
-    def typical(self, values: "pd.Series[Any]") -> float | dict[str, float]:
+    def typical(self, table: pd.DataFrame) -> float | dict[str, float]:
         """Return what stands for all values when people read it: median, mean, share, or share by label."""
+        values = table[self.source]
         match self.kind:
             case "length":
                 return float(values.median())
@@ -56,24 +93,39 @@ class Feature:
 
 
 FEATURES = (
-    Feature(name="characters", verdict="data_drift", kind="length"),
-    Feature(name="words", verdict="data_drift", kind="length"),
-    Feature(name="tokens", verdict="data_drift", kind="length"),
-    Feature(name="truncated", verdict="data_drift", kind="flag"),
-    Feature(name="sentiment", verdict="prediction_drift", kind="category"),
-    Feature(name="confidence", verdict="prediction_drift", kind="number"),
-    Feature(name="entropy", verdict="prediction_drift", kind="number"),
+    Feature(name="characters", verdict="data_drift", aspect="length", kind="length"),
+    Feature(name="words", verdict="data_drift", aspect="length", kind="length"),
+    Feature(name="tokens", verdict="data_drift", aspect="length", kind="length"),
+    Feature(name="truncated", verdict="data_drift", aspect="length", kind="flag"),
+    Feature(name="language", verdict="data_drift", aspect="language", kind="category"),
+    Feature(name="unknown_pieces", verdict="data_drift", aspect="language", kind="rate"),
+    Feature(name="text", verdict="data_drift", aspect="content", kind="text"),
+    Feature(name="novelty", verdict="data_drift", aspect="content", kind="number"),
+    Feature(name="sentiment", verdict="prediction_drift", aspect="answer", kind="category"),
+    Feature(name="confidence", verdict="prediction_drift", aspect="certainty", kind="number"),
+    Feature(name="entropy", verdict="prediction_drift", aspect="certainty", kind="number"),
 )
+ALWAYS = ("characters", "tokens", "truncated", "sentiment", "confidence")
 
 
 def tabulate(columns: Mapping[str, Sequence[Any]], probabilities: NDArray[np.float64]) -> pd.DataFrame:
-    """Return one column per feature; `probabilities` is (rows, labels).
+    """Return a column for each feature, and the texts; `probabilities` is (rows, labels).
 
-    Words are left out as soon as one text is not stored: the others would not stand for all.
+    What one row lacks (text, unknown tokens, novelty) is left out of all: the others do not stand for it.
     """
-    table = {name: columns[name] for name in ("characters", "tokens", "truncated", "sentiment", "confidence")}
-    if all(text is not None for text in columns["text"]):
+
+    def whole(name: str) -> bool:
+        return name in columns and all(value is not None for value in columns[name])
+
+    table: dict[str, Any] = {name: columns[name] for name in ALWAYS}
+    if whole("text"):
+        table["text"] = columns["text"]
         table["words"] = [len(text.split()) for text in columns["text"]]
+        table["language"] = guess_languages(columns["text"])
+    if whole("unknown_tokens"):
+        table["unknown_pieces"] = np.divide(columns["unknown_tokens"], columns["tokens"])
+    if whole("novelty"):
+        table["novelty"] = np.asarray(columns["novelty"], dtype=float)
     return pd.DataFrame({**table, "entropy": entropy(probabilities)})
 
 
@@ -86,9 +138,9 @@ def entropy(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def comparable(table: pd.DataFrame, features: Iterable[Feature]) -> pd.DataFrame:
     """Return the features' columns on the scale they are compared on."""
-    return pd.DataFrame({feature.column: feature.comparable(table[feature.name]) for feature in features})
+    return pd.DataFrame({feature.column: feature.comparable(table) for feature in features})
 
 
 def shared_features(reference: pd.DataFrame, current: pd.DataFrame) -> tuple[Feature, ...]:
-    """Return the features that both tables hold."""
-    return tuple(f for f in FEATURES if f.name in reference.columns and f.name in current.columns)
+    """Return the features that both tables hold; the text needs `domain.tell_apart` first."""
+    return tuple(f for f in FEATURES if f.source in reference.columns and f.source in current.columns)

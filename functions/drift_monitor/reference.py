@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import Row
 
 from functions.drift_monitor.failures import MonitorError
@@ -22,6 +22,7 @@ from functions.drift_monitor.features import tabulate
 
 FILE = "reference.parquet"
 COLUMNS = {
+    "label": pa.types.is_string,
     "text": pa.types.is_string,
     "characters": pa.types.is_integer,
     "tokens": pa.types.is_integer,
@@ -30,6 +31,8 @@ COLUMNS = {
     "confidence": pa.types.is_floating,
     "probabilities": pa.types.is_list,
 }
+# What newer artefacts have besides. Without them, and with them null, the features they give are left out.
+OPTIONAL = {"unknown_tokens": pa.types.is_integer, "novelty": pa.types.is_floating}
 MEND = "build the monitor's image from a whole artefact"
 
 
@@ -48,14 +51,16 @@ class Card(BaseModel):
     labels: list[str] = Field(min_length=2)
     files: dict[str, FileRecord]
     mlflow_run_id: str | None = None
+    created_at: AwareDatetime | None = None
 
 
 @dataclass(frozen=True)
 class Reference:
-    """A verified reference: its model's card, and a table with one column per feature."""
+    """A verified reference: its model's card, a table with one column per feature, and what is known true."""
 
     card: Card
-    table: pd.DataFrame
+    table: pd.DataFrame  # holds the texts as well
+    right: NDArray[np.bool_]  # of each row, whether the model's answer was its label
 
 
 def read_reference(folder: Path) -> Reference:
@@ -76,7 +81,8 @@ def read_reference(folder: Path) -> Reference:
         read = pq.read_table(pa.BufferReader(content))
     except pa.ArrowException as error:
         raise MonitorError("reference", f"{path} cannot be read ({type(error).__name__}): {MEND}") from None
-    return Reference(card, _tabulate(read, card.labels, path))
+    table = _tabulate(read, card.labels, path)
+    return Reference(card, table, np.array(table["sentiment"] == read.column("label").to_pylist()))
 
 
 def tabulate_logged(rows: Sequence[Row[Any]], labels: Sequence[str]) -> pd.DataFrame:
@@ -89,7 +95,7 @@ def tabulate_logged(rows: Sequence[Row[Any]], labels: Sequence[str]) -> pd.DataF
             f"{', '.join(labels)}; the API and the monitor were built from different artefacts",
         )
     probabilities = np.array([[row.probabilities[label] for label in labels] for row in rows])
-    names = tuple(COLUMNS)[:-1]
+    names = (*(name for name in COLUMNS if name not in ("label", "probabilities")), *OPTIONAL)
     return tabulate({name: [getattr(row, name) for row in rows] for name in names}, probabilities)
 
 
@@ -97,7 +103,9 @@ def _tabulate(read: pa.Table, labels: Sequence[str], path: Path) -> pd.DataFrame
     types = {field.name: field.type for field in read.schema}
     if wrong := [name for name, fits in COLUMNS.items() if name not in types or not fits(types[name])]:
         raise MonitorError("schema", f"{path} lacks {', '.join(wrong)} or has it as another type: {MEND}")
-    columns = {name: read.column(name).to_pylist() for name in COLUMNS}
+    present = [name for name, fits in OPTIONAL.items() if name in types and fits(types[name])]
+    columns = {name: read.column(name).to_pylist() for name in (*COLUMNS, *present)}
+    columns.pop("label")
     probabilities = columns.pop("probabilities")
     if not probabilities or any(row is None or len(row) != len(labels) for row in probabilities):
         raise MonitorError("schema", f"{path} has rows without one probability per label: {MEND}")

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from functions.drift_monitor.comparison import Verdict, compare
+from functions.drift_monitor.domain import tell_apart
 from functions.drift_monitor.failures import MonitorError
 from functions.drift_monitor.features import Feature
 
@@ -20,9 +21,13 @@ def check_detection(
     reference: pd.DataFrame, thresholds: Mapping[Feature, float], *, rows: int, drift_threshold: float
 ) -> None:
     """Raise MonitorError unless a shifted sample is drift by each verdict and the reference by none."""
-    drawn = reference.iloc[np.random.default_rng(1).integers(len(reference), size=rows)]
-    missed = _wrong(compare(reference, shifted(drawn), thresholds, drift_threshold=drift_threshold), True)
-    imagined = _wrong(compare(reference, reference, thresholds, drift_threshold=drift_threshold), False)
+    drawn = reference.sample(n=min(rows, len(reference)), random_state=1)
+    missed, imagined = (
+        _wrong(
+            compare(*tell_apart(reference, current), thresholds, drift_threshold=drift_threshold), expected
+        )
+        for current, expected in ((shifted(drawn), True), (reference, False))
+    )
     if missed or imagined:
         raise MonitorError(
             "self_check",
@@ -48,6 +53,14 @@ def shifted(table: pd.DataFrame) -> pd.DataFrame:
     moved["truncated"] = not table["truncated"].mean() > 0.5
     counts = table["sentiment"].value_counts()
     moved["sentiment"] = counts.index[-1] if len(counts) > 1 else "another label"
+    if "language" in table:
+        moved["language"] = "another"
+    if "text" in table:
+        moved["text"] = [" ".join(word[::-1] for word in text.split()) for text in table["text"]]
+    if "unknown_pieces" in table:
+        moved["unknown_pieces"] = 1.0 if table["unknown_pieces"].mean() < 0.5 else 0.0
+    if "novelty" in table:
+        moved["novelty"] = table["novelty"] + max(1.0, float(table["novelty"].std()))
     for number in ("confidence", "entropy"):
         farther = 0.0 if table[number].mean() > 0.5 else 1.0
         moved[number] = farther + KEPT * (table[number] - farther)

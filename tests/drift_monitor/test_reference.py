@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from functions.drift_monitor.failures import MonitorError
+from functions.drift_monitor.features import FEATURES
 from functions.drift_monitor.reference import read_reference
 from tests.drift_monitor.traffic import Row, make_artifact, write_table
 
@@ -15,9 +16,21 @@ def test_the_reference_of_a_real_export_is_read(tiny_artifact: Path) -> None:
     read = read_reference(tiny_artifact)
     assert read.card.labels == ["negative", "positive"]
     assert len(read.table) > 10
-    assert {"characters", "words", "tokens", "truncated", "sentiment", "confidence", "entropy"} == set(
-        read.table
+    scored_later = {"text (taken for the window's)"}
+    assert {feature.source for feature in FEATURES} - scored_later <= set(read.table)
+
+
+def test_the_reference_of_an_older_export_lacks_what_was_not_known(
+    reviews: list[Row], tmp_path: Path
+) -> None:
+    whole = pa.Table.from_pylist(reviews[:20])
+    nothing = pa.array([None] * 20, pa.float64())
+    older = whole.drop_columns("unknown_tokens").set_column(
+        whole.column_names.index("novelty") - 1, "novelty", nothing
     )
+    write_table(tmp_path, older)
+    table = read_reference(tmp_path).table
+    assert {feature.name for feature in FEATURES} - set(table) == {"unknown_pieces", "novelty"}
 
 
 @pytest.mark.parametrize(

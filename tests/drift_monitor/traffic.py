@@ -30,6 +30,12 @@ VERSION = "20261123-1a2b3c4d"
 NOW = datetime.now(UTC).replace(microsecond=0)
 AT = {"scheduled_at": NOW.isoformat()}  # the event of the run that judges the day up to now
 
+# What is logged of a row as it stands.
+LOGGED = (
+    *("text", "characters", "tokens", "truncated", "sentiment", "confidence"),
+    *("unknown_tokens", "novelty"),
+)
+
 Row = dict[str, Any]
 
 
@@ -43,9 +49,9 @@ def read_reviews(source: str, count: int, folder: Path) -> list[Row]:
     positive = 1 / (1 + np.exp(-logits))
     path = folder / f"{source}.parquet"
     rows = Rows([table.texts[i] for i in chosen], labels)
-    write_reference(
-        path, rows, tokenizer(), MAX_LENGTH, LABELS, np.stack([1 - positive, positive], axis=1), novelty=None
-    )
+    probabilities = np.stack([1 - positive, positive], axis=1)
+    novelty = random.lognormal(0.0, 0.2, size=len(labels))
+    write_reference(path, rows, tokenizer(), MAX_LENGTH, LABELS, probabilities, novelty)
     read_back: list[Row] = pq.read_table(path).to_pylist()
     return read_back
 
@@ -91,8 +97,7 @@ def serve(database: Engine, rows: Sequence[Row], *, until: datetime = NOW, **cha
 
 def logged(row: Row, at: datetime, **changes: Any) -> PredictionMade:
     """Return the prediction that the API would have logged for the row."""
-    names = ("text", "characters", "tokens", "truncated", "sentiment", "confidence")
-    values = {name: row[name] for name in names}
+    values = {name: row[name] for name in LOGGED}
     values["probabilities"] = dict(zip(LABELS, row["probabilities"], strict=True))
     return prediction(at, **{**values, "model_version": VERSION, **changes})
 

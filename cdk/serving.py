@@ -50,8 +50,13 @@ class ServingStack(cdk.Stack):
         self.live = self._live()
         self.log_writer = self._log_writer()
         self.reports = self._reader(
-            "Reports", "reports", reserved_concurrent_executions=environment.reports_concurrency
+            "Reports",
+            "reports",
+            settings={"REPORT_BUCKET": data.artefacts.bucket_name},
+            reserved_concurrent_executions=environment.reports_concurrency,
         )
+        # Its links to the drift monitor's pages open what it may read itself.
+        data.allow_objects(self.reports, "reports", "s3:GetObject")
         identity = Identity(self, "Identity", environment=environment) if environment.authorize else None
         self.user_pool = identity.user_pool if identity else None
         gateway = Gateway(
@@ -175,15 +180,21 @@ class ServingStack(cdk.Stack):
         return function
 
     def _reader(
-        self, id: str, folder: str, timeout_seconds: int = API_SECONDS, **extra: Any
+        self,
+        id: str,
+        folder: str,
+        *,
+        settings: dict[str, str] | None = None,
+        timeout_seconds: int = API_SECONDS,
+        **extra: Any,
     ) -> lambda_.Function:
-        """Make a function that needs Postgres and nothing else, and logs in under its folder's name."""
+        """Make a function that needs Postgres before all, and logs in under its folder's name."""
         return zip_function(
             self,
             id,
             folder=folder,
             environment=self.environment_settings,
-            settings={},
+            settings=settings or {},
             memory_mb=512,
             timeout_seconds=timeout_seconds,
             data=self.data,

@@ -204,6 +204,23 @@ def test_the_last_version_outlives_the_next_so_that_a_rollback_finds_it() -> Non
     assert len(kept) == 2, "one version of the API in each environment"
 
 
+def test_reports_reads_the_drift_monitor_s_pages_and_writes_nothing() -> None:
+    """The links that it signs open what its own role may read."""
+    template = serving(PLAIN)
+    (reads,) = [s for s in statements(template) if s["Action"] == "s3:GetObject"]
+    assert "/reports/*" in json.dumps(reads["Resource"])
+    assert "REPORT_BUCKET" in function(template, "reports")["Environment"]["Variables"]
+    policies = template.find_resources("AWS::IAM::Policy")
+    (own,) = [policy for name, policy in policies.items() if name.startswith("ReportsRole")]
+    actions = {
+        action
+        for statement in own["Properties"]["PolicyDocument"]["Statement"]
+        for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
+    }
+    assert "kms:Decrypt" in actions
+    assert not {action for action in actions if action.startswith(("s3:Put", "s3:Delete", "kms:Generate"))}
+
+
 def test_reports_cannot_take_all_connections_where_data_is_real() -> None:
     functions = resources(synthesize(RICH)["Serving"], "AWS::Lambda::Function")
     (reports,) = [each for each in functions if "functions.reports" in str(each.get("Handler"))]

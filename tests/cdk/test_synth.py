@@ -22,6 +22,7 @@ from functions.drift_monitor.settings import DriftMonitorSettings
 from functions.migrations.settings import MigrationsSettings
 from functions.registrar.settings import RegistrarSettings
 from functions.release_check.settings import ReleaseCheckSettings
+from functions.reports.settings import ReportsSettings
 from functions.slack_notifier.settings import SlackNotifierSettings
 from functions.traffic_counter.settings import TrafficCounterSettings
 from tests.fixtures.templates import synthesize
@@ -34,7 +35,7 @@ SETTINGS: dict[str, type[BaseSettings]] = {
     "migrations": MigrationsSettings,
     "registrar": RegistrarSettings,
     "release_check": ReleaseCheckSettings,
-    "reports": DatabaseSettings,
+    "reports": ReportsSettings,
     "slack_notifier": SlackNotifierSettings,
     "traffic_counter": TrafficCounterSettings,
 }

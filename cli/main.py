@@ -3,7 +3,8 @@
 Whatever takes long to import is imported by the command that needs it, so that help answers at once.
 
 Exit codes: 0 done; 1 an error that the message says how to mend; 2 wrong usage or unusable data; 3 no export
-passed the gate; 4 the model cannot be used; 130 stopped by Ctrl-C, 143 by a termination signal.
+passed the gate; 4 the model cannot be used; 5 an open warning, 6 an open critical alert (monitor --once);
+130 stopped by Ctrl-C, 143 by a termination signal.
 """
 
 import signal
@@ -16,7 +17,7 @@ import typer
 from rich.console import Console
 from sentiment.exceptions import SentimentError
 
-from cli import cost, data, deployments, doctor, queues, system, train
+from cli import cost, data, deployments, doctor, feedback, monitor, queues, system, train
 from cli.environment import DEFAULT_FILE, load_environment
 
 EXIT_CODES = __doc__.split("\n\n")[-1].replace("\n", " ") if __doc__ else ""
@@ -30,7 +31,7 @@ app = typer.Typer(
     epilog=EXIT_CODES,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (doctor, train, system, queues, data, deployments, cost):
+for module in (doctor, train, system, monitor, queues, data, feedback, deployments, cost):
     module.add_to(app)
 
 

@@ -97,7 +97,8 @@ def demonstrate(
         with steps.step(f"send {len(reviews)} held-out reviews", spinner=False):
             answers = send(system, reviews[:-batch], reviews[-batch:], steps.console)
         with steps.step("wait until all are stored"):
-            answers.counted = system.traffic.count().predictions
+            counted = system.traffic.count()
+            answers.counted = counted.predictions if counted else 0
             stored = stored_rows(system, [UUID(answer["prediction_id"]) for _, answer in answers.predictions])
         report = make_report(system, answers, stored, reused=reused)
         report["drift"] = demonstrate_drift(

@@ -23,6 +23,7 @@ from local.gateway import invoke_api
 from local.slack import Slack
 from local.steps import Steps
 from local.system import System
+from local.verdicts import drifted
 
 HOUR = timedelta(hours=1)
 DELIVER_SECONDS = 60.0
@@ -148,7 +149,4 @@ def _figures(run: Run) -> dict[str, Any]:
 
 def _drifted(run: Run) -> list[str] | None:
     """Return the verdicts that are drift, or None when there was no judgement."""
-    if not run.answer["judged"]:
-        return None
-    names = ("data_drift", "prediction_drift", "performance")
-    return [name for name in names if (run.answer.get(name) or {}).get("drifted")]
+    return drifted(run.answer) if run.answer["judged"] else None

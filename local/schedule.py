@@ -12,17 +12,13 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from local.lambda_runtime import Function, FunctionError
+from local.verdicts import in_words
 
 logger = logging.getLogger(__name__)
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FINISH_SECONDS = 5.0
 LOOK_SECONDS = 30.0  # at the clock, which a sleeping laptop moves on
-VERDICTS = {
-    "data_drift": "data drift",
-    "prediction_drift": "prediction drift",
-    "performance": "lower accuracy",
-}
 
 
 class Schedule:
@@ -86,8 +82,7 @@ def describe_run(answer: Mapping[str, Any]) -> str:
     """Say in one line what a drift run found."""
     if not answer["judged"]:
         return f"drift run: no judgement, {answer['reason']}"
-    found = [words for name, words in VERDICTS.items() if (answer.get(name) or {}).get("drifted")] or ["calm"]
-    return f"drift run: {', '.join(found)} (score {answer['score']:.2f}, {answer['rows']:,} predictions)"
+    return f"drift run: {in_words(answer)}"
 
 
 def describe_reconciliation(answer: Mapping[str, Any]) -> str:

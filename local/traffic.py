@@ -8,7 +8,7 @@ that what is stored can be held against what was answered. Reading the counters 
 import logging
 import threading
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -21,6 +21,7 @@ from local.lambda_runtime import Function, FunctionError
 logger = logging.getLogger(__name__)
 
 EVERY_SECONDS = 60.0
+LONGEST_SPAN = timedelta(hours=1)
 METRICS = "/metrics"
 COUNTERS = ("requests", "client_errors", "server_errors", "predictions")
 
@@ -48,10 +49,11 @@ class TrafficCounter:
             self._thread.join()
         self._count_or_warn()
 
-    def count(self) -> TrafficCounted:
-        """Send what was answered since the last reading, also when it is nothing, and return it.
+    def count(self) -> TrafficCounted | None:
+        """Send what was answered since the last reading and return it; None when it was nothing yet.
 
-        Raises FunctionError or what boto3 raises; the next reading then spans this one too.
+        A span without traffic goes on for up to an hour, so that an idle system does not fill a table. Raises
+        FunctionError or what boto3 raises; the next reading then spans this one too.
         """
         called = self._api.cold_start_ms is not None  # else asking would start it, to hear of nothing
         counters = read_counters(self._api) if called else dict.fromkeys(COUNTERS, 0)
@@ -61,6 +63,8 @@ class TrafficCounter:
         began_anew = any(counters[name] < self._counted[name] for name in COUNTERS)
         before = dict.fromkeys(COUNTERS, 0) if began_anew else self._counted
         added = {name: counters[name] - before[name] for name in COUNTERS}
+        if not any(added.values()) and until - self._since < LONGEST_SPAN:
+            return None
         counted = TrafficCounted(since=self._since, until=until, **added)
         self._sqs.send_message(QueueUrl=self._queue_url, MessageBody=counted.model_dump_json())
         self._since, self._counted = until, counters

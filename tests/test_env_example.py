@@ -15,7 +15,14 @@ from local.settings import LocalSettings
 
 EXAMPLE = (Path(__file__).parent.parent / ".env.example").read_text()
 # Read by libraries or by the command line, not by a settings class.
-OTHERS = {"DEAD_LETTER_QUEUE_URL", "HF_HUB_OFFLINE", "LOG_LEVEL", "MLFLOW_TRACKING_URI", "SENTIMENT_URL"}
+OTHERS = {
+    "DEAD_LETTER_QUEUE_URL",
+    "HF_HUB_OFFLINE",
+    "LOG_LEVEL",
+    "MLFLOW_TRACKING_URI",
+    "SENTIMENT_TOKEN",
+    "SENTIMENT_URL",
+}
 
 
 def test_the_example_names_exactly_the_settings_that_exist() -> None:

@@ -18,6 +18,7 @@ COMMANDS = [
     "demo",
     "up",
     "predict",
+    "monitor",
     "migrate",
     "replay",
     "redrive",

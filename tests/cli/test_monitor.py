@@ -1,0 +1,281 @@
+"""What `sentiment monitor` says of a system to people and to scripts, and how it takes that going away."""
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sentiment.database.repositories import (
+    mark_notified,
+    raise_alert,
+    record_dataset_metrics,
+    store_feedback,
+    store_predictions,
+    store_traffic,
+)
+from sentiment.logging import logger
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from cli.monitor_page import sparkline
+from functions.reports.handler import handler
+from functions.reports.settings import SERVICE
+from local.gateway import running_gateway
+from local.processes import free_port, wait_until
+from tests.fixtures.messages import feedback, prediction, traffic
+from tests.fixtures.postgres import database, migrated_template, postgres
+
+__all__ = ["database", "migrated_template", "postgres"]
+
+NOW = datetime.now(UTC)
+SENTIMENT = str(Path(sys.executable).with_name("sentiment"))
+KEYS = {
+    *("status", "at", "source", "since", "until", "predictions", "over_time", "latency_ms", "mix"),
+    *("model_versions", "confidence", "novelty", "truncated_share", "requests", "queue", "accuracy"),
+    *("drift", "alerts"),
+}
+RUN = {
+    "score": 0.75,
+    "rows": 500,
+    "model_version": "20261123-1a2b3c4d",
+    "since": (NOW - timedelta(hours=1)).isoformat(),
+    "until": NOW.isoformat(),
+    "data_drift": {"drifted": True, "score": 0.75, "features": []},
+    "prediction_drift": {"drifted": False, "score": 0.0, "features": []},
+}
+
+
+class Reports:
+    """The reports function as the gateway calls it; with a token it wants that, as an authorizer would."""
+
+    name, cold_start_ms = "reports", None
+
+    def __init__(self, token: str | None = None) -> None:
+        self._token = token
+
+    def invoke(self, event: Mapping[str, Any]) -> Any:
+        if self._token and event["headers"].get("authorization") != f"Bearer {self._token}":
+            return {"statusCode": 401, "body": '{"message": "Unauthorized"}'}
+        return handler(dict(event), None)  # type: ignore[arg-type]
+
+    def peak_memory_mb(self) -> None: ...
+    def retire(self) -> None: ...
+    def close(self) -> None: ...
+
+
+@pytest.fixture(autouse=True)
+def bucket(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REPORT_BUCKET", "unused")
+    logger(SERVICE)  # now, so that it does not take the command's standard output for its own
+
+
+@pytest.fixture
+def url(database: Engine) -> Iterator[str]:
+    with running_gateway(Reports(), Reports()) as url:
+        yield url
+
+
+def fill(database: Engine) -> None:
+    made = [prediction(NOW - timedelta(minutes=n), novelty=1.1, inference_time_ms=8.0) for n in range(1, 4)]
+    with Session(database) as session, session.begin():
+        store_predictions(session, [*made, prediction(NOW - timedelta(hours=2), sentiment="negative")])
+        store_feedback(session, [feedback(made[0].prediction_id, label="positive")])
+        store_traffic(session, [traffic(NOW - timedelta(minutes=1), server_errors=6)])
+        record_dataset_metrics(
+            session, dataset="prediction_logs", fingerprint="f", split="window", rows=500, metrics=RUN
+        )
+
+
+def alert(database: Engine, severity: str, kind: str = "data_drift") -> None:
+    with Session(database) as session, session.begin():
+        raised = raise_alert(
+            session,
+            kind=kind,
+            cause=f"{kind} {severity}",
+            severity=severity,
+            message=f"[bold]{kind}[/] is {severity}",
+            details={},
+        )
+        if severity != "info":
+            mark_notified(session, raised.id)
+
+
+def test_once_shows_what_is_stored_and_says_calm(database: Engine, run: Any, url: str) -> None:
+    fill(database)
+    result = run("monitor", "--once", "--url", url)
+    assert result.exit_code == 0, result.output
+    for expected in (
+        "calm",
+        "4 predictions in 24 h",
+        "5.0% answered 5xx, 3.3% 4xx, of 120 requests",
+        "p50 8.0",
+        "negative 25%, positive 75%",
+        "novelty 1.14 on average",
+        "100.0% by 1 labels (20.7% to 100.0%)",
+        "data drift (score 0.75, 500 predictions)",
+        "no open alerts",
+    ):
+        assert expected in result.output
+
+
+def test_a_database_is_asked_where_one_is_named(database: Engine, run: Any) -> None:
+    fill(database)
+    result = run("monitor", "--once")
+    assert result.exit_code == 0, result.output
+    assert f"database {os.environ['DATABASE_HOST']}:{os.environ['DATABASE_PORT']}" in result.output
+    assert "4 predictions in 24 h" in result.output
+
+
+@pytest.mark.parametrize(
+    ("alerts", "code"),
+    [
+        ([], 0),
+        ([("info", "data_drift")], 0),  # seen, but not for so long that people are told
+        ([("info", "monitor_failure")], 0),  # a quiet night
+        ([("warning", "data_drift")], 5),
+        ([("warning", "data_drift"), ("critical", "performance")], 6),
+        ([("warning", "monitor_failure")], 6),  # calm means nothing then
+    ],
+)
+def test_the_exit_code_tells_scripts_how_bad_it_is(
+    database: Engine, run: Any, url: str, alerts: list[tuple[str, str]], code: int
+) -> None:
+    for severity, kind in alerts:
+        alert(database, severity, kind)
+    result = run("monitor", "--once", "--url", url)
+    assert result.exit_code == code, result.output
+    for severity, kind in alerts:
+        assert f"[bold]{kind}[/] is {severity}" in result.output, "a message is text, not markup"
+
+
+def test_json_is_one_object_whose_keys_are_the_same_with_and_without_traffic(
+    database: Engine, run: Any, url: str
+) -> None:
+    empty = json.loads(run("monitor", "--json", "--url", url).output)
+    fill(database)
+    alert(database, "warning")
+    result = run("monitor", "--json", "--url", url)
+    figures = json.loads(result.output)
+    assert set(empty) == set(figures) == KEYS
+    assert (empty["status"], empty["drift"], empty["requests"], empty["novelty"]) == ("calm", *[None] * 3)
+    assert (result.exit_code, figures["status"]) == (5, "warning")
+    assert figures["predictions"] == sum(span["predictions"] for span in figures["over_time"]) == 4
+    assert figures["mix"] == {"positive": 3, "negative": 1}
+    assert figures["requests"]["error_rate"] == pytest.approx(0.05)
+    assert figures["accuracy"]["labelled"]["labels"] == 1
+    assert figures["drift"]["data_drift"]["drifted"]
+    assert [one["kind"] for one in figures["alerts"]] == ["data_drift"]
+
+
+def test_nobody_there_is_1_and_says_so_to_people_and_machines(run: Any) -> None:
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    told = run("monitor", "--once", "--url", nowhere)
+    assert told.exit_code == 1
+    assert f"{nowhere} does not answer" in told.output
+    machine = run("monitor", "--json", "--url", nowhere)
+    assert machine.exit_code == 1
+    assert json.loads(machine.output)["status"] == "unreachable"
+
+
+def test_a_database_that_is_away_is_1_as_well(
+    run: Any, monkeypatch: pytest.MonkeyPatch, database: Engine
+) -> None:
+    monkeypatch.setenv("DATABASE_PORT", str(free_port()))
+    result = run("monitor", "--once")
+    assert result.exit_code == 1
+    assert "cannot be reached" in result.output
+
+
+def test_an_address_of_something_else_is_told_apart(run: Any) -> None:
+    class Elsewhere(Reports):
+        def invoke(self, event: Mapping[str, Any]) -> Any:
+            return {"statusCode": 200, "body": "<html>"}
+
+    with running_gateway(Elsewhere()) as url:
+        result = run("monitor", "--once", "--url", url)
+    assert result.exit_code == 1
+    assert "is the address right?" in result.output
+
+
+def test_a_system_that_asks_who_reads_wants_a_token(
+    database: Engine, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running_gateway(Reports(), Reports(token="of-a-reader")) as url:
+        refused = run("monitor", "--once", "--url", url)
+        assert refused.exit_code == 1
+        assert "SENTIMENT_TOKEN" in refused.output
+        assert run("monitor", "--once", "--url", url, "--token", "of-a-reader").exit_code == 0
+        monkeypatch.setenv("SENTIMENT_TOKEN", "of-a-reader")
+        assert run("monitor", "--once", "--url", url).exit_code == 0
+
+
+def test_a_live_view_outlives_the_server_and_shows_what_it_knew_last(
+    database: Engine, tmp_path: Path
+) -> None:
+    fill(database)
+    port = free_port()
+    with Screen(SENTIMENT, "monitor", "--url", f"http://127.0.0.1:{port}", "--refresh", "1") as screen:
+        with running_gateway(Reports(), Reports(), port=port):
+            assert screen.shows("4 predictions in 24 h")
+        screen.forget()
+        assert screen.shows("does not answer")
+        assert screen.shows("4 predictions in 24 h"), "what was known last"
+        with running_gateway(Reports(), Reports(), port=port):
+            screen.forget()
+            assert screen.shows("calm")
+        assert screen.interrupt() == 0
+
+
+class Screen:
+    """A command on a terminal of its own, and what it drew there."""
+
+    def __init__(self, *command: str) -> None:
+        ours, theirs = pty.openpty()
+        environment = os.environ | {"COLUMNS": "100", "LINES": "50", "TERM": "xterm"}
+        self._process = subprocess.Popen(
+            command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment, start_new_session=True
+        )
+        os.close(theirs)
+        self._ours, self._drawn = ours, ""
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> "Screen":
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._thread.join()
+        os.close(self._ours)
+
+    def shows(self, text: str) -> bool:
+        return wait_until(lambda: text in self._drawn, seconds=20)
+
+    def forget(self) -> None:
+        self._drawn = ""
+
+    def interrupt(self) -> int:
+        self._process.send_signal(signal.SIGINT)
+        return self._process.wait(10)
+
+    def _read(self) -> None:
+        try:
+            while piece := os.read(self._ours, 65536):
+                self._drawn += piece.decode(errors="replace")
+        except OSError:  # the other side has gone
+            return
+
+
+def test_a_sparkline_tells_little_from_nothing() -> None:
+    assert sparkline([0, 1, 50, 100]) == " ▁▄█"
+    assert sparkline([0, 0]) == "  "
+    assert sparkline([]) == ""

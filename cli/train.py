@@ -70,6 +70,13 @@ def train(
             rich_help_panel=DATA,
         ),
     ] = False,
+    extra_data: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="More rows to train on, such as `sentiment export-feedback` writes; can be given again.",
+            rich_help_panel=DATA,
+        ),
+    ] = None,
     train_rows: Annotated[
         int | None, typer.Option(help="Rows to train on at most.", rich_help_panel=DATA)
     ] = None,
@@ -144,6 +151,7 @@ def train(
     options = {name: value for name, value in locals().items() if name not in {"of_aws", *of_aws}}
     options["labels"] = tuple(name.strip() for name in labels.split(",")) if labels else None
     options["drop_bad_rows"] = drop_bad_rows or None
+    options["extra_data"] = tuple(extra_data) if extra_data else None
     options["resume"] = resume or None
     if parameters is not None:
         from training.space import read_best
@@ -214,18 +222,29 @@ def _start(session: Any, options: dict[str, Any], env: str, trials: int | None) 
             f"the jobs of {env} cannot reach model {model!r}; take embedded, or a model of the hub and "
             "training_internet in cdk/environments.py"
         )
+    extra: tuple[Path, ...] = options["extra_data"] or ()
+    if len(extra) > 1:
+        raise ConfigurationError("on AWS give --extra-data once: put the rows of all files into one")
+    if not all(path.is_file() for path in extra):
+        raise ConfigurationError(f"{extra[0]} is not a file; give one of extra rows")
     given = {name: value for name, value in options.items() if name not in {"artifacts", "resume"}}
     config = configure(**given | ({"data": "embedded"} if stored else {}))
     if not stored:
         prepare(config)
-        if data != "embedded":
-            bucket = aws.stack_output(session, env, "data", "ArtefactBucket")
-            stored = aws.upload(session, bucket, Path(data))
+
+    def uploaded(file: Path) -> str:
+        return aws.upload(session, aws.stack_output(session, env, "data", "ArtefactBucket"), file)
+
+    if data != "embedded" and not stored:
+        stored = uploaded(Path(data))
     found = given.pop("parameters") or {}
-    recipe = found | {name: value for name, value in given.items() if value is not None and name != "data"}
+    given = {name: value for name, value in given.items() if name not in {"data", "extra_data"}}
+    recipe = found | {name: value for name, value in given.items() if value is not None}
     if not recipe["quick"]:
         del recipe["quick"]
     request: dict[str, Any] = {"hyperparameters": aws.hyperparameters(recipe), "data_uri": stored}
+    if extra:
+        request["extra_data_uri"] = uploaded(extra[0])
     if found or trials == 0:
         request["search"] = False
     elif trials is not None:

@@ -23,6 +23,7 @@ _EXAMPLES = """examples:
   python -m training train --quick
   python -m training train --data reviews.csv --text-column body --label-column stars
   python -m training train --data stanfordnlp/imdb --model distilbert-base-uncased --learning-rate 3e-5
+  python -m training train --quick --extra-data feedback.jsonl
   python -m training train --quick --resume          go on with a run that was stopped
 
 exit codes: 0 published, 1 bug, 2 data or option unusable, 3 gate not passed, 4 model unusable"""
@@ -138,6 +139,13 @@ def _add_recipe(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
         action="store_true",
         default=None,
         help="leave out rows without text or with unknown labels, and count them, instead of stopping",
+    )
+    data.add_argument(
+        "--extra-data",
+        type=Path,
+        action="append",
+        metavar="FILE",
+        help="more rows to train on, such as `sentiment export-feedback` writes; can be given again",
     )
     for part in ("train", "validation", "test"):
         data.add_argument(f"--{part}-rows", type=int, help=f"rows to {_USE[part]} at most")

@@ -32,7 +32,8 @@ class TrainingConfig(BaseModel):
     label_column: str = "label"
     labels: tuple[str, ...] | None = None  # in the model's order; None: as the data set names them
     drop_bad_rows: bool = False
-    train_rows: Count | None = None  # None: all that are left
+    extra_data: tuple[Path, ...] = ()  # files of rows to train on beside those of `data`
+    train_rows: Count | None = None  # of `data`, without extra rows; None: all that are left
     validation_rows: Count = 1_000
     test_rows: Count = 1_000
     seed: int = Field(default=0, ge=0, lt=2**32)
@@ -80,8 +81,11 @@ class TrainingConfig(BaseModel):
         return self.train_max_length or self.max_length
 
     def recipe(self) -> dict[str, Any]:
-        """Return every field that shapes the result; where it is written and resuming do not."""
-        return self.model_dump(mode="json", exclude={"artifacts", "resume"})
+        """Return every field that shapes the result; where it is written and resuming do not.
+
+        Nor does where the extra rows lie: the rows themselves are part of the data's fingerprint.
+        """
+        return self.model_dump(mode="json", exclude={"artifacts", "extra_data", "resume"})
 
 
 # The embedded encoder is small and takes larger steps than a DistilBERT-base.

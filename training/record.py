@@ -69,6 +69,7 @@ class TrainingRecord(BaseModel):
                 "options": self.config.model_dump(mode="json", include=_DATA_OPTIONS - {"data"}),
                 "fingerprint": data.fingerprint,
                 "rows": data.sizes,
+                "train_sources": data.sources,
                 "dropped": data.dropped,
             },
             "training": {

@@ -6,8 +6,10 @@ Returns columns as they stand; checking, cleaning and splitting them is `trainin
 import csv
 import json
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import files
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +47,26 @@ def read(config: TrainingConfig) -> Table:
         return _read_hub(config)
     if not path.is_file():
         raise DataError(f"no file {path}; check the path given as data")
-    try:
-        return _read_file(path, reader, config)
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path.name} is not in UTF-8: {error}; save it in UTF-8") from error
+    return _read_file(path, reader(path), config)
+
+
+def read_extra(path: Path, config: TrainingConfig) -> Table:
+    """Read a file of extra rows: in the columns of the data set, or in `text` and `label`.
+
+    Raises DataError when it is missing, of no kind that can be read, or lacks a column.
+    """
+    reader = _READERS.get(path.suffix.lower())
+    if reader is None or path.is_dir():
+        raise DataError(f"extra data {path} is not a CSV, Parquet or JSONL file; give one")
+    if not path.is_file():
+        raise DataError(f"no file {path}; check the path given as extra data")
+    rows = iter(reader(path))
+    with _naming(path):
+        first = next(rows, None)
+    own = {config.text_column, config.label_column}
+    if first is not None and not own <= first.keys():
+        config = config.model_copy(update={"text_column": "text", "label_column": "label"})
+    return _read_file(path, chain([] if first is None else [first], rows), config)
 
 
 def _read_embedded(source: str) -> Table:
@@ -66,19 +84,27 @@ def _read_embedded(source: str) -> Table:
     )
 
 
-def _read_file(
-    path: Path, reader: Callable[[Path], Iterable[dict[str, Any]]], config: TrainingConfig
-) -> Table:
+def _read_file(path: Path, rows: Iterable[dict[str, Any]], config: TrainingConfig) -> Table:
     texts, labels, places = [], [], []
-    for number, row in enumerate(reader(path), start=1):
-        place = f"{path.name} row {number}"
-        _check_columns(row, config, place)
-        texts.append(row[config.text_column])
-        labels.append(row[config.label_column])
-        places.append(place)
+    with _naming(path):
+        for number, row in enumerate(rows, start=1):
+            place = f"{path.name} row {number}"
+            _check_columns(row, config, place)
+            texts.append(row[config.text_column])
+            labels.append(row[config.label_column])
+            places.append(place)
     if not texts:
         raise DataError(f"{path.name} has no rows; give one with a row for each text")
     return Table(name=path.name, texts=texts, labels=labels, places=places)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Name the file when it turns out not to be text."""
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path.name} is not in UTF-8: {error}; save it in UTF-8") from error
 
 
 def _read_csv(path: Path) -> Iterator[dict[str, Any]]:

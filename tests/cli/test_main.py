@@ -24,6 +24,7 @@ COMMANDS = [
     "redrive",
     "rows",
     "export",
+    "export-feedback",
     "deployments",
     "rollback",
 ]

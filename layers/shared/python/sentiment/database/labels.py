@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from sentiment.database.models import PredictionLog
-from sentiment.database.windows import Window, least_id
+from sentiment.database.windows import Window
 
 
 class Agreement(NamedTuple):
@@ -53,6 +53,20 @@ def agreement_by_day(
     return [Agreement._make(row) for row in session.execute(query)]
 
 
+def labelled_answers(
+    session: Session, window: Window, *, model_version: str, limit: int
+) -> Sequence[tuple[float, bool]]:
+    """Return of one version's newest labelled predictions how confident each was and whether it was right."""
+    log = PredictionLog
+    query = (
+        select(log.confidence, log.feedback_label == log.sentiment)
+        .where(window.holds(), log.feedback_at.is_not(None), log.model_version == model_version)
+        .order_by(log.id.desc())
+        .limit(limit)
+    )
+    return [(confidence, right) for confidence, right in session.execute(query)]
+
+
 def newest_labelled(session: Session, window: Window, *, limit: int) -> Sequence[LabelledText]:
     """Return the newest predictions of the window with both a text and a label."""
     log = PredictionLog
@@ -72,7 +86,7 @@ def labelled_texts(
     model_version: str | None = None,
     page_rows: int = 1000,
 ) -> Iterator[LabelledText]:
-    """Yield every labelled prediction that has a text, oldest first, read page by page."""
+    """Yield labelled predictions that have a text, oldest first; `since` is when the label was given."""
     log = PredictionLog
     query = (
         select(log.id, log.text, log.feedback_label, log.feedback_at)
@@ -80,9 +94,11 @@ def labelled_texts(
         .order_by(log.id)
         .limit(page_rows)
     )
+    if since is not None:
+        query = query.where(log.feedback_at >= since)
     if model_version is not None:
         query = query.where(log.model_version == model_version)
-    page = session.execute(query if since is None else query.where(log.id >= least_id(since))).all()
+    page = session.execute(query).all()
     while page:
         yield from (LabelledText._make(row) for row in page)
         page = session.execute(query.where(log.id > page[-1].id)).all()
@@ -95,7 +111,7 @@ def count_unreadable_labels(
     log = PredictionLog
     query = select(func.count()).where(log.feedback_at.is_not(None), log.text.is_(None))
     if since is not None:
-        query = query.where(log.id >= least_id(since))
+        query = query.where(log.feedback_at >= since)
     if model_version is not None:
         query = query.where(log.model_version == model_version)
     return session.scalar(query) or 0

@@ -20,7 +20,8 @@ Job = Literal["search", "fine_tune", "export"]
 _ARCHIVE = "model.tar.gz"
 _FAILURE_CHARACTERS = 1024  # what SageMaker keeps of it
 _TRIALS = "20"
-_OF_THE_CONTAINER = {"artifacts", "resume"}  # options that only a person at a terminal can give
+# Options that only a person at a terminal can give; the container has folders for what they name.
+_OF_THE_CONTAINER = {"artifacts", "extra_data", "resume"}
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,9 @@ class Container:
         if "labels" in given:
             given["labels"] = tuple(name.strip() for name in given["labels"].split(","))
         given["data"] = self._data(given.get("data"))
-        config = configure(quick=quick, **given, artifacts=self.kept, resume=True)
+        config = configure(
+            quick=quick, **given, extra_data=self._extra_data(), artifacts=self.kept, resume=True
+        )
         return Request(job=job, config=config, given=names, trials=int(trials))
 
     def machines(self) -> Machines:
@@ -147,8 +150,13 @@ class Container:
             if not (folder / named).exists():
                 raise DataError(f"the channel training has no {named}; give the name of one of its files")
             return str(folder / named)
-        files = [path for path in folder.iterdir() if not path.name.startswith(".")]
+        files = _shown(folder)
         return str(files[0] if len(files) == 1 else folder)
+
+    def _extra_data(self) -> tuple[Path, ...]:
+        """Return the files of the channel `extra`, in an order that every machine of the job agrees on."""
+        folder = self.channel("extra")
+        return tuple(sorted(_shown(folder))) if folder is not None else ()
 
     def _config(self, name: str) -> Mapping[str, Any]:
         file = self.root / "input" / "config" / f"{name}.json"
@@ -164,3 +172,8 @@ class Container:
         folder = self.root / name
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+
+def _shown(folder: Path) -> list[Path]:
+    """List what is in a channel but for hidden files, which tools leave there."""
+    return [path for path in folder.iterdir() if not path.name.startswith(".")]

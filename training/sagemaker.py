@@ -179,7 +179,8 @@ def _export(container: Container, request: Request, scratch: Path, stopping: Ter
         raise ModelError("the channel checkpoint is missing; give it the output of a fine-tuning job")
     record = read_record(trained)
     # What was trained is what counts, and only where its data lies now is the container's.
-    config = record.config.model_copy(update={"data": request.config.data})
+    places = {"data": request.config.data, "extra_data": request.config.extra_data}
+    config = record.config.model_copy(update=places)
     record = record.model_copy(update={"config": config})
     with stopping.immediate():
         data = _read(config, progress)

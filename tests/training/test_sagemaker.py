@@ -199,6 +199,7 @@ def test_without_a_tracking_server_the_record_ends_in_the_output(make_job: MakeJ
             "unknown hyperparameter 'learning_rat'; did you mean",
         ),
         ("fine_tune", {"artifacts": "/"}, 2, "ConfigError: unknown hyperparameter 'artifacts'"),
+        ("fine_tune", {"extra_data": "/etc"}, 2, "ConfigError: unknown hyperparameter 'extra_data'"),
         ("fine_tune", {"epochs": "three"}, 2, "ConfigError: epochs: Input should be a valid integer"),
         ("search", {"trials": "0"}, 2, "ConfigError: hyperparameter trials: give a number above 0, not '0'"),
         ("fine_tune", {"data": "gone.csv"}, 2, "DataError: the channel training has no gone.csv"),
@@ -255,6 +256,33 @@ def test_a_checkpoint_is_not_published_on_other_data(make_job: MakeJob, tmp_path
     assert code == 2, output
     assert "is not the data that the checkpoint was trained on" in str(export.failure)
     assert list((export.root / "model").iterdir()) == []
+
+
+@pytest.mark.slow
+def test_extra_rows_are_trained_on_and_have_to_be_there_when_the_checkpoint_is_published(
+    make_job: MakeJob, tmp_path: Path
+) -> None:
+    feedback = tmp_path / "feedback.csv"
+    feedback.write_text("text,label\nA stunning documentary.,positive\nA tedious sequel.,negative\n")
+    plain, tune, forgetful, export = (make_job(name) for name in ("plain", "tune", "forgetful", "export"))
+    tune.channel("extra", feedback)
+    (tune.root / "input" / "data" / "extra" / ".hidden").touch()
+    for job in (plain, tune):
+        code, output = job.run("fine_tune", epochs="1")
+        assert code == 0, output
+    assert tune.record()["data_fingerprint"] != plain.record()["data_fingerprint"]
+
+    forgetful.channel("checkpoint", tune.packed(tmp_path))
+    code, output = forgetful.run("export")
+    assert code == 2, output
+    assert "is not the data that the checkpoint was trained on" in str(forgetful.failure)
+
+    export.channel("checkpoint", tune.packed(tmp_path))
+    export.channel("extra", feedback)  # where it lies now, which is not where it lay then
+    code, output = export.run("export")
+    assert code == 0, output
+    card = json.loads((export.root / "model" / "model.json").read_text())
+    assert card["data"]["fingerprint"] == tune.record()["data_fingerprint"]
 
 
 def test_what_has_nothing_to_save_stops_at_once() -> None:

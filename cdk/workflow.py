@@ -125,9 +125,7 @@ def _run(name: str, job: Job, body: dict[str, Any], *, keeps: str, then: str) ->
         )
     rules.append(
         {
-            "Condition": expression(
-                f"$contains($ended.reason, 'CapacityError') and $capacityWaits < {CAPACITY_WAITS}"
-            ),
+            "Condition": expression(f"{_WORTH_WAITING} and $capacityWaits < {CAPACITY_WAITS}"),
             "Assign": {"capacityWaits": expression("$capacityWaits + 1")},
             "Next": wait,
         }
@@ -144,14 +142,8 @@ def _run(name: str, job: Job, body: dict[str, Any], *, keeps: str, then: str) ->
                 ),
                 "ended": expression(f"($job := $states.result; {_ended(job)})"),
             },
-            "Retry": [
-                # The quota is taken by other jobs, which end.
-                _retry(
-                    ["SageMaker.ResourceLimitExceededException", "SageMaker.ResourceLimitExceeded"], 60, 6
-                ),
-                # How Step Functions names throttling and everything that SageMaker answers on its side.
-                _retry(["SageMaker.AmazonSageMakerException", "SageMaker.ThrottlingException"], 5, 5),
-            ],
+            # How Step Functions names throttling and everything that SageMaker answers on its side.
+            "Retry": [_retry(["SageMaker.AmazonSageMakerException", "SageMaker.ThrottlingException"], 5, 5)],
             "Catch": [
                 {
                     "ErrorEquals": ["States.ALL"],
@@ -170,6 +162,11 @@ def _run(name: str, job: Job, body: dict[str, Any], *, keeps: str, then: str) ->
     }
 
 
+# No machine is free, or other jobs, which end, take the quota up. Nothing ends a quota of none.
+_WORTH_WAITING = (
+    "$contains($ended.reason, /CapacityError|ResourceLimitExceeded/)"
+    " and $not($contains($ended.reason, /limit .* is 0 Instances/))"
+)
 # The cause of a failed job is its description in JSON, that of a refused request is a sentence.
 _DESCRIBED = (
     "$cause := $states.errorOutput.Cause;"

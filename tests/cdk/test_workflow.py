@@ -199,9 +199,29 @@ def test_missing_capacity_is_given_up_on_after_some_hours(cloud: Cloud, definiti
     assert reason in run.messages[0]["Message"]
 
 
-@pytest.mark.parametrize(
-    "error", ["SageMaker.ResourceLimitExceededException", "SageMaker.AmazonSageMakerException"]
+QUOTA = (
+    "The account-level service limit 'ml.g5.xlarge for training job usage' is {} Instances, with current "
+    "utilization of {} Instances and a request delta of 1 Instances. (Service: SageMaker, Status Code: 400)"
 )
+
+
+def test_a_quota_that_other_jobs_take_up_is_waited_for(cloud: Cloud, definition: str) -> None:
+    refused = Refused("SageMaker.ResourceLimitExceededException", QUOTA.format(10, 10))
+    cloud.script["search"] = [lambda _: raise_(refused)] * 2
+    assert execute(definition, {}).status == "SUCCEEDED"
+    assert cloud.waits == [300, 600]
+
+
+def test_a_quota_of_none_is_told_at_once(cloud: Cloud, definition: str) -> None:
+    refused = Refused("SageMaker.ResourceLimitExceededException", QUOTA.format(0, 0))
+    cloud.script["search"] = [lambda _: raise_(refused)] * 9
+    run = execute(definition, {})
+    assert (run.status, run.error) == ("FAILED", "TrainingFailed")
+    assert (len(cloud.jobs), cloud.waits) == (1, [])
+    assert "is 0 Instances" in run.messages[0]["Message"]
+
+
+@pytest.mark.parametrize("error", ["SageMaker.ThrottlingException", "SageMaker.AmazonSageMakerException"])
 def test_a_refused_request_is_made_again_with_back_off(cloud: Cloud, definition: str, error: str) -> None:
     cloud.script["search"] = [lambda _: raise_(Refused(error, "Rate exceeded"))] * 3
     run = execute(definition, {})

@@ -76,11 +76,14 @@ def stack_output(aws: "boto3.Session", environment: str, stack: str, name: str) 
 
 
 def upload(aws: "boto3.Session", bucket: str, file: Path) -> str:
-    """Put a data file under data/<its sha256>/ unless it is there; return that folder's address."""
+    """Put a data file under data/<its sha256>/, alone; return that folder's address.
+
+    A file that is there already has the same content, under whatever name: it stays the only one.
+    """
     with file.open("rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
     s3, prefix = aws.client("s3"), f"data/{digest}/"
-    if not s3.list_objects_v2(Bucket=bucket, Prefix=prefix + file.name).get("KeyCount"):
+    if not s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("KeyCount"):
         s3.upload_file(str(file), bucket, prefix + file.name)
     return f"s3://{bucket}/{prefix}"
 
@@ -144,6 +147,7 @@ def fetch(aws: "boto3.Session", artefact_uri: str, artifacts: Path) -> "Artifact
     models.mkdir(parents=True, exist_ok=True)
     arriving = Path(tempfile.mkdtemp(prefix=".building-", dir=models))
     arriving.chmod(0o755)
+    replaced = arriving.with_suffix(".replaced")
     try:
         s3.download_file(bucket, prefix + CARD, str(arriving / CARD))
         card = json.loads((arriving / CARD).read_text())
@@ -155,8 +159,9 @@ def fetch(aws: "boto3.Session", artefact_uri: str, artifacts: Path) -> "Artifact
                     raise ExecutionError(f"{artefact_uri} is damaged: {name} is not what the card says")
         folder = models / Path(card["model_version"]).name
         if folder.exists():
-            shutil.rmtree(folder)
+            folder.rename(replaced)  # and removed once the new one stands in its place
         arriving.rename(folder)
+        shutil.rmtree(replaced, ignore_errors=True)
     finally:
         shutil.rmtree(arriving, ignore_errors=True)
     point_at(artifacts, card["model_version"])

@@ -121,6 +121,43 @@ def test_it_uploads_starts_follows_and_fetches(cloud: Cloud, run: Any, reviews_c
     assert Path("artifacts/model/model.onnx").read_bytes() == b"graph"
 
 
+def test_extra_rows_are_uploaded_too_and_named_to_the_state_machine(
+    cloud: Cloud, run: Any, reviews_csv: Path
+) -> None:
+    cloud.deploy(SUCCEEDS)
+    cloud.publish({"model.onnx": b"graph"})
+    Path("feedback.csv").write_text("text,label\nA stunning documentary.,positive\n")
+    result = run("train", "--on", "aws", "--data", str(reviews_csv), "--extra-data", "feedback.csv")
+    assert result.exit_code == 0, result.exception
+    [request] = cloud.requests()
+    address = request["extra_data_uri"]
+    assert "extra_data" not in request["hyperparameters"]
+    key = address.removeprefix("s3://artefacts/") + "feedback.csv"
+    stored = cloud.s3.get_object(Bucket="artefacts", Key=key)["Body"].read()
+    assert stored == Path("feedback.csv").read_bytes()
+
+
+def test_the_same_data_under_another_name_is_there_already(cloud: Cloud, reviews_csv: Path) -> None:
+    session = boto3.Session(region_name=REGION)
+    address = aws.upload(session, cloud.bucket, reviews_csv)
+    # A name that begins like another one must not pass for it, nor make a second file of the same rows.
+    for name in ("reviews.cs", "reviews.csv.old", "others.csv"):
+        assert aws.upload(session, cloud.bucket, Path(shutil.copy(reviews_csv, name))) == address
+    listed = cloud.s3.list_objects_v2(Bucket=cloud.bucket)["Contents"]
+    assert [found["Key"].rpartition("/")[2] for found in listed] == ["reviews.csv"]
+
+
+def test_a_version_that_is_here_is_replaced_whole(cloud: Cloud, empty_folder: Path) -> None:
+    cloud.publish({"model.onnx": b"graph"})
+    session, address = boto3.Session(region_name=REGION), f"s3://artefacts/models/{VERSION}/"
+    first = aws.fetch(session, address, Path("artifacts")).folder
+    (first / "model.onnx").write_bytes(b"damaged here")
+    second = aws.fetch(session, address, Path("artifacts")).folder
+    assert first == second
+    assert (second / "model.onnx").read_bytes() == b"graph"
+    assert [path.name for path in Path("artifacts/models").iterdir()] == [VERSION]
+
+
 def test_found_parameters_take_the_place_of_the_search(
     cloud: Cloud, run: Any, tiny_model: Path, tmp_path: Path
 ) -> None:

@@ -49,7 +49,7 @@ def up() -> None:
     from cli.environment import leave_local_system
     from local.gateway import running_gateway
     from local.processes import claim_port
-    from local.settings import external_database, local_settings
+    from local.settings import external_database, local_settings, passed_on
     from local.state import running_owner
     from local.steps import Steps
     from local.system import Ports, running_system
@@ -62,6 +62,7 @@ def up() -> None:
     ports = Ports(postgres=settings.postgres_port, aws=settings.aws_port)
     steps = Steps(console)
     webhook = settings.slack_webhook_url
+    url = f"http://localhost:{settings.api_port}"
     with running_system(
         settings.up_folder,
         steps,
@@ -69,6 +70,7 @@ def up() -> None:
         ports=ports,
         external=external_database(),
         slack_webhook_url=webhook.get_secret_value() if webhook else None,
+        judgement={"REPORTS_URL": passed_on().get("REPORTS_URL", url)},
     ) as system:
         with steps.step("load the model"):
             system.check_health()
@@ -76,7 +78,6 @@ def up() -> None:
             running_gateway(system.api, system.reports, port=settings.api_port, host=settings.api_host),
             watching(system, settings, tell=lambda line: console.print(line, markup=False, soft_wrap=True)),
         ):
-            url = f"http://localhost:{settings.api_port}"
             console.print(
                 f"\n[bold green]{system.card['model_version']} answers on {url}[/]\n"
                 f"  documentation  {url}/docs\n"

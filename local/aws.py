@@ -8,6 +8,7 @@ every call, so they are good for some thousand waiting messages, not for a load 
 
 import json
 import sys
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,8 +27,6 @@ BATCH_ENTRIES = 10  # SQS's limit for one send, receive or delete
 TELLINGS = 3  # as often as Lambda tries an event that SNS gave it
 ACCOUNT = "123456789012"  # moto's
 UNSENT_BUCKET, REPORT_BUCKET = "predictions-unsent", "monitoring-reports"
-# moto notes executions and runs none; whoever watches them does the work (local/retraining.py).
-TRAINING = {"StartAt": "Train", "States": {"Train": {"Type": "Pass", "End": True}}}
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,8 @@ class LocalAws:
     report_bucket: str
     topic_arn: str
     alert_queue_url: str  # subscribed to the topic, as moto's SNS cannot call functions
-    state_machine_arn: str
+    state_machine_arn: str | None
+    training_queue_url: str  # where the state machine hands its work to local/retraining.py
     webhook_secret_arn: str | None
 
     def environment(self) -> dict[str, str]:
@@ -54,7 +54,7 @@ class LocalAws:
             "UNSENT_BUCKET": self.bucket,
             "REPORT_BUCKET": self.report_bucket,
             "ALERT_TOPIC_ARN": self.topic_arn,
-            "STATE_MACHINE_ARN": self.state_machine_arn,
+            **({"STATE_MACHINE_ARN": self.state_machine_arn} if self.state_machine_arn else {}),
             **({"SLACK_WEBHOOK_SECRET_ARN": self.webhook_secret_arn} if self.webhook_secret_arn else {}),
         }
 
@@ -102,8 +102,9 @@ def running_aws(
     visibility_seconds: int = 10,
     max_receives: int = 10,
     slack_webhook_url: str | None = None,
+    trains: bool = False,
 ) -> Iterator[LocalAws]:
-    """Run moto for the length of the block with queues, buckets, topic and state machine made.
+    """Run moto for the length of the block with queues, buckets and topic made.
 
     `port=None` takes a free one. A message that was received `max_receives` times goes to the dead-letter
     queue. Raises ConfigurationError when the port is taken or moto does not start.
@@ -121,7 +122,11 @@ def running_aws(
         if process.poll() is not None or not accepts(port):
             raise ConfigurationError(f"the AWS stand-in did not start on port {port}; see {log}")
         yield make_resources(
-            f"http://{HOST}:{port}", visibility_seconds, max_receives, slack_webhook_url=slack_webhook_url
+            f"http://{HOST}:{port}",
+            visibility_seconds,
+            max_receives,
+            slack_webhook_url=slack_webhook_url,
+            trains=trains,
         )
     finally:
         stop(process)
@@ -135,9 +140,17 @@ def count_messages(sqs: Any, queue_url: str) -> int:
 
 
 def make_resources(
-    endpoint_url: str, visibility_seconds: int, max_receives: int, *, slack_webhook_url: str | None = None
+    endpoint_url: str,
+    visibility_seconds: int,
+    max_receives: int,
+    *,
+    slack_webhook_url: str | None = None,
+    trains: bool = False,
 ) -> LocalAws:
-    """Make everything in an empty moto server; without a webhook there is no secret that would hold it."""
+    """Make everything in an empty moto server; the state machine, which takes it a second, only if `trains`.
+
+    Without a webhook there is no secret that would hold it.
+    """
     sqs, s3, sns = (_client(service, endpoint_url) for service in ("sqs", "s3", "sns"))
     dead_letter_url = sqs.create_queue(QueueName="predictions-dead-letters")["QueueUrl"]
     redrive = {"deadLetterTargetArn": _queue_arn(sqs, dead_letter_url), "maxReceiveCount": max_receives}
@@ -155,9 +168,7 @@ def make_resources(
         Attributes={"VisibilityTimeout": str(visibility_seconds), "RedrivePolicy": json.dumps(redrive)},
     )["QueueUrl"]
     sns.subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=_queue_arn(sqs, alert_queue_url))
-    state_machine_arn = _client("stepfunctions", endpoint_url).create_state_machine(
-        name="training", definition=json.dumps(TRAINING), roleArn=f"arn:aws:iam::{ACCOUNT}:role/training"
-    )["stateMachineArn"]
+    training_queue_url = sqs.create_queue(QueueName="trainings")["QueueUrl"]
     return LocalAws(
         endpoint_url=endpoint_url,
         queue_url=queue_url,
@@ -166,8 +177,30 @@ def make_resources(
         report_bucket=REPORT_BUCKET,
         topic_arn=topic_arn,
         alert_queue_url=alert_queue_url,
-        state_machine_arn=state_machine_arn,
+        state_machine_arn=_make_state_machine(endpoint_url, training_queue_url) if trains else None,
+        training_queue_url=training_queue_url,
         webhook_secret_arn=slack_webhook_url and _keep_secret(endpoint_url, slack_webhook_url),
+    )
+
+
+def _make_state_machine(endpoint_url: str, queue_url: str) -> str:
+    """Make the training's state machine: it hands each execution to a queue and waits for its outcome."""
+    execute = json.dumps({"stepfunctions": {"execute_state_machine": True}}).encode()
+    with urllib.request.urlopen(f"{endpoint_url}/moto-api/config", data=execute):  # noqa: S310 - our own
+        pass
+    work = {"token.$": "$$.Task.Token", "name.$": "$$.Execution.Name", "input.$": "$"}
+    train = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
+        "Parameters": {"QueueUrl": queue_url, "MessageBody": work},
+        "End": True,
+    }
+    return str(
+        _client("stepfunctions", endpoint_url).create_state_machine(
+            name="training",
+            definition=json.dumps({"StartAt": "Train", "States": {"Train": train}}),
+            roleArn=f"arn:aws:iam::{ACCOUNT}:role/training",
+        )["stateMachineArn"]
     )
 
 

@@ -25,6 +25,7 @@ from local.page import print_report
 from local.processes import wait_until
 from local.report import Answers, Review, make_report
 from local.settings import LocalSettings
+from local.shifts import SHIFTS
 from local.slack import running_slack
 from local.steps import Steps
 from local.system import System, running_system
@@ -131,13 +132,9 @@ def held_out_reviews(model_dir: Path, count: int) -> list[Review]:
 
 
 def other_texts(hours: int, texts: int) -> list[list[str]]:
-    """Return hours of traffic unlike the reviews of IMDB: single lines of Rotten Tomatoes, each once."""
-    from training.config import configure
-    from training.sources import read
-
-    lines = read(configure(source="rotten_tomatoes")).texts
-    chosen = random.Random(0).sample(lines, hours * texts)  # noqa: S311
-    return [chosen[start : start + texts] for start in range(0, len(chosen), texts)]
+    """Return hours of traffic unlike the reviews of IMDB: one line each, from another site, none twice."""
+    lines = SHIFTS["rotten_tomatoes"].window([], hours * texts, random.Random(0))  # noqa: S311
+    return [[line.text for line in lines[start : start + texts]] for start in range(0, len(lines), texts)]
 
 
 def send(system: System, singles: Sequence[Review], batch: Sequence[Review], console: Console) -> Answers:

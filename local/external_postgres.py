@@ -9,10 +9,10 @@ from local.processes import accepts, wait_until
 REACH_SECONDS = 60.0  # it may be starting beside us
 
 
-def reach(settings: DatabaseSettings) -> None:
-    """Wait until the server listens; raises ConfigurationError when it does not within a minute."""
+def reach(settings: DatabaseSettings, *, seconds: float = REACH_SECONDS) -> None:
+    """Wait until the server listens; raises ConfigurationError when it does not in that time."""
     host, port = settings.database_host, settings.database_port
-    if not wait_until(lambda: accepts(port, host), seconds=REACH_SECONDS, pause_seconds=0.2):
+    if not wait_until(lambda: accepts(port, host), seconds=seconds, pause_seconds=0.2):
         raise ConfigurationError(
             f"nobody listens on {host}:{port}, which DATABASE_HOST and DATABASE_PORT name; start Postgres "
             "there, or unset DATABASE_HOST for one of our own"

@@ -1,9 +1,8 @@
-"""The stand-in of the training's state machine: trains again when the drift monitor has started an execution.
+"""Does what the training's state machine asks for: trains again when the drift monitor started an execution.
 
-moto notes executions but runs none. This takes them one at a time and trains as the served model was trained,
-by the recipe in its card, with the rows that feedback labelled added; what comes of it is published like any
-other training, and nothing serves it before the next start. `python -m local.retraining RECIPE` is that
-training, in a process of its own.
+One training at a time: as the served model was trained, by the recipe in its card, with the rows that
+feedback labelled added. What comes of it is published like any other training, and served from the next start
+on. `python -m local.retraining RECIPE` is that training, in a process of its own.
 """
 
 import json
@@ -27,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 5.0
 FINISH_SECONDS = 5.0
+# What the card says of a training that is no option of it.
 MEASURED = {"run_key", "steps", "seconds", "resumed_from_step", "trained_in", "processes"}
 
 
@@ -35,7 +35,7 @@ class Retraining:
 
     def __init__(self, system: System, *, data: str | None, tell: Callable[[str], None]) -> None:
         self._system, self._data, self._tell = system, data, tell
-        self._client = system.aws.client("stepfunctions")
+        self._sqs, self._step_functions = (system.aws.client(name) for name in ("sqs", "stepfunctions"))
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="retraining", daemon=True)
 
@@ -50,23 +50,27 @@ class Retraining:
             self._thread.join(FINISH_SECONDS)
 
     def train_next(self) -> bool:
-        """Train for the oldest execution that waits, and end it; return whether there was one."""
-        waiting = self._client.list_executions(
-            stateMachineArn=self._system.aws.state_machine_arn, statusFilter="RUNNING"
-        )["executions"]
-        if not waiting:
-            return False
-        execution = min(waiting, key=lambda found: found["startDate"])
-        arn, name = execution["executionArn"], execution["name"]
-        given = json.loads(self._client.describe_execution(executionArn=arn)["input"])
-        try:
-            self._train(name, given)
-        finally:
-            # moto cannot be told how it went; that is in the log, and in the experiment store.
-            self._client.stop_execution(executionArn=arn)
-        return True
+        """Train for the execution that waits longest, and end it; return whether there was one."""
+        queue_url = self._system.aws.training_queue_url
+        for message in self._sqs.receive_message(QueueUrl=queue_url).get("Messages", []):
+            self._sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
+            work = json.loads(message["Body"])
+            problem = "it was not finished"
+            try:
+                problem = self._train(work["name"], work["input"])
+            finally:
+                self._end(work["token"], problem)
+            return True
+        return False
 
-    def _train(self, name: str, given: Mapping[str, Any]) -> None:
+    def _end(self, token: str, problem: str) -> None:
+        if problem:
+            self._step_functions.send_task_failure(taskToken=token, error="NotPublished", cause=problem)
+        else:
+            self._step_functions.send_task_success(taskToken=token, output="{}")
+
+    def _train(self, name: str, given: Mapping[str, Any]) -> str:
+        """Train and return why nothing was published, which is "" when something was."""
         folder = self._system.folder / "retraining"
         folder.mkdir(exist_ok=True)
         recipe = recipe_of(self._system.card, self._data)
@@ -85,13 +89,10 @@ class Retraining:
             folder=Path.cwd(),
         )
         code = self._wait(process)
-        took = f"after {time.monotonic() - started:.0f} s"
-        if code is None:
-            self._tell(f"retraining {name}: cut off {took}, as the system stops")
-        elif code == 0:
-            self._tell(f"retraining {name}: published {took}; start anew to serve it")
-        else:
-            self._tell(f"retraining {name}: nothing published {took} (exit code {code}), see {log}")
+        problem = {0: "", None: "cut off, as the system stops"}.get(code, f"exit code {code}, see {log}")
+        outcome = f"nothing published, {problem}" if problem else "published; start anew to serve it"
+        self._tell(f"retraining {name}: {outcome} ({time.monotonic() - started:.0f} s)")
+        return problem
 
     def _wait(self, process: "subprocess.Popen[bytes]") -> int | None:
         """Return its exit code, or None when it was stopped together with the system."""

@@ -87,5 +87,12 @@ def describe_run(answer: Mapping[str, Any]) -> str:
 
 def describe_reconciliation(answer: Mapping[str, Any]) -> str:
     """Say in one line what a reconciliation found."""
-    figures = ", ".join(f"{name} {value}" for name, value in answer.items() if not isinstance(value, dict))
-    return f"reconciliation: {figures}"
+    if not answer.get("judged", True):
+        return f"reconciliation: no comparison, {answer['reason']}"
+    if not answer["reconciled"]:
+        return f"reconciliation of {answer['day']}: nobody counted what was answered"
+    missing = f", {answer['missing']:,} are missing" if answer["missing"] else ""
+    return (
+        f"reconciliation of {answer['day']}: of {answer['served']:,} answered predictions "
+        f"{answer['stored']:,} are stored{missing}"
+    )

@@ -26,7 +26,7 @@ from local.lambda_runtime import Function, FunctionSpec, emulator, start_functio
 from local.notices import Notices
 from local.postgres import PostgresServer, running_postgres
 from local.processes import ProcessRegister
-from local.settings import local_settings
+from local.settings import local_settings, passed_on
 from local.state import StateFolder, owned_state, write_environment
 from local.steps import Steps
 from local.traffic import TrafficCounter
@@ -117,6 +117,7 @@ def running_system(
                     visibility_seconds=visibility_seconds,
                     max_receives=max_receives,
                     slack_webhook_url=slack_webhook_url,
+                    trains={**passed_on(), **judgement}.get("ON_DRIFT") == "retrain",
                 )
             )
         with steps.step("migrate the database"):
@@ -144,7 +145,7 @@ def running_system(
             notices.start()
             traffic = TrafficCounter(api, sqs, aws.queue_url)
             stack.callback(traffic.stop)
-        own = {**aws.environment(), **database, "MODEL_DIR": str(model_dir.resolve())}
+        own = {**aws.environment(), **database, **judgement, "MODEL_DIR": str(model_dir.resolve())}
         write_environment(state.path / "system.env", own)
         stack.callback((state.path / "system.env").unlink, missing_ok=True)
         yield System(

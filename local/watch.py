@@ -24,7 +24,8 @@ def watching(system: System, settings: LocalSettings, *, tell: Callable[[str], N
     system.traffic.start()
     if settings.drift_every_minutes:
         schedule.start()
-    retraining.start()
+    if system.aws.state_machine_arn:
+        retraining.start()
     try:
         yield
     finally:

@@ -122,6 +122,15 @@ def test_a_body_over_api_gateways_limit_is_refused(address: str) -> None:
     assert response.status == 413
 
 
+def test_what_lies_below_reports_is_the_reports_functions_and_all_else_the_apis(start: Any) -> None:
+    with running_gateway(start("answer_http"), start("echo")) as url:
+        address = urlsplit(url).netloc
+        for path in ("/predict", "/reports", "/reporting/summary", "/"):
+            assert request(address, "GET", path)[0].status == 201, "answered by answer_http"
+        response, _ = request(address, "GET", "/reports/summary?hours=24")
+    assert response.status == 502, "echo's answer is none that API Gateway would take"
+
+
 def test_a_taken_port_is_named_with_the_variable_that_moves_it(address: str, start: Any) -> None:
     port = int(address.rpartition(":")[2])
     with (

@@ -27,10 +27,12 @@ STRATEGIES: tuple[StartStrategy, ...] = get_args(StartStrategy)
 # How many an environment has of each.
 KEYS = 1
 DASHBOARDS = 1
-ALARMS = 26
+ALARMS = 28
 WAF_RULES = 4
 DRIFT_MEMORY_MB = 2048
-DRIFT_METRICS = 4
+# Of each run: DriftScore, DriftedFeatures, WindowRows, EstimatedAccuracy, MonitorFailures, HoursSinceJudged;
+# MissingPredictions is billed in one hour of the day.
+DRIFT_METRICS = 6
 # What the traffic counter asks CloudWatch for, each hour.
 COUNTED_METRICS = 7
 # Of predictions: RequestTime, ServerErrors, ClientErrors, InferenceTime, Confidence, Novelty, Truncated,

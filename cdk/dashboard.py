@@ -134,7 +134,13 @@ class Dashboard(Construct):
                 [self._found("WindowRows")],
                 right=[self._found("DriftedFeatures")],
             ),
-            _graph("Feedback", [self._figure("Feedback", "Sum")]),
+            _graph(
+                "Accuracy as estimated without labels; feedback",
+                [self._found("EstimatedAccuracy")],
+                right=[self._figure("Feedback", "Sum")],
+                left_y_axis=cloudwatch.YAxisProps(min=0, max=1),
+            ),
+            _graph("Hours since a window could be judged", [self._found("HoursSinceJudged")]),
         ]
 
     def _storage(self) -> list[cloudwatch.IWidget]:

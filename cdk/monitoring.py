@@ -15,7 +15,6 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from cdk.acknowledgments import acknowledge_wildcards, exported
 from cdk.alarms import alarm, runbook
 from cdk.dashboard import Dashboard
 from cdk.data import DataStack
@@ -69,7 +68,7 @@ class MonitoringStack(cdk.Stack):
             *drift_watches(environment, self.drift_monitor, self.not_run),
             *traffic_watches(environment, self.traffic_counter, self.not_counted),
             *storage_watches(environment, data.database),
-            *function_watches(data),
+            *function_watches(data, serving.releases),
             *delivery_watches(data.alert_topic, self.not_told),
         ]
         self.alarms = [alarm(self, topic=data.alert_topic, **watch._asdict()) for watch in watches]
@@ -108,21 +107,15 @@ class MonitoringStack(cdk.Stack):
             retry_attempts=1,
             dead_letter_queue=self.not_run,
         )
-        statements = [
-            (["s3:PutObject"], bucket.arn_for_objects("reports/*")),
-            (["sns:Publish"], self.data.alert_topic.topic_arn),
-            (["kms:Decrypt", "kms:GenerateDataKey"], self.data.key.key_arn),
-        ]
+        signed = ["s3:GetObject"] if environment.authorize else []
+        self.data.allow_objects(function, "reports", "s3:PutObject", *signed)
+        self.data.allow_alerts(function)
         if retrain:
+            self.data.allow_objects(function, "training/feedback", "s3:PutObject")
             actions = ["states:ListExecutions", "states:StartExecution"]
-            statements.append((actions, state_machine.state_machine_arn))
-        for actions, resource in statements:
-            function.add_to_role_policy(iam.PolicyStatement(actions=actions, resources=[resource]))
-        imported = exported(self.data, bucket.bucket_arn)
-        acknowledge_wildcards(
-            function.role or function,
-            {f"{imported}/reports/*": "A report is named by its window; the prefix is of one bucket."},
-        )
+            function.add_to_role_policy(
+                iam.PolicyStatement(actions=actions, resources=[state_machine.state_machine_arn])
+            )
         return function
 
     def _traffic_counter(self) -> lambda_.Function:

@@ -16,6 +16,7 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk import triggers
 from constructs import Construct
 
+from cdk import queues
 from cdk.acknowledgments import acknowledge, acknowledge_wildcards
 from cdk.alarms import alarm, each_minute
 from cdk.environments import Environment
@@ -54,6 +55,7 @@ class Releases(Construct):
     ) -> None:
         super().__init__(scope, id)
         self.alarms = self._alarms(environment, live, server_errors, queue, dead_letter_queue, topic)
+        self.not_recorded = not_recorded = queues.dead_letter_queue(self, "NotRecorded")
         version = api.current_version
         self.check = zip_function(
             self,
@@ -70,6 +72,8 @@ class Releases(Construct):
             },
             memory_mb=512,
             timeout_seconds=CHECK_SECONDS,
+            retry_attempts=2,
+            dead_letter_queue=not_recorded,
         )
         self.group = codedeploy.LambdaDeploymentGroup(
             self,
@@ -103,7 +107,7 @@ class Releases(Construct):
                     "deploymentGroup": [self.group.deployment_group_name],
                 },
             ),
-            targets=[targets.LambdaFunction(self.check, retry_attempts=3)],
+            targets=[targets.LambdaFunction(self.check, retry_attempts=3, dead_letter_queue=not_recorded)],
         )
         acknowledge(
             self.group,

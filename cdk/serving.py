@@ -67,7 +67,7 @@ class ServingStack(cdk.Stack):
             identity=identity,
         )
         self.http_api = gateway.api
-        releases = Releases(
+        self.releases = releases = Releases(
             self,
             "Releases",
             environment=environment,

@@ -12,6 +12,7 @@ from aws_cdk import aws_sqs as sqs
 from cdk.dashboard import FIVE_MINUTES, figure
 from cdk.data import DataStack
 from cdk.environments import Environment
+from cdk.releases import Releases
 
 GIBIBYTE = 1024**3
 DAY = cdk.Duration.days(1)
@@ -158,8 +159,8 @@ def storage_watches(environment: Environment, database: rds.IDatabaseInstance) -
     ]
 
 
-def function_watches(data: DataStack) -> list[Watch]:
-    """Watch the functions that keep the schema and the registry."""
+def function_watches(data: DataStack, releases: Releases) -> list[Watch]:
+    """Watch the functions that keep the schema, the registry, and the gate of releases."""
     return [
         Watch(
             "MigrationsFailed",
@@ -173,6 +174,20 @@ def function_watches(data: DataStack) -> list[Watch]:
             _errors(data.registrar),
             1,
             "The registrar fails: a training or a release is not on record.",
+            "registrar-failed",
+        ),
+        Watch(
+            "ReleaseCheckFailed",
+            _errors(releases.check),
+            1,
+            "The release check fails: a release is refused, or one that was given up is not on record.",
+            "release-refused",
+        ),
+        Watch(
+            "ReturnNotRecorded",
+            _waiting(releases.not_recorded),
+            1,
+            "A release was given up, which nobody wrote down: predictions name the wrong deployment.",
             "registrar-failed",
         ),
     ]

@@ -16,7 +16,7 @@ from sentiment.deployments import deployment_id_of
 from sentiment.logging import logger
 
 from functions.release_check.errors import ReleaseError
-from functions.release_check.invocation import Deadline, invoke, lambda_client
+from functions.release_check.invocation import REGISTRAR_SECONDS, Deadline, invoke, lambda_client
 from functions.release_check.settings import SERVICE, settings
 from functions.release_check.verdict import judge
 from functions.release_check.version import ApiVersion
@@ -144,7 +144,8 @@ def record_return(detail: dict[str, Any], deadline: Deadline) -> dict[str, Any]:
 
 def ask_registrar(event: dict[str, Any], deadline: Deadline) -> dict[str, Any]:
     """Call the registrar and return its answer; raises ReleaseError when it does not do what it was asked."""
-    answer: dict[str, Any] = invoke(settings().registrar_function_name, event, deadline=deadline).content
+    name = settings().registrar_function_name
+    answer: dict[str, Any] = invoke(name, event, deadline=deadline, seconds=REGISTRAR_SECONDS).content
     return answer
 
 

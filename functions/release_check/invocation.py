@@ -15,11 +15,11 @@ from functions.release_check.errors import ReleaseError
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
-# API Gateway waits 30 seconds, so no function that is called here may take longer.
-READ_SECONDS = 35
-CLIENT = Config(
-    connect_timeout=3, read_timeout=READ_SECONDS, retries={"mode": "standard", "total_max_attempts": 2}
-)
+# API Gateway waits 30 seconds, so no version of the API may take longer.
+API_SECONDS = 35
+# The registrar waits for Postgres, which takes a minute or more to fail over.
+REGISTRAR_SECONDS = 90
+ATTEMPTS = 2
 
 
 class Answer(NamedTuple):
@@ -30,9 +30,14 @@ class Answer(NamedTuple):
 
 
 @cache
-def lambda_client() -> "LambdaClient":
-    """Make the client once."""
-    return boto3.client("lambda", config=CLIENT)
+def lambda_client(seconds: int = API_SECONDS) -> "LambdaClient":
+    """Make the client that waits so long for an answer, once."""
+    config = Config(
+        connect_timeout=3,
+        read_timeout=seconds,
+        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+    )
+    return boto3.client("lambda", config=config)
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,7 @@ class Deadline:
     @classmethod
     def within(cls, remaining_ms: int) -> "Deadline":
         """Keep enough of the remaining time for a call that hangs to its end, and for the verdict."""
-        reserve = min(2 * READ_SECONDS + 20, remaining_ms / 3000)
+        reserve = min(ATTEMPTS * REGISTRAR_SECONDS + 20, remaining_ms / 3000)
         return cls(time.monotonic() + remaining_ms / 1000 - reserve)
 
     def passed(self) -> bool:
@@ -52,13 +57,20 @@ class Deadline:
         return time.monotonic() >= self.at
 
 
-def invoke(name: str, event: Mapping[str, Any], *, version: str | None = None, deadline: Deadline) -> Answer:
+def invoke(
+    name: str,
+    event: Mapping[str, Any],
+    *,
+    version: str | None = None,
+    deadline: Deadline,
+    seconds: int = API_SECONDS,
+) -> Answer:
     """Call a function, a version of it if one is named; raises ReleaseError when it fails or time is up."""
     what = f"{name} version {version}" if version else name
     if deadline.passed():
         raise ReleaseError(f"there was no time left to ask {what}")
     start = time.perf_counter()
-    answer = lambda_client().invoke(
+    answer = lambda_client(seconds).invoke(
         FunctionName=f"{name}:{version}" if version else name, Payload=json.dumps(event).encode()
     )
     content = answer["Payload"].read()

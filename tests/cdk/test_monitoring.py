@@ -110,10 +110,25 @@ def test_the_drift_monitor_may_start_a_training_only_where_the_policy_says_so(
     assert start["Resource"] == variables["STATE_MACHINE_ARN"]
 
 
-def test_the_drift_monitor_writes_reports_and_nothing_else_into_the_bucket(template: Template) -> None:
-    (write,) = [s for s in statements(template) if "s3:" in json.dumps(s["Action"])]
-    assert write["Action"] == "s3:PutObject"
-    assert "/reports/*" in json.dumps(write["Resource"])
+def objects(template: Template) -> dict[str, set[str]]:
+    """Return by prefix what the drift monitor may do with objects of the bucket."""
+    found: dict[str, set[str]] = {}
+    for statement in statements(template):
+        actions = {action for action in as_list(statement["Action"]) if action.startswith("s3:")}
+        for resource in [json.dumps(statement["Resource"])] if actions else []:
+            for prefix in re.findall(r"/([a-z/]+)/\*", resource):
+                found.setdefault(prefix, set()).update(actions)
+    return found
+
+
+def test_the_drift_monitor_writes_reports_and_where_it_signs_links_reads_them(
+    template: Template, told: Template
+) -> None:
+    assert objects(template) == {"reports": {"s3:PutObject"}}
+    assert objects(told) == {
+        "reports": {"s3:GetObject", "s3:PutObject"},
+        "training/feedback": {"s3:PutObject"},  # what people labelled, for the training that it starts
+    }
 
 
 def test_people_hear_by_mail_and_slack_where_the_environment_names_them(
@@ -245,6 +260,8 @@ def test_the_dashboard_shows_what_people_ask_first(template: Template) -> None:
         "CPUUtilization",
         "FreeStorageSpace",
         "DriftScore",
+        "EstimatedAccuracy",
+        "HoursSinceJudged",
         "Novelty",
         "MissingPredictions",
         "EstimatedCharges",

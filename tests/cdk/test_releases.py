@@ -92,7 +92,23 @@ def test_a_release_that_codedeploy_gives_up_is_recorded(environment: Environment
     pattern = rule["EventPattern"]
     assert pattern["source"] == ["aws.codedeploy"]
     assert set(pattern["detail"]["state"]) == {"FAILURE", "STOP"}
-    assert "Check" in json.dumps(rule["Targets"])
+    [target] = rule["Targets"]
+    assert "Check" in json.dumps(target["Arn"])
+    assert "NotRecorded" in json.dumps(target["DeadLetterConfig"])
+    [check] = [
+        function
+        for function in resources(serving(environment), "AWS::Lambda::Function")
+        if "release_check" in str(function.get("Handler"))
+    ]
+    assert "NotRecorded" in json.dumps(check["DeadLetterConfig"])
+
+
+@ALL
+def test_a_check_that_fails_or_records_nothing_rings_and_rolls_nothing_back(environment: Environment) -> None:
+    alarms = json.dumps(resources(synthesize(environment)["Monitoring"], "AWS::CloudWatch::Alarm"))
+    assert "ReleasesCheck" in alarms
+    assert "ReleasesNotRecorded" in alarms
+    assert "NotRecorded" not in json.dumps(group(environment)["AlarmConfiguration"])
 
 
 @ALL

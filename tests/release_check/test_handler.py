@@ -17,6 +17,13 @@ from sqlalchemy import Engine
 from functions.api.artifact import Artifact
 from functions.api.classifier import Classifier, Prediction
 from functions.release_check import handler as release_check
+from functions.release_check.invocation import (
+    API_SECONDS,
+    ATTEMPTS,
+    REGISTRAR_SECONDS,
+    Deadline,
+    lambda_client,
+)
 from functions.release_check.settings import settings
 from functions.release_check.verdict import percentile
 from tests.api.driver import Api
@@ -188,6 +195,16 @@ def test_the_verdict_is_given_in_time(release: Release, reasons: Callable[[], st
     assert release.hook(Context(remaining_ms=0)) == "Failed"
     assert time.monotonic() - started < 5
     assert "no time left" in reasons()
+
+
+def test_a_registrar_that_hangs_to_the_end_leaves_time_for_the_verdict(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    seconds = 600  # what the deployment gives the check
+    last_call = Deadline.within(seconds * 1000).at - time.monotonic()
+    assert last_call + ATTEMPTS * REGISTRAR_SECONDS < seconds
+    assert lambda_client(REGISTRAR_SECONDS).meta.config.read_timeout == REGISTRAR_SECONDS > API_SECONDS
 
 
 def test_the_percentile_is_the_nearest_rank() -> None:

@@ -11,6 +11,8 @@ from tests.fixtures.templates import OPEN, RICH, synthesize
 
 ROOT = Path(__file__).parents[2]
 LINK = re.compile(r"(?:operations\.md|runbook_url\})#([a-z-]+)")
+# Where a function puts the link together from parts.
+ANCHOR = re.compile(r'(?:anchor(?:: str)? ?= ?|\.lines\()"([a-z-]+)"')
 
 
 def headings() -> set[str]:
@@ -37,5 +39,5 @@ def test_every_alarm_names_a_heading_of_the_runbook(environment: Environment) ->
 
 def test_every_message_of_a_function_names_a_heading_of_the_runbook() -> None:
     sources = [path.read_text() for path in (ROOT / "functions").rglob("*.py")]
-    named = {anchor for source in sources for anchor in LINK.findall(source)}
+    named = {anchor for source in sources for anchor in LINK.findall(source) + ANCHOR.findall(source)}
     assert {"drift", "monitor-failure"} <= named <= headings()

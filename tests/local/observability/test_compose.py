@@ -3,7 +3,10 @@
 tests/images builds and runs the API's container; the other images cannot be pulled where these tests run.
 """
 
+import os
 import re
+import shutil
+import subprocess
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -39,6 +42,23 @@ def mounts(service: dict[str, Any]) -> list[dict[str, Any]]:
 
 def is_bound(mount: dict[str, Any]) -> bool:
     return "/" in str(mount["source"])
+
+
+def test_docker_compose_takes_it_once_the_passwords_are_set() -> None:
+    docker = shutil.which("docker")
+    if docker is None or subprocess.run([docker, "compose", "version"], capture_output=True).returncode:
+        pytest.skip("docker compose is not on this machine")
+
+    def check(**passwords: str) -> "subprocess.CompletedProcess[str]":
+        command = [docker, "compose", "--env-file", os.devnull, "--file", "compose.yaml", "config", "--quiet"]
+        environment = {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"]} | passwords
+        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+
+    accepted = check(**dict.fromkeys(SECRETS, "of-the-tests"))
+    assert accepted.returncode == 0, accepted.stderr
+    refused = check()
+    assert refused.returncode != 0
+    assert "put it into .env" in refused.stderr
 
 
 @pytest.mark.parametrize("service", SERVICES)

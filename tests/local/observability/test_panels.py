@@ -29,6 +29,8 @@ from tests.local.observability.grafana import (
 from tests.local.observability.prometheus import SCRAPE_SECONDS, Prometheus
 from tests.local.observability.seeds import HOURS, PER_HOUR, VERSION
 
+pytestmark = pytest.mark.slow
+
 SPAN_SECONDS = 120
 PATIENCE_SECONDS = 30
 PROMETHEUS_TARGETS = dict(targets(load_dashboard(), PROMETHEUS))

@@ -30,6 +30,7 @@ def test_promtool_finds_nothing_wrong_with_the_configuration_and_the_rules(promt
     assert f"{len(RULES)} rules found" in said
 
 
+@pytest.mark.slow
 def test_promtool_plays_every_scenario_of_the_rules(promtool: str) -> None:
     run(promtool, "test", "rules", SCENARIOS)
 

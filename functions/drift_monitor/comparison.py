@@ -14,8 +14,8 @@ from functions.drift_monitor.evidence import NO_EFFECT, measure
 from functions.drift_monitor.features import Feature, VerdictName, comparable
 
 # A share is blind to a shift that moves one aspect alone, such as the mix of sentiments, so a feature with
-# this many times its threshold decides by itself. For the PSI that is 0.15: between the 0.1 that is
-# classically "moderate" and the 0.2 that is "significant".
+# this many times its threshold decides by itself. For a PSI of categories that is 0.15: between the 0.1 that
+# is classically "moderate" and the 0.2 that is "significant".
 ALONE = 1.5
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from functions.drift_monitor.language import guess_languages
 
 VerdictName = Literal["data_drift", "prediction_drift"]
-Kind = Literal["length", "number", "flag", "category", "rate", "text", "agreement"]
+Kind = Literal["length", "number", "flag", "category", "label", "rate", "text", "agreement"]
 Method = Literal["wasserstein", "psi", "jensenshannon", "auc", "difference"]
 
 TEXT_SCORE = "text (taken for the window's)"
@@ -26,6 +26,7 @@ METHODS: dict[Kind, Method] = {
     "number": "wasserstein",
     "flag": "psi",
     "category": "psi",
+    "label": "psi",
     "rate": "jensenshannon",
     "text": "auc",
     "agreement": "difference",
@@ -48,7 +49,7 @@ class Feature:
     @property
     def categorical(self) -> bool:
         """Tell whether it is compared by the shares of its values."""
-        return self.kind in ("flag", "category", "rate")
+        return self.method in ("psi", "jensenshannon")
 
     @property
     def method(self) -> Method:
@@ -85,7 +86,7 @@ class Feature:
         match self.kind:
             case "length":
                 return float(values.median())
-            case "category":
+            case "category" | "label":
                 shares = values.value_counts(normalize=True).sort_index()
                 return {str(value): round(float(share), 4) for value, share in shares.items()}
             case _:
@@ -101,7 +102,7 @@ FEATURES = (
     Feature(name="unknown_pieces", verdict="data_drift", aspect="language", kind="rate"),
     Feature(name="text", verdict="data_drift", aspect="content", kind="text"),
     Feature(name="novelty", verdict="data_drift", aspect="content", kind="number"),
-    Feature(name="sentiment", verdict="prediction_drift", aspect="answer", kind="category"),
+    Feature(name="sentiment", verdict="prediction_drift", aspect="answer", kind="label"),
     Feature(name="confidence", verdict="prediction_drift", aspect="certainty", kind="number"),
     Feature(name="entropy", verdict="prediction_drift", aspect="certainty", kind="number"),
 )

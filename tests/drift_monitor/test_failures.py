@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
+from functions.drift_monitor.calibration import FLOORS
 from functions.drift_monitor.handler import handler
 from tests.drift_monitor.conftest import Aws
 from tests.drift_monitor.traffic import AT, NOW, VERSION, Row, cut, serve, stored_alerts
@@ -101,7 +102,7 @@ def test_other_labels_than_the_cards_are_a_mismatch(monitored: Engine, aws: Aws,
 def test_a_monitor_that_would_miss_the_obvious_fails_loudly(
     monitored: Engine, aws: Aws, traffic: list[Row], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("functions.drift_monitor.calibration.FLOORS", {True: 50.0, False: 50.0})
+    monkeypatch.setattr("functions.drift_monitor.calibration.FLOORS", dict.fromkeys(FLOORS, 50.0))
     serve(monitored, traffic[:300])
 
     with pytest.raises(Exception, match="it sees no data drift and no prediction drift where every feature"):

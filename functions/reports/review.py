@@ -23,8 +23,8 @@ LOOK_BACK_DAYS = 30
 UNCERTAIN_MARGIN = 0.2  # between the two most probable labels; with two labels a confidence of 60%
 NOVEL = 1.5  # times as far from the nearest class as a familiar text
 NEARLY_THE_SAME = 0.7
-LABELLED_TEXTS = 500  # that candidates are compared with
-CANDIDATES_OF_EACH_KIND = 300
+LABELLED_TEXTS = 300  # that candidates are compared with
+SPARE_CANDIDATES = 100  # of each kind, beside twice what is asked for: many are near copies of one another
 
 Reason = dict[str, Any]
 
@@ -50,7 +50,7 @@ def find_queue(session: Session, window: Window, *, limit: int, model_version: s
         model_version=model_version,
         minimum_novelty=NOVEL,
         labelled=[one.text for one in labelled],
-        each=CANDIDATES_OF_EACH_KIND,
+        each=SPARE_CANDIDATES + 2 * limit,
     )
     items = choose(judge(candidates, labelled), limit)
     return {"since": window.since, "until": window.until, "items": [_described(item) for item in items]}

@@ -7,18 +7,23 @@ pairs are never looked at. What counts as similar enough is the caller's to say.
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from itertools import chain
 
 RUN_WORDS = 3
 _WORD = re.compile(r"\w+")
 
-Runs = frozenset[tuple[str, ...]]
+Runs = frozenset[int]
 
 
 def runs_of(text: str) -> Runs:
-    """Return the text's runs of three words, whatever its case and punctuation; all of a shorter text."""
+    """Return a number for each of the text's runs of three words, or for the whole of a shorter text.
+
+    Case and punctuation make no difference. Numbers of 64 bits hardly ever collide, and cost half of tuples.
+    """
     words = _WORD.findall(text.casefold()) or [text.strip()]
-    ends = range(max(1, len(words) - RUN_WORDS + 1))
-    return frozenset(tuple(words[start : start + RUN_WORDS]) for start in ends)
+    if len(words) <= RUN_WORDS:
+        return frozenset([hash(tuple(words))])
+    return frozenset(map(hash, zip(words, words[1:], words[2:], strict=False)))
 
 
 class Texts:
@@ -26,7 +31,7 @@ class Texts:
 
     def __init__(self) -> None:
         self._runs: list[Runs] = []
-        self._with: dict[tuple[str, ...], list[int]] = defaultdict(list)
+        self._with: dict[int, list[int]] = defaultdict(list)
 
     def add(self, runs: Runs) -> None:
         """Add a text; they are numbered from 0."""
@@ -36,7 +41,7 @@ class Texts:
 
     def similar(self, runs: Runs, minimum: float) -> Iterator[tuple[int, float]]:
         """Yield the number and the similarity, 0 to 1, of every text that is at least that similar."""
-        shared = Counter(number for run in runs for number in self._with.get(run, ()))
+        shared = Counter(chain.from_iterable(self._with[run] for run in runs & self._with.keys()))
         for number, count in shared.items():
             similarity = count / (len(runs) + len(self._runs[number]) - count)
             if similarity >= minimum:

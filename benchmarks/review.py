@@ -1,0 +1,140 @@
+"""How long `GET /reports/review` takes on 100,000 stored predictions, and how much memory.
+
+Run as `python -m benchmarks.review`. The texts are the embedded reviews, repeated with words exchanged until
+there are enough, in a real Postgres; every fiftieth is labelled, half of those against the prediction. The
+function runs in a process of its own, whose peak is its memory. Seeding is not measured.
+"""
+
+import hashlib
+import json
+import os
+import random
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from rich.console import Console
+from sentiment.database.repositories import store_feedback, store_predictions
+from sentiment.database.session import transaction
+from sentiment.messages import FeedbackGiven, PredictionMade
+from sqlalchemy import Engine
+
+from functions.migrations import handler as migrations
+from functions.reports import handler as reports
+from local.postgres import running_postgres
+from training.config import configure
+from training.sources import read
+
+RESULT = Path("artifacts/bench/review.json")
+ROWS, BATCH, REPEATS = 100_000, 1000, 9
+SECONDS_APART = 20  # so that all of them lie within the look-back
+REACH_SECONDS, REACH_MB = 1.0, 512
+REQUEST = Path("events/reports_review.json")
+
+
+def make_predictions(now: datetime) -> Iterator[PredictionMade]:
+    """Make predictions of different texts, whose figures are spread as a served model's are."""
+    chance = random.Random(0)
+    texts = [text for source in ("imdb", "rotten_tomatoes") for text in read(configure(source=source)).texts]
+    for number in range(ROWS):
+        words = texts[number % len(texts)][:5000].split(" ")
+        for _ in range(0 if number < len(texts) else 1 + len(words) // 40):
+            words[chance.randrange(len(words))] = chance.choice(words)
+        text, confidence = " ".join(words), 0.5 + chance.betavariate(5, 1) / 2
+        at = now - timedelta(seconds=SECONDS_APART * (ROWS - number))
+        sentiment = chance.choice(("negative", "positive"))
+        other = {"negative": "positive", "positive": "negative"}[sentiment]
+        yield PredictionMade(
+            prediction_id=UUID(int=int(at.timestamp() * 1000) << 80 | 7 << 76 | 2 << 62 | number),
+            text=text,
+            input_hash=hashlib.sha256(text.encode()).hexdigest(),
+            characters=len(text),
+            tokens=len(words),
+            truncated=False,
+            sentiment=sentiment,
+            confidence=confidence,
+            probabilities={sentiment: confidence, other: 1 - confidence},
+            inference_time_ms=12.5,
+            model_version="20261123-1a2b3c4d",
+            correlation_id="6f0c1f0e-0a51-4f0f-9d52-0f6a3f1f7c11",
+            predicted_at=at,
+            novelty=chance.gammavariate(40, 1 / 40),
+        )
+
+
+def seed(engine: Engine) -> None:
+    """Store the predictions and the labels."""
+    now = datetime.now(UTC)
+    made = make_predictions(now)
+    for _ in range(ROWS // BATCH):
+        batch = [next(made) for _ in range(BATCH)]
+        given = [
+            FeedbackGiven(
+                prediction_id=one.prediction_id,
+                label="positive",
+                correlation_id="6f0c1f0e-0a51-4f0f-9d52-0f6a3f1f7c11",
+                given_at=now,
+            )
+            for one in batch[::50]
+        ]
+        with transaction(engine) as session:
+            store_predictions(session, batch)
+            store_feedback(session, given)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("ANALYZE prediction_logs")
+
+
+def measure() -> dict[str, Any]:
+    """Ask the handler and return seconds and the peak of this process."""
+    request = json.loads(REQUEST.read_text())
+    seconds = []
+    for _ in range(REPEATS):
+        started = time.perf_counter()
+        answer = reports.handler(request, LambdaContext())
+        seconds.append(time.perf_counter() - started)
+    items = json.loads(answer["body"])["items"]
+    megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    reasons = sorted({reason["reason"] for item in items for reason in item["reasons"]})
+    return {"seconds": seconds, "megabytes": megabytes, "items": len(items), "reasons": reasons}
+
+
+def main() -> None:
+    """Measure, print and write the figures to artifacts/bench/review.json."""
+    if "--measure" in sys.argv:
+        print(json.dumps(measure()))
+        return
+    os.environ |= {"POWERTOOLS_LOG_LEVEL": "WARNING", "REPORT_BUCKET": "not-asked"}
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running_postgres(Path(folder), password=os.urandom(16).hex()) as server,
+    ):
+        os.environ.update(server.environment())
+        migrations.handler({"action": "upgrade"}, LambdaContext())
+        with Console().status(f"Storing {ROWS:,} predictions"):
+            seed(migrations.engine())
+        command = [sys.executable, "-m", "benchmarks.review", "--measure"]
+        run = subprocess.run(command, capture_output=True, text=True, check=True)
+        migrations.engine().dispose()
+    found = json.loads(run.stdout.splitlines()[-1])
+    median, slowest = statistics.median(found["seconds"]), max(found["seconds"])
+    Console().print(
+        f"{ROWS:,} predictions: {median:.2f} s (slowest of {REPEATS}: {slowest:.2f} s), to be reached "
+        f"{REACH_SECONDS} s; {found['megabytes']:.0f} MB, to be reached {REACH_MB} MB; "
+        f"{found['items']} items, {', '.join(found['reasons'])}",
+        highlight=False,
+    )
+    RESULT.parent.mkdir(parents=True, exist_ok=True)
+    RESULT.write_text(json.dumps({"rows": ROWS, **found}, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -17,7 +17,7 @@ import typer
 from rich.console import Console
 from sentiment.exceptions import SentimentError
 
-from cli import cost, data, deployments, doctor, feedback, monitor, queues, system, train
+from cli import cost, data, deployments, doctor, drift, feedback, monitor, queues, system, train
 from cli.environment import DEFAULT_FILE, load_environment
 
 EXIT_CODES = __doc__.split("\n\n")[-1].replace("\n", " ") if __doc__ else ""
@@ -31,7 +31,7 @@ app = typer.Typer(
     epilog=EXIT_CODES,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (doctor, train, system, monitor, queues, data, feedback, deployments, cost):
+for module in (doctor, train, system, monitor, drift, queues, data, feedback, deployments, cost):
     module.add_to(app)
 
 

@@ -19,6 +19,7 @@ COMMANDS = [
     "up",
     "predict",
     "monitor",
+    "drift run",
     "migrate",
     "replay",
     "redrive",
@@ -32,14 +33,14 @@ COMMANDS = [
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_with_an_example(run: Any, command: str) -> None:
-    result = run(command, "--help")
+    result = run(*command.split(), "--help")
     assert result.exit_code == 0
     assert f"sentiment {command}" in " ".join(result.output.split("Example")[1:])
 
 
 def test_help_names_every_command_and_the_exit_codes(run: Any) -> None:
     output = run("--help").output
-    assert all(command in output for command in COMMANDS)
+    assert all(command.split()[0] in output for command in COMMANDS)
     assert "130 stopped by Ctrl-C" in output
 
 

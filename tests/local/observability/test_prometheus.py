@@ -61,6 +61,7 @@ def test_a_rule_says_what_is_wrong_what_to_do_and_where_to_read_on(rule: dict[st
     assert len(said["description"].split()) >= 15
     page, _, anchor = said["runbook"].partition("#")
     headings = re.findall(r"^## (.+)$", (ROOT / page).read_text(), flags=re.MULTILINE)
+    assert f"| `{rule['alert']}` |" in (ROOT / "docs" / "observability.md").read_text()
     assert anchor in {heading.lower().replace(" ", "-") for heading in headings}
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 from scipy import sparse
 from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.model_selection import StratifiedKFold
 
 from functions.drift_monitor.features import TEXT_SCORE
 
@@ -36,13 +36,11 @@ def tell_apart(reference: pd.DataFrame, current: pd.DataFrame) -> tuple[pd.DataF
     words = HashingVectorizer(n_features=2**16, alternate_sign=False, dtype=np.float64)
     inputs = sparse.vstack([words.transform(texts) for texts in chosen])
     side = np.repeat([0, 1], [len(texts) for texts in chosen])
-    scores = cross_val_predict(
-        LogisticRegression(solver="liblinear", class_weight="balanced"),
-        inputs,
-        side,
-        cv=StratifiedKFold(FOLDS, shuffle=True, random_state=0),
-        method="predict_proba",
-    )[:, 1]
+    scores = np.empty(len(side))
+    for learnt, judged in StratifiedKFold(FOLDS, shuffle=True, random_state=0).split(inputs, side):
+        model = LogisticRegression(solver="liblinear", class_weight="balanced")
+        model.fit(inputs[learnt], side[learnt])
+        scores[judged] = model.predict_proba(inputs[judged])[:, 1]
     reference_scores, current_scores = (
         pd.Series(scores[side == number], index=texts.index) for number, texts in enumerate(chosen)
     )
@@ -50,6 +48,6 @@ def tell_apart(reference: pd.DataFrame, current: pd.DataFrame) -> tuple[pd.DataF
 
 
 def _sample(texts: "pd.Series[Any]") -> "pd.Series[Any]":
-    """Return different texts in random order, always the same ones."""
-    different = texts.drop_duplicates()
+    """Return different texts in random order, always the same ones in whatever order they came."""
+    different = texts.drop_duplicates().sort_values()
     return different.sample(n=min(LARGEST_SAMPLE, len(different)), random_state=0)

@@ -1,16 +1,20 @@
-"""The artefact that the local system serves: its card, and the row that makes it the champion."""
+"""The artefact that the local system serves: its card, and the rows that say what it is and who serves it."""
 
 import getpass
 import json
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from sentiment.database.models import ModelDeployment
-from sentiment.database.repositories import active_deployment, record_deployment
+from sentiment.database.repositories import active_deployment, record_deployment, record_experiment_run
 from sentiment.database.session import transaction
 from sentiment.exceptions import ModelError
 from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from training.config import MODEL_NAME
 
 
 def read_card(model_dir: Path) -> dict[str, Any]:
@@ -40,7 +44,26 @@ def record_champion(engine: Engine, model_dir: Path, card: dict[str, Any]) -> UU
                 deployed_by=_person(),
             )
             record_deployment(session, active)
+        _record_run(session, card, uri)
         return active.id
+
+
+def _record_run(session: Session, card: dict[str, Any], uri: str) -> None:
+    """Write which run and data the model came from, as the registrar does in the cloud."""
+    ended = datetime.fromisoformat(card["created_at"])
+    record_experiment_run(
+        session,
+        run_id=card["mlflow_run_id"] or card["model_version"],
+        experiment=MODEL_NAME,
+        status="FINISHED",
+        parameters=card["training"],
+        metrics=card["metrics"],
+        data_fingerprint=card["data"]["fingerprint"],
+        model_version=card["model_version"],
+        artifact_uri=uri,
+        started_at=ended - timedelta(seconds=card["training"]["seconds"]),
+        ended_at=ended,
+    )
 
 
 def _person() -> str:

@@ -15,6 +15,7 @@ from training.config import configure
 from training.data import Dataset, prepare
 from training.errors import DataError
 from training.pipeline import run_key
+from training.record import TrainingRecord
 
 WORDS = ("film", "story", "cast", "music", "script", "pace", "was", "felt", "so", "very", "warm", "dim", "it")
 REVIEWS = [
@@ -131,6 +132,26 @@ def test_extra_rows_may_have_the_columns_of_the_data_set_or_those_of_feedback(tm
     options = {"data": reviews, "text_column": "body", "label_column": "stars"}
     data = prepare(configure(**options, extra_data=(own, theirs)))
     assert data.train.texts[-2:] == ["as the data set", "as it is exported"]
+
+
+def test_the_card_counts_training_rows_by_where_they_came_from(tmp_path: Path) -> None:
+    data = with_extra(tmp_path, [("an extra row", "good")])
+    record = TrainingRecord(
+        config=configure(data="reviews.csv", extra_data=(tmp_path / "feedback.csv",)),
+        data_fingerprint=data.fingerprint,
+        run_key="k",
+        steps=1,
+        seconds=1.0,
+        resumed_from_step=0,
+        precision="fp32",
+        processes=1,
+        git_commit=None,
+        mlflow_run_id=None,
+    )
+    fields = record.card_fields(data)
+    assert fields["data"]["train_sources"] == {"reviews.csv": 36, "feedback.csv": 1}
+    assert fields["data"]["rows"]["train"] == 37
+    assert str(tmp_path) not in json.dumps(fields), "where the rows lay says nothing about the model"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,32 @@
+"""Whoever serves an artefact on the laptop can say afterwards what answered, as in the cloud."""
+
+from pathlib import Path
+
+from sentiment.database.history import find_audit
+from sentiment.database.repositories import store_predictions
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from local.deployment import read_card, record_champion
+from tests.fixtures.messages import prediction
+from tests.fixtures.postgres import database, migrated_template, postgres
+
+__all__ = ["database", "migrated_template", "postgres"]
+
+
+def test_a_prediction_leads_to_the_person_the_run_and_the_data(
+    database: Engine, tiny_artifact: Path, tmp_path: Path
+) -> None:
+    card = read_card(tiny_artifact)
+    deployment = record_champion(database, tiny_artifact, card)
+    assert record_champion(database, tiny_artifact, card) == deployment, "it serves already"
+
+    made = prediction(deployment_id=deployment, model_version=card["model_version"])
+    with Session(database) as session, session.begin():
+        store_predictions(session, [made])
+        audit = find_audit(session, made.prediction_id)
+        assert audit is not None and audit.run is not None and audit.promotion is not None
+        assert audit.promotion.id == deployment
+        assert audit.promotion.deployed_by
+        assert audit.run.run_id == card["mlflow_run_id"]
+        assert audit.run.data_fingerprint == card["data"]["fingerprint"]

@@ -97,8 +97,9 @@ def traffic_watches(
         Watch(
             "NotReconciled",
             cloudwatch.MathExpression(
-                # A day that counted nearly all its hours was there to be compared, the first one too.
-                expression="IF(counts > 20, FILL(compared, 0), 1)",
+                # A day that counted nearly all its hours was there to be compared, the first one too. The sum
+                # leaves out what has no point, as a comparison that was never made has none to be filled.
+                expression="IF(counts > 20, SUM([compared, 0 * counts]), 1)",
                 using_metrics={"counts": counts, "compared": compared},
                 period=DAY,
                 label="comparisons",

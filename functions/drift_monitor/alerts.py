@@ -17,6 +17,7 @@ from sentiment.database.session import transaction
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from functions.drift_monitor.layout import paragraph
 from functions.drift_monitor.messages import Message, publish
 
 Severity = Literal["info", "warning", "critical"]
@@ -55,19 +56,24 @@ class Settled:
 
 
 def settle(
-    engine: Engine, findings: Sequence[Finding], telling: Telling, *, over: Callable[[MonitoringAlert], bool]
+    engine: Engine,
+    findings: Sequence[Finding],
+    telling: Telling,
+    *,
+    over: Callable[[MonitoringAlert], str | None],
 ) -> Settled:
-    """Open or refresh an alert per finding, close the open ones that were not found and that are `over`.
+    """Open or refresh an alert per finding, and close those that were not found again and are over.
 
-    Publishes what people have to hear: what is new, what got worse, and the end of what they were told of.
+    `over` says of an open alert why it is, or None. Publishes what people have to hear: what is new, what got
+    worse, and the end of what they were told of.
     """
     found = {(finding.kind, finding.cause) for finding in findings}
     with transaction(engine) as session:
         due = [told for finding in findings if (told := _record(session, finding, telling))]
         ended = [
-            _Ended.of(alert, telling.at)
+            _Ended.of(alert, why, telling.at)
             for alert in open_alerts(session)
-            if (alert.kind, alert.cause) not in found and over(alert)
+            if (alert.kind, alert.cause) not in found and (why := over(alert)) is not None
         ]
     for alert_id, message in due:
         publish(telling.topic_arn, message)
@@ -112,9 +118,12 @@ def _record(session: Session, finding: Finding, telling: Telling) -> tuple[UUID,
     if status is None:
         return None
     subject = f"{'Worse: ' if status == 'escalated' else ''}{finding.message}"
-    intro = f"{finding.message}.\nSeverity {severity}, first seen {_minute(alert.raised_at)}."
+    intro = [
+        *paragraph(f"{finding.message}."),
+        f"Severity {severity}, first seen {_minute(alert.raised_at)}.",
+    ]
     attributes = _attributes(finding.kind, severity, status, finding.model_version)
-    return alert.id, Message(subject, f"{intro}\n\n{finding.body}", attributes)
+    return alert.id, Message(subject, "\n".join([*intro, "", finding.body]), attributes)
 
 
 def _status(alert: MonitoringAlert, last: MonitoringAlert | None, telling: Telling) -> str | None:
@@ -141,10 +150,15 @@ class _Ended:
     message: Message | None
 
     @classmethod
-    def of(cls, alert: MonitoringAlert, at: datetime) -> "_Ended":
+    def of(cls, alert: MonitoringAlert, why: str, at: datetime) -> "_Ended":
         if alert.notified_at is None:
             return cls(alert.kind, alert.cause, None)
-        body = f"It was: {alert.message}\n\nOpen from {_minute(alert.raised_at)} to {_minute(at)}."
+        lines = [
+            *paragraph(f"{why}."),
+            "",
+            *paragraph(f"It was: {alert.message}"),
+            f"Open from {_minute(alert.raised_at)} to {_minute(at)}.",
+        ]
         # As severe as they were told, so that whoever filters by that hears the end as well.
         attributes = _attributes(
             alert.kind,
@@ -152,9 +166,8 @@ class _Ended:
             "resolved",
             alert.details.get("model_version"),
         )
-        return cls(
-            alert.kind, alert.cause, Message(f"Over: {alert.kind.replace('_', ' ')}", body, attributes)
-        )
+        subject = f"Over: {alert.kind.replace('_', ' ')}"
+        return cls(alert.kind, alert.cause, Message(subject, "\n".join(lines), attributes))
 
 
 def _attributes(kind: str, severity: str, status: str, model_version: str | None) -> dict[str, str]:

@@ -4,15 +4,18 @@ Nothing here needs Evidently or pandas, whose absence is one of these ways.
 """
 
 import traceback
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 from sentiment.exceptions import SentimentError
 from sentiment.logging import logger
 
 from functions.drift_monitor.alerts import Finding, Severity
+from functions.drift_monitor.layout import paragraph
 from functions.drift_monitor.settings import SERVICE
 
 KIND = "monitor_failure"
+LONG = timedelta(days=7)
 CONSEQUENCE = "Until this is mended, calm means nothing: drift may go unseen or untold."
 
 
@@ -21,10 +24,33 @@ class MonitorError(SentimentError):
 
     code: ClassVar[str] = KIND
 
-    def __init__(self, cause: str, message: str, *, severity: Severity = "critical") -> None:
+    def __init__(
+        self,
+        cause: str,
+        message: str,
+        *,
+        severity: Severity = "critical",
+        anchor: str = "monitor-failure",
+    ) -> None:
         super().__init__(message)
         self.cause = cause
         self.severity = severity
+        self.anchor = anchor  # in the runbook
+
+
+def not_judged_for_long(last_judged: datetime | None, at: datetime) -> MonitorError | None:
+    """Return a failure when the last judgement is so long ago that a quiet time no longer explains it.
+
+    Too few rows alone disturb nobody; a monitor that has them for good has switched itself off.
+    """
+    if last_judged is None or at - last_judged < LONG:
+        return None
+    return MonitorError(
+        "not_judged",
+        f"no window was judged since {last_judged:%Y-%m-%d %H:%M} UTC; with so little traffic raise "
+        "WINDOW_HOURS",
+        severity="warning",
+    )
 
 
 def unforeseen(cause: str, what: str, error: Exception, *, severity: Severity = "critical") -> MonitorError:
@@ -41,6 +67,6 @@ def failure_finding(error: MonitorError, runbook_url: str) -> Finding:
         cause=error.cause,
         severity=error.severity,
         message=f"Drift monitor: {error}",
-        body=f"{error}.\n\n{CONSEQUENCE}\nWhat to do: {runbook_url}#monitor-failure",
+        body="\n".join([*paragraph(CONSEQUENCE), "", "What to do:", f"{runbook_url}#{error.anchor}"]),
         details={"cause": error.cause},
     )

@@ -35,12 +35,12 @@ class Persistence:
 
 
 def read_course(
-    session: Session, model_version: str, *, until: datetime, limit: int
+    session: Session, model_version: str, *, before: datetime, limit: int
 ) -> list[Mapping[str, Any]]:
-    """Return what the last runs up to and with `until` recorded, newest first."""
+    """Return what the last runs whose windows ended before then recorded, newest first."""
     query = (
         select(DatasetMetric.metrics)
-        .where(_of(model_version), until >= ENDED_AT)
+        .where(_of(model_version), before > ENDED_AT)
         .order_by(ENDED_AT.desc())
         .limit(limit)
     )
@@ -52,14 +52,13 @@ def course_of(verdict: str, runs: Sequence[Mapping[str, Any]]) -> list[bool]:
     return [bool(run.get(verdict, {}).get("drifted")) for run in runs]
 
 
-def last_run_ended(session: Session, model_version: str) -> datetime | None:
-    """Return the end of the latest window that was judged, or None when none was."""
+def last_run_ended(session: Session, model_version: str | None = None) -> datetime | None:
+    """Return the end of the latest window that was judged, of that or any model; None when none was."""
     return session.scalar(select(func.max(ENDED_AT)).where(_of(model_version)))
 
 
-def _of(model_version: str) -> Any:
-    return (
-        (DatasetMetric.dataset == WINDOW_DATASET)
-        & (DatasetMetric.split == WINDOW_SPLIT)
-        & (DatasetMetric.metrics["model_version"].astext == model_version)
-    )
+def _of(model_version: str | None) -> Any:
+    runs = (DatasetMetric.dataset == WINDOW_DATASET) & (DatasetMetric.split == WINDOW_SPLIT)
+    if model_version is None:
+        return runs
+    return runs & (DatasetMetric.metrics["model_version"].astext == model_version)

@@ -3,36 +3,41 @@
 Raises MonitorError when it cannot judge. People are told by the handler, in the one way for both outcomes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
+import pandas as pd
 from sentiment.database.history import WINDOW_DATASET, WINDOW_SPLIT
 from sentiment.database.models import MonitoringAlert
 from sentiment.database.repositories import record_dataset_metrics
 from sentiment.database.session import transaction
-from sentiment.database.windows import choose_window, count_by_version, sample_predictions
 from sentiment.logging import logger
 from sqlalchemy import Engine
 
 from functions.drift_monitor.alerts import Finding
 from functions.drift_monitor.calibration import calibrate
-from functions.drift_monitor.comparison import Verdict, compare, drift_score
+from functions.drift_monitor.comparison import Verdict, compare, drift_score, judge
 from functions.drift_monitor.domain import tell_apart
 from functions.drift_monitor.evidence import render
 from functions.drift_monitor.failures import KIND as FAILURE
 from functions.drift_monitor.failures import MonitorError, failure_finding, unforeseen
-from functions.drift_monitor.features import FEATURES, shared_features
-from functions.drift_monitor.findings import Circumstances, drift_finding
-from functions.drift_monitor.history import Persistence, course_of, last_run_ended, read_course
-from functions.drift_monitor.reference import read_reference, tabulate_logged
-from functions.drift_monitor.reports import store_report
-from functions.drift_monitor.retraining import start_retraining
+from functions.drift_monitor.features import FEATURES, Feature, shared_features
+from functions.drift_monitor.findings import Briefing, Circumstances, drift_finding, performance_finding
+from functions.drift_monitor.history import Persistence, course_of
+from functions.drift_monitor.performance import Performance, disagreement, judge_performance
+from functions.drift_monitor.phrases import Phrase, typical_phrases
+from functions.drift_monitor.reconciliation import OWN_FAILURES
+from functions.drift_monitor.reference import Card, read_reference, tabulate_logged
+from functions.drift_monitor.reports import link_to, store_report
+from functions.drift_monitor.retraining import Policy, start_retraining
 from functions.drift_monitor.self_check import check_detection
 from functions.drift_monitor.settings import SERVICE, DriftMonitorSettings
+from functions.drift_monitor.traffic import Traffic, read_traffic, require_rows
 
-VERDICTS = ("data_drift", "prediction_drift")
+VERDICTS = ("data_drift", "prediction_drift", "performance")
 
 
 @dataclass(frozen=True)
@@ -42,15 +47,47 @@ class Outcome:
     findings: list[Finding]
     figures: dict[str, Any]  # as recorded in dataset_metrics
     drifted_features: int
+    performance: Performance
     over: frozenset[str]  # verdicts that were calm for long enough
     is_latest: bool  # a run of a past window is recorded and changes nothing that people were told
 
-    def ends(self, alert: MonitoringAlert) -> bool:
-        """Tell whether an open alert that this run did not find again is over."""
+    def ends(self, alert: MonitoringAlert) -> str | None:
+        """Say why an open alert that was not found again is over, or None when it is not known to be."""
+        if not self.is_latest:
+            return None
         if alert.kind == FAILURE:
-            return True
-        of_another_model = alert.cause != self.figures["model_version"]
-        return alert.kind in VERDICTS and (of_another_model or alert.kind in self.over)
+            return None if alert.cause in OWN_FAILURES else "The monitor can judge again"
+        if alert.kind not in VERDICTS:
+            return None
+        if alert.cause != self.figures["model_version"]:
+            return f"Another model is watched now, {self.figures['model_version']}"
+        return "The last windows were like the reference again" if alert.kind in self.over else None
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a window says: its verdicts, and the tables and thresholds they come from."""
+
+    tables: tuple[pd.DataFrame, pd.DataFrame]  # reference and window
+    thresholds: Mapping[Feature, float]
+    verdicts: tuple[Verdict, ...]
+    performance: Performance
+    phrases: list[Phrase]
+
+    @property
+    def drifted(self) -> dict[str, bool]:
+        """Tell of each verdict whether it is drift."""
+        by_features: dict[str, bool] = {verdict.name: verdict.drifted for verdict in self.verdicts}
+        return {**by_features, "performance": self.performance.drifted}
+
+    def figures(self) -> dict[str, Any]:
+        """Return what is stored of it."""
+        return {
+            "score": round(drift_score(self.verdicts), 4),
+            **{verdict.name: verdict.figures() for verdict in self.verdicts},
+            "performance": self.performance.figures(),
+            "phrases": [phrase.figures() for phrase in self.phrases],
+        }
 
 
 def run(engine: Engine, until: datetime, settings: DriftMonitorSettings) -> Outcome:
@@ -59,119 +96,149 @@ def run(engine: Engine, until: datetime, settings: DriftMonitorSettings) -> Outc
     Raises MonitorError when the reference is damaged, the self-check fails, or the window holds too little.
     """
     reference = read_reference(settings.model_dir)
-    version = reference.card.model_version
+    card = reference.card
     with transaction(engine) as session:
-        window = choose_window(
-            session,
-            until,
-            model_version=version,
-            sufficient_rows=settings.sufficient_rows,
-            longest_hours=settings.window_hours,
-        )
-        counts = count_by_version(session, window)
-        rows = sample_predictions(session, window, model_version=version, limit=settings.maximum_rows)
-    current = tabulate_logged(rows, reference.card.labels) if rows else reference.table.head(0)
-    table, current = tell_apart(reference.table, current)
-    features = shared_features(table, current)
+        traffic = read_traffic(session, card.model_version, until, settings)
+    rows = traffic.rows
+    current = tabulate_logged(rows, card.labels) if rows else reference.table.head(0)
+    tables = tell_apart(reference.table, current)
+    features = shared_features(*tables)
     size = max(len(rows), settings.minimum_rows)
-    thresholds = calibrate(table, features, rows=size, false_alarm_rate=settings.false_alarm_rate)
+    thresholds = calibrate(reference.table, features, rows=size, false_alarm_rate=settings.false_alarm_rate)
     logger(SERVICE).info("calibrated", thresholds={f.name: round(t, 4) for f, t in thresholds.items()})
-    check_detection(table, thresholds, rows=size, drift_threshold=settings.drift_threshold)
-    require_rows(counts, version, settings)
+    check_detection(reference.table, thresholds, rows=size, drift_threshold=settings.drift_threshold)
+    require_rows(traffic.counts, card.model_version, settings)
 
-    verdicts = compare(table, current, thresholds, drift_threshold=settings.drift_threshold)
-    problems = []
-    report_uri = None
-    try:
-        page = render(table, current, thresholds, drift_threshold=settings.drift_threshold)
-        report_uri = store_report(page, window, version, settings.report_bucket)
-    except Exception as error:  # whatever it is, people must still hear of the drift itself
-        problem = unforeseen("report", "the report could not be stored", error, severity="warning")
-        problems.append(problem)
-    retraining = None
-    if settings.on_drift == "retrain" and any(verdict.drifted for verdict in verdicts):
-        try:
-            retraining = start_retraining(
-                str(settings.state_machine_arn),
+    performance = judge_performance(
+        (reference.table["confidence"].to_numpy(), reference.right),
+        current["confidence"].to_numpy(),
+        traffic.labelled,
+        minimum_labels=settings.minimum_labels,
+        margin=settings.performance_margin,
+    )
+    verdicts = _compare(tables, thresholds, performance, settings)
+    drifted = performance.drifted or any(verdict.drifted for verdict in verdicts)
+    readable = drifted and all("text" in table for table in tables)
+    phrases = typical_phrases(*(table["text"] for table in tables)) if readable else []
+    return _conclude(
+        engine, traffic, card, Judgement(tables, thresholds, verdicts, performance, phrases), settings
+    )
+
+
+def _compare(
+    tables: tuple[pd.DataFrame, pd.DataFrame],
+    thresholds: Mapping[Feature, float],
+    performance: Performance,
+    settings: DriftMonitorSettings,
+) -> tuple[Verdict, ...]:
+    """Judge the features, and among what the model says what labels say against it."""
+    limit = settings.drift_threshold
+    verdicts = compare(*tables, thresholds, drift_threshold=limit)
+    disagreed = disagreement(performance, false_alarm_rate=settings.false_alarm_rate)
+    if disagreed is None:
+        return verdicts
+    return judge([*(shift for v in verdicts for shift in v.shifts), disagreed], drift_threshold=limit)
+
+
+def _conclude(
+    engine: Engine, traffic: Traffic, card: Card, judgement: Judgement, settings: DriftMonitorSettings
+) -> Outcome:
+    """Store the report, train again if that is the policy, record the run, and say what to tell people."""
+    persistence = Persistence(settings.persist_runs, settings.persist_window)
+    courses = {name: [now, *course_of(name, traffic.past)] for name, now in judgement.drifted.items()}
+    lasting = [name for name, now in judgement.drifted.items() if now and persistence.holds(courses[name])]
+    version, window = card.model_version, traffic.window
+    problems: list[MonitorError] = []
+
+    def report() -> str:
+        page = render(*judgement.tables, judgement.thresholds, drift_threshold=settings.drift_threshold)
+        return store_report(page, window, version, settings.report_bucket)
+
+    def retrain() -> str:
+        with transaction(engine) as session:
+            return start_retraining(
+                session,
+                Policy.of(settings),
                 at=window.until,
-                cooldown=timedelta(hours=settings.retrain_cooldown_hours),
+                reason=f"{' and '.join(lasting)} of {version}",
+                model_created_at=card.created_at,
             )
-        except Exception as error:  # as above
-            retraining = "could not be started; see the other alert"
-            problem = unforeseen("retraining", "no retraining could be started", error, severity="warning")
-            problems.append(problem)
+
+    report_uri = _attempt("report", "the report could not be stored", report, problems)
+    retraining = None
+    if settings.on_drift == "retrain" and lasting and traffic.is_latest:
+        retraining = _attempt("retraining", "no retraining could be started", retrain, problems)
+        retraining = retraining or "could not be started; see the other alert"
     circumstances = Circumstances(
         model_version=version,
-        mlflow_run_id=reference.card.mlflow_run_id,
+        mlflow_run_id=card.mlflow_run_id,
+        deployment_id=traffic.deployment_id,
+        function_version=traffic.function_version,
         since=window.since,
         until=window.until,
-        rows=counts[version],
-        compared=len(rows),
-        other_versions={other: count for other, count in counts.items() if other != version},
-        not_compared=tuple(feature.name for feature in FEATURES if feature not in features),
+        rows=traffic.counts[version],
+        compared=len(traffic.rows),
+        other_versions={other: count for other, count in traffic.counts.items() if other != version},
+        not_compared=tuple(f.name for f in FEATURES if f not in judgement.thresholds),
         report_uri=report_uri,
         retraining=retraining,
     )
-    figures = _figures(verdicts, circumstances)
-    with transaction(engine) as session:
-        record_dataset_metrics(
-            session,
-            dataset=WINDOW_DATASET,
-            fingerprint=f"{version} {window.until.isoformat()}",
-            split=WINDOW_SPLIT,
-            rows=len(rows),
-            metrics=figures,
-        )
-        runs = read_course(session, version, until=until, limit=settings.persist_window)
-        is_latest = last_run_ended(session, version) == until
-    persistence = Persistence(settings.persist_runs, settings.persist_window)
-    courses = {name: course_of(name, runs) for name in VERDICTS}
+    figures = {**circumstances.figures(), **judgement.figures()}
+    run_id = _record(engine, figures, rows=len(traffic.rows))
+    briefing = Briefing(
+        circumstances,
+        judgement.drifted,
+        judgement.performance,
+        judgement.phrases,
+        link_to(
+            report_uri,
+            run_id,
+            reports_url=settings.reports_url,
+            now=datetime.now(UTC),
+            hours=settings.report_link_hours,
+        ),
+        settings.runbook_url,
+    )
     findings = [failure_finding(problem, settings.runbook_url) for problem in problems]
-    findings += [
-        drift_finding(
-            verdict, circumstances, settings.runbook_url, lasts=persistence.holds(courses[verdict.name])
-        )
-        for verdict in verdicts
-        if verdict.drifted and is_latest
-    ]
+    if traffic.is_latest:
+        findings += _drifts(judgement, briefing, lasting)
     return Outcome(
         findings,
         figures,
-        sum(len(verdict.moved) for verdict in verdicts),
+        sum(len(verdict.moved) for verdict in judgement.verdicts),
+        judgement.performance,
         frozenset(name for name in VERDICTS if persistence.over(courses[name])),
-        is_latest,
+        traffic.is_latest,
     )
 
 
-def require_rows(counts: Mapping[str, int], version: str, settings: DriftMonitorSettings) -> None:
-    """Raise MonitorError when the window holds too few predictions of this model version to judge them.
+def _drifts(judgement: Judgement, briefing: Briefing, lasting: Sequence[str]) -> list[Finding]:
+    found = [
+        drift_finding(verdict, briefing, lasts=verdict.name in lasting)
+        for verdict in judgement.verdicts
+        if verdict.drifted
+    ]
+    if judgement.performance.drifted:
+        found.append(performance_finding(briefing, lasts="performance" in lasting))
+    return found
 
-    Few are a quiet night and nobody's emergency. None at all, or none by this model, are a broken upstream
-    or a monitor that was left behind by a deployment.
-    """
-    ours, total = counts.get(version, 0), sum(counts.values())
-    span = f"the last {settings.window_hours} h"
-    if not total:
-        raise MonitorError("empty_window", f"no prediction was stored in {span}", severity="warning")
-    if not ours and total >= settings.minimum_rows:
-        others = ", ".join(sorted(counts))
-        raise MonitorError(
-            "model_version",
-            f"{span} hold {total:,} predictions by {others} but none by {version}, whose reference this "
-            "monitor carries; deploy it with the artefact that serves",
-            severity="warning",
+
+def _attempt(cause: str, what: str, act: Callable[[], str], problems: list[MonitorError]) -> str | None:
+    """Return what comes of it, or note the problem: whatever it is, people must still hear of the drift."""
+    try:
+        return act()
+    except Exception as error:
+        problems.append(unforeseen(cause, what, error, severity="warning"))
+        return None
+
+
+def _record(engine: Engine, figures: dict[str, Any], *, rows: int) -> UUID:
+    with transaction(engine) as session:
+        return record_dataset_metrics(
+            session,
+            dataset=WINDOW_DATASET,
+            fingerprint=f"{figures['model_version']} {figures['until']}",
+            split=WINDOW_SPLIT,
+            rows=rows,
+            metrics=figures,
         )
-    if ours < settings.minimum_rows:
-        raise MonitorError(
-            "too_few_rows",
-            f"{span} hold {ours:,} predictions by {version}; it takes {settings.minimum_rows:,} to judge",
-            severity="info",
-        )
-
-
-def _figures(verdicts: Sequence[Verdict], circumstances: Circumstances) -> dict[str, Any]:
-    return {
-        "score": round(drift_score(verdicts), 4),
-        **circumstances.figures(),
-        **{verdict.name: verdict.figures() for verdict in verdicts},
-    }

@@ -34,6 +34,18 @@ class DriftMonitorSettings(DatabaseSettings):
     on_drift: Literal["notify", "retrain"] = "notify"
     state_machine_arn: str | None = None
     retrain_cooldown_hours: int = Field(default=168, ge=1)
+    retrain_minimum_labels: int = Field(
+        default=200, ge=1, description="New labels that make a training worthwhile."
+    )
+    performance_hours: int = Field(default=168, ge=1, le=24 * 366, description="Whose labels count.")
+    minimum_labels: int = Field(default=50, ge=1, description="Fewer labels say too little of accuracy.")
+    performance_margin: float = Field(default=0.05, ge=0, lt=1, description="How much worse is bearable.")
+    reports_url: str | None = Field(
+        default=None, pattern=r"^https?://", description="Where /reports is served; else links are presigned."
+    )
+    report_link_hours: int = Field(
+        default=12, ge=1, le=24 * 7, description="How long a presigned link works."
+    )
     runbook_url: str = Field(default="docs/operations.md", min_length=1)
 
     @model_validator(mode="after")

@@ -30,7 +30,7 @@ class Monitor:
         at = START + timedelta(hours=hour)
         findings = [drift(severity, **changes) for severity in severities]
         telling = Telling(self.aws.topic, at, self.cooldown)
-        settle(self.database, findings, telling, over=lambda alert: over)
+        settle(self.database, findings, telling, over=lambda alert: "It is calm" if over else None)
         return [(str(sent["status"]), str(sent["severity"])) for sent in self.aws.received()]
 
 
@@ -80,7 +80,7 @@ def test_the_message_says_since_when_by_the_first_sighting(monitor: Monitor) -> 
         monitor.database,
         [drift()],
         Telling(monitor.aws.topic, START + timedelta(hours=1), timedelta(hours=6)),
-        over=lambda _: True,
+        over=lambda _: None,
     )
     (sent,) = monitor.aws.received()
     assert str(sent["body"]).splitlines()[:4] == [
@@ -136,6 +136,21 @@ def test_what_was_over_before_the_cooldown_ended_is_closed_without_a_word(monito
     assert all(alert.resolved_at for alert in rows(monitor.database))
 
 
+def test_the_closing_message_says_why_and_what_it_was(monitor: Monitor) -> None:
+    monitor.run(0, "warning")
+    telling = Telling(monitor.aws.topic, START + timedelta(hours=5), timedelta())
+    settle(monitor.database, [], telling, over=lambda alert: f"{alert.kind} is gone")
+    (sent,) = monitor.aws.received()
+    assert sent["subject"] == "Over: data drift"
+    assert str(sent["body"]).splitlines() == [
+        "data_drift is gone.",
+        "",
+        "It was: Data drift: it moved",
+        "Open from 2026-11-23 08:00 UTC to 2026-11-23 13:00 UTC.",
+    ]
+    assert sent["model_version"] == VERSION
+
+
 def test_other_causes_are_told_apart(monitor: Monitor) -> None:
     monitor.run(0, "warning")
     assert monitor.run(1, "warning", over=False, cause="another-model") == [("open", "warning")]
@@ -169,7 +184,7 @@ def test_a_subject_is_one_line_of_ascii_that_sns_takes(monitor: Monitor) -> None
         monitor.database,
         [drift(message="Überraschung\nand more " * 20)],
         Telling(monitor.aws.topic, START, timedelta()),
-        over=lambda _: False,
+        over=lambda _: None,
     )
     (sent,) = monitor.aws.received()
     assert str(sent["subject"]).startswith("?berraschung and more") and len(str(sent["subject"])) == 99
@@ -192,7 +207,7 @@ def record(database: Engine, hour: int, drifted: bool, version: str = VERSION) -
 
 def course(database: Engine, hour: int) -> list[bool]:
     with transaction(database) as session:
-        runs = read_course(session, VERSION, until=START + timedelta(hours=hour), limit=3)
+        runs = read_course(session, VERSION, before=START + timedelta(hours=hour), limit=3)
         return course_of("data_drift", runs)
 
 
@@ -200,18 +215,19 @@ def test_the_course_is_read_from_what_is_stored_newest_first(database: Engine) -
     for hour, drifted in enumerate([True, True, False, False]):
         record(database, hour, drifted)
     record(database, 3, True, version="another-model")
-    assert course(database, 3) == [False, False, True]
-    assert course(database, 1) == [True, True], "runs of later windows are not its past"
+    assert course(database, 4) == [False, False, True]
+    assert course(database, 2) == [True, True], "neither itself nor later windows are its past"
     with transaction(database) as session:
         assert last_run_ended(session, VERSION) == START + timedelta(hours=3)
         assert last_run_ended(session, "a model that never ran") is None
+        assert last_run_ended(session) == START + timedelta(hours=3)
     assert course_of("performance", [{"data_drift": {"drifted": True}}]) == [False]
 
 
 def test_a_run_that_is_repeated_counts_once(database: Engine) -> None:
     for _ in range(3):
         record(database, 0, True)
-    assert course(database, 0) == [True]
+    assert course(database, 1) == [True]
 
 
 @pytest.mark.parametrize(

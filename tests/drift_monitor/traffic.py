@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from sentiment.database.models import MonitoringAlert
+from sentiment.database.models import MonitoringAlert, PredictionLog
 from sentiment.database.repositories import store_predictions
 from sentiment.messages import PredictionMade
 from sqlalchemy import Engine, select
@@ -100,6 +100,15 @@ def logged(row: Row, at: datetime, **changes: Any) -> PredictionMade:
     values = {name: row[name] for name in LOGGED}
     values["probabilities"] = dict(zip(LABELS, row["probabilities"], strict=True))
     return prediction(at, **{**values, "model_version": VERSION, **changes})
+
+
+def label(database: Engine, count: int, *, right: float = 1.0) -> None:
+    """Give that many of the stored predictions a label, so many of them the one that was answered."""
+    other = {"negative": "positive", "positive": "negative"}
+    with Session(database) as session, session.begin():
+        for number, made in enumerate(session.scalars(select(PredictionLog).limit(count))):
+            made.feedback_label = made.sentiment if number < count * right else other[made.sentiment]
+            made.feedback_at = made.predicted_at
 
 
 def one_sided(rows: Sequence[Row], share: float, *, size: int) -> list[Row]:

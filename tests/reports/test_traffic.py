@@ -44,8 +44,21 @@ def test_a_span_that_was_counted_again_counts_once(database: Engine) -> None:
 
 def test_what_nobody_counted_is_unknown_and_not_zero(database: Engine) -> None:
     store(database, prediction())
-    count(database, traffic(NOW - 23.5 * HOUR))  # half of it before the window
+    count(database, traffic(NOW - 24 * HOUR - timedelta(minutes=1)))
     assert ask("/reports/summary")["requests"] is None
+
+
+def test_an_hour_is_told_in_the_window_that_it_ended_in_and_in_no_other(database: Engine) -> None:
+    end = NOW - timedelta(minutes=40)
+    count(database, traffic(end))
+    requests = ask("/reports/summary", hours="1")["requests"]
+    assert (requests["counted"], datetime.fromisoformat(requests["since"])) == (120, end - HOUR)
+    spans = ((end - 2 * HOUR, end - HOUR), (end - HOUR, end), (end, NOW))
+    told = [
+        ask("/reports/summary", since=since.isoformat(), until=until.isoformat())["requests"]
+        for since, until in spans
+    ]
+    assert [one is not None for one in told] == [False, True, False]
 
 
 def test_a_quiet_hour_has_no_error_rate(database: Engine) -> None:

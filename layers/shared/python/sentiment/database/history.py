@@ -161,6 +161,7 @@ def find_judgements(
     return [
         {"id": id_, **dict(zip(names, named, strict=True)), **performance}
         for id_, performance, *named in session.execute(query)
+        if performance  # null where it could not be judged
     ]
 
 

@@ -6,7 +6,7 @@ over yet, makes no difference.
 
 import json
 from collections import defaultdict
-from datetime import UTC, date
+from datetime import UTC, date, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import DateTime, Text, Uuid, cast, column, func, literal, select
@@ -17,6 +17,8 @@ from sentiment.database.history import TRAFFIC_DATASET, WINDOW_SPLIT
 from sentiment.database.models import DatasetMetric, PredictionLog
 from sentiment.database.windows import Window, least_id
 from sentiment.messages import TrafficCounted
+
+LONGEST_SPAN = timedelta(days=1)
 
 
 class ReconciledDay(NamedTuple):
@@ -47,12 +49,13 @@ def counted_spans(session: Session, window: Window) -> list[TrafficCounted]:
 
 
 def count_requests(session: Session, window: Window) -> dict[str, Any] | None:
-    """Return what the API counted within the window, ready for JSON; None when it counted nothing there.
+    """Return what the API counted in the spans that ended within the window, for JSON; None without any.
 
-    `error_rate` is the share answered 5xx. The figures are of `since` to `until`, which is less than the
-    window where its ends cut through a span.
+    `error_rate` is the share answered 5xx. The figures are of `since` to `until`, so that an hour's count
+    stands in a window that cuts through hours; of windows that follow each other a span is in one only.
     """
-    spans = counted_spans(session, window)
+    earlier = Window(window.since - LONGEST_SPAN, window.until)
+    spans = [span for span in counted_spans(session, earlier) if span.until > window.since]
     if not spans:
         return None
     requests = sum(span.requests for span in spans)

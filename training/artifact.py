@@ -7,6 +7,7 @@ one step. What goes into it is decided elsewhere: see `training.export`.
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -27,6 +28,7 @@ from training.text import clean, unknown_id
 
 # No export fills its folder for this long; a younger one may belong to an export that is running now.
 _ABANDONED_SECONDS = 3600
+_NUMBERS = re.compile(r"\[\n[\d\s.,e+-]+\]")  # as indented JSON spells them: no string holds a bare line end
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def published(artifacts: Path, graph: Path, card: dict[str, Any]) -> Iterator[Pa
         card["files"] = {path.name: _fingerprint(path) for path in sorted(building.iterdir())}
         identity = hashlib.sha256(json.dumps(card, sort_keys=True).encode()).hexdigest()[:8]
         card["model_version"] = f"{card['created_at'][:10].replace('-', '')}-{identity}"
-        (building / "model.json").write_text(json.dumps(card, indent=2) + "\n")
+        (building / "model.json").write_text(_readable(card) + "\n")
         building.rename(models / card["model_version"])
     except BaseException:
         shutil.rmtree(building, ignore_errors=True)
@@ -67,6 +69,11 @@ def point_at(artifacts: Path, model_version: str) -> None:
     link.unlink(missing_ok=True)
     link.symlink_to(Path("models") / model_version, target_is_directory=True)
     link.replace(artifacts / "model")
+
+
+def _readable(card: dict[str, Any]) -> str:
+    """Write the card with one line a field; a vector is one line too, however many numbers it holds."""
+    return _NUMBERS.sub(lambda vector: "".join(vector[0].split()), json.dumps(card, indent=2))
 
 
 def _fingerprint(path: Path) -> dict[str, Any]:

@@ -33,13 +33,14 @@ class NoveltyRecord(BaseModel):
     output: Literal["pooled"]
     centroids: dict[str, list[FiniteFloat]]  # by label
     spread: list[Annotated[FiniteFloat, Field(gt=0)]] = Field(min_length=1)
+    common: list[list[FiniteFloat]]  # directions, in units of spread
 
     @model_validator(mode="after")
     def check_widths(self) -> Self:
         """Refuse vectors of different widths."""
-        widths = {len(self.spread), *map(len, self.centroids.values())}
+        widths = {len(vector) for vector in (self.spread, *self.centroids.values(), *self.common)}
         if len(widths) > 1:
-            raise ValueError(f"centroids and spread have different widths: {sorted(widths)}")
+            raise ValueError(f"vectors have different widths: {sorted(widths)}")
         return self
 
 

@@ -19,13 +19,17 @@ class NoveltyMeasure:
         self.width = len(record.spread)
         self._centroids = np.array(list(record.centroids.values()))
         self._spread = np.array(record.spread)
+        self._common = np.array(record.common).reshape(-1, self.width).T
 
     def of(self, pooled: NDArray[np.float32]) -> float | None:
         """Measure one text by its pooled vector, of shape (width,); None when that holds no finite numbers.
 
-        It is the distance to the nearest centroid, each dimension in units of its spread within a label, as a
-        root mean square: about 1 for texts like those of the validation rows.
+        It is Mahalanobis's distance to the nearest centroid, per dimension: about 1 for texts like those of
+        the validation rows. What moves along the directions that familiar texts share counts little.
         """
-        deviations = (pooled - self._centroids) / self._spread
-        nearest = math.sqrt((deviations * deviations).mean(axis=1).min())
+        with np.errstate(all="ignore"):
+            deviations = (pooled - self._centroids) / self._spread
+            explained = deviations @ self._common
+            squares = (deviations**2).sum(axis=1) - (explained**2).sum(axis=1)
+        nearest = math.sqrt(max(squares.min(), 0) / self.width)
         return nearest if math.isfinite(nearest) else None

@@ -40,9 +40,11 @@ async def health(response: Response, parts: NeedsParts) -> HealthAnswer:
 async def model(parts: NeedsParts) -> dict[str, Any]:
     """Return the model card: version, labels, data, metrics, and how the model was exported.
 
-    Without the vectors that novelty is measured by: ten thousand bytes or more, which no reader can use.
+    Without the vectors that novelty is measured by: tens of thousands of bytes, which no reader can use.
     """
-    return parts.classifier.card.model_dump(mode="json", exclude={"novelty": {"centroids", "spread"}})
+    return parts.classifier.card.model_dump(
+        mode="json", exclude={"novelty": {"centroids", "spread", "common"}}
+    )
 
 
 @router.get("/model/golden", responses={404: {"model": ErrorAnswer}})

@@ -95,7 +95,7 @@ def test_one_flipped_bit_is_found(folder: Path, name: str) -> None:
         ),
         (
             lambda card: card["novelty"]["spread"].pop(),
-            "novelty: Value error, centroids and spread have different widths: [31, 32]",
+            "novelty: Value error, vectors have different widths: [31, 32]",
         ),
         (lambda card: card["novelty"].update(spread=[0.0]), "spread.0: Input should be greater than 0"),
         (
@@ -125,7 +125,8 @@ def test_labels_must_be_as_many_as_logits(folder: Path) -> None:
 
 
 def test_centroids_must_be_as_wide_as_what_the_graph_pools(folder: Path) -> None:
-    narrow = {"output": "pooled", "centroids": {"negative": [0.1], "positive": [0.2]}, "spread": [1.0]}
+    centroids = {"negative": [0.1], "positive": [0.2]}
+    narrow = {"output": "pooled", "centroids": centroids, "spread": [1.0], "common": []}
     edit_card(folder, lambda card: card.update(novelty=narrow))
     with pytest.raises(ModelError, match=r"pools into 32 numbers but model\.json has centroids of 1"):
         serve(folder)

@@ -164,6 +164,7 @@ def test_the_artefact_is_whole_and_says_what_it_is(checkpoint: Path, tmp_path: P
     assert link.resolve() == artifact.folder
     card = json.loads((link / "model.json").read_text())
     assert card == artifact.card
+    assert len((link / "model.json").read_text().splitlines()) < 150  # people read it, vectors and all
     assert card["base_model"] == "tiny"
     assert (card["max_length"], card["truncation"], card["labels"]) == (
         8,

@@ -18,7 +18,10 @@ EVENTS = Path(__file__).parents[2] / "events"
 # Reports every file that is opened for writing, and every attempt to reach another machine.
 WATCHED = """
 import json, os, sys
+from pathlib import Path
 sys.dont_write_bytecode = True
+from functions.drift_monitor.reference import read_reference
+table = read_reference(Path(sys.argv[1])).table  # py3langid unpacks its model by way of /tmp, as it may
 seen = []
 def watch(event, arguments):
     if event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR):
@@ -26,12 +29,10 @@ def watch(event, arguments):
     elif event in ("os.mkdir", "socket.connect", "socket.getaddrinfo"):
         seen.append(f"{event} {arguments[0]}")
 sys.addaudithook(watch)
-from pathlib import Path
+from functions.drift_monitor.domain import tell_apart
 from functions.drift_monitor.evidence import render
 from functions.drift_monitor.features import FEATURES
-from functions.drift_monitor.reference import read_reference
-table = read_reference(Path(sys.argv[1])).table
-render(table, table, dict.fromkeys(FEATURES, 0.2), drift_threshold=0.5)
+render(*tell_apart(table, table), dict.fromkeys(FEATURES, 0.2), drift_threshold=0.5)
 print(json.dumps(seen))
 """
 

@@ -99,6 +99,8 @@ class MonitoringStack(cdk.Stack):
                 "ON_DRIFT": environment.on_drift,
                 "RUNBOOK_URL": runbook(self),
                 **({"STATE_MACHINE_ARN": state_machine.state_machine_arn} if retrain else {}),
+                # Where a browser gets in, links lead through reports; elsewhere they are signed, for a while.
+                **({} if environment.authorize else {"REPORTS_URL": self.serving.http_api.api_endpoint}),
             },
             memory_mb=DRIFT_MEMORY_MB,
             timeout_seconds=DRIFT_SECONDS,

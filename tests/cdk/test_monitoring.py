@@ -131,6 +131,13 @@ def test_the_drift_monitor_writes_reports_and_where_it_signs_links_reads_them(
     }
 
 
+def test_a_report_is_opened_through_the_api_where_a_browser_gets_in(
+    template: Template, told: Template
+) -> None:
+    assert "ApiEndpoint" in json.dumps(drift_monitor(template)["Environment"]["Variables"]["REPORTS_URL"])
+    assert "REPORTS_URL" not in drift_monitor(told)["Environment"]["Variables"]
+
+
 def test_people_hear_by_mail_and_slack_where_the_environment_names_them(
     template: Template, told: Template
 ) -> None:

@@ -1,6 +1,5 @@
 """What people hear of drift, what is recorded, and what is started."""
 
-import json
 import logging
 import re
 from datetime import timedelta
@@ -22,6 +21,7 @@ from tests.drift_monitor.traffic import (
     VERSION,
     Row,
     cut,
+    emf,
     label,
     make_artifact,
     one_sided,
@@ -30,12 +30,6 @@ from tests.drift_monitor.traffic import (
 )
 
 pytestmark = pytest.mark.usefixtures("at_once")
-
-
-def emf(output: str) -> dict[str, float]:
-    blobs = [json.loads(line) for line in output.splitlines() if '"_aws"' in line]
-    assert len(blobs) == 1
-    return {name: value[0] for name, value in blobs[0].items() if isinstance(value, list)}
 
 
 def test_calm_traffic_raises_nothing_and_is_recorded(

@@ -136,3 +136,10 @@ def stored_alerts(database: Engine) -> dict[tuple[str, str], MonitoringAlert]:
     """Return all alerts, open or not, by kind and cause."""
     with Session(database) as session:
         return {(alert.kind, alert.cause): alert for alert in session.scalars(select(MonitoringAlert))}
+
+
+def emf(output: str) -> dict[str, float]:
+    """Return the metrics of the one EMF line in the output."""
+    blobs = [json.loads(line) for line in output.splitlines() if '"_aws"' in line]
+    assert len(blobs) == 1
+    return {name: value[0] for name, value in blobs[0].items() if isinstance(value, list)}

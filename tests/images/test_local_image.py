@@ -22,7 +22,7 @@ from tests.images.conftest import Record
 pytestmark = [pytest.mark.image, pytest.mark.timeout(2400)]
 
 SERVICE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]["api"]
-SOURCES = ("cdk", "cli", "functions", "layers", "local")
+SOURCES = ("cdk", "cli", "functions", "layers", "local", "training")
 
 
 @pytest.fixture(scope="module")

@@ -64,11 +64,12 @@ def check_settings() -> str:
     from pydantic import ValidationError
 
     from functions.api.settings import ApiSettings
+    from functions.drift_monitor.settings import DriftMonitorSettings
     from functions.migrations.settings import MigrationsSettings
     from local.settings import LocalSettings
 
     faults: dict[str, str] = {}
-    for settings_class in (LocalSettings, ApiSettings, MigrationsSettings):
+    for settings_class in (LocalSettings, ApiSettings, MigrationsSettings, DriftMonitorSettings):
         try:
             settings_class()
         except ValidationError as error:

@@ -74,26 +74,28 @@ def up() -> None:
     ) as system:
         with steps.step("load the model"):
             system.check_health()
-        with (
-            running_gateway(system.api, system.reports, port=settings.api_port, host=settings.api_host),
-            watching(system, settings, tell=lambda line: console.print(line, markup=False, soft_wrap=True)),
-        ):
-            console.print(
-                f"\n[bold green]{system.card['model_version']} answers on {url}[/]\n"
-                f"  documentation  {url}/docs\n"
-                f'  try            sentiment predict "A film to remember."\n'
-                f"  what is stored sentiment rows prediction_logs\n"
-                f"  what it does   sentiment monitor\n"
-                f"  alerts         {system.mail}\n"
-                f"  logs           {system.folder / 'logs'}\n"
-                "Ctrl-C stops it.",
-                highlight=False,
-            )
-            try:
+        try:
+            with (
+                running_gateway(system.api, system.reports, port=settings.api_port, host=settings.api_host),
+                watching(
+                    system, settings, tell=lambda line: console.print(line, markup=False, soft_wrap=True)
+                ),
+            ):
+                console.print(
+                    f"\n[bold green]{system.card['model_version']} answers on {url}[/]\n"
+                    f"  documentation  {url}/docs\n"
+                    f'  try            sentiment predict "A film to remember."\n'
+                    f"  what is stored sentiment rows prediction_logs\n"
+                    f"  what it does   sentiment monitor\n"
+                    f"  alerts         {system.mail}\n"
+                    f"  logs           {system.folder / 'logs'}\n"
+                    "Ctrl-C stops it.",
+                    highlight=False,
+                )
                 while True:
                     time.sleep(3600)
-            except KeyboardInterrupt:
-                console.print("\nstopping")
+        except KeyboardInterrupt:
+            console.print("\nstopping")
 
 
 def predict(

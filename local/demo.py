@@ -22,7 +22,7 @@ from sqlalchemy import select
 from local.demo_drift import JUDGEMENT, demonstrate_drift, forget_alerts
 from local.gateway import invoke_api
 from local.page import print_report
-from local.processes import wait_until
+from local.processes import HOST, free_port, wait_until
 from local.report import Answers, Review, make_report
 from local.settings import LocalSettings
 from local.shifts import SHIFTS
@@ -81,6 +81,7 @@ def demonstrate(
     """
     reviews = held_out_reviews(artifacts / "model", singles + batch)
     hours = other_texts(HOURS, HOUR_TEXTS)
+    port = free_port()  # of the gateway that the links in messages lead to
     folder = artifacts / "demo"
     folder.mkdir(parents=True, exist_ok=True)
     with (
@@ -90,7 +91,7 @@ def demonstrate(
             steps,
             model_dir=artifacts / "model",
             slack_webhook_url=slack.url,
-            judgement=judgement,
+            judgement={**judgement, "REPORTS_URL": f"http://{HOST}:{port}"},
         ) as system,
     ):
         forget_alerts(system)
@@ -103,7 +104,13 @@ def demonstrate(
             stored = stored_rows(system, [UUID(answer["prediction_id"]) for _, answer in answers.predictions])
         report = make_report(system, answers, stored, reused=reused)
         report["drift"] = demonstrate_drift(
-            system, slack, steps, calm_since=began, hours=hours, page=folder / "drift-report.html"
+            system,
+            slack,
+            steps,
+            calm_since=began,
+            hours=hours,
+            page=folder / "drift-report.html",
+            port=port,
         )
     report["checks"] |= report["drift"].pop("checks")
     report["seconds"] = {name: round(seconds, 2) for name, seconds in steps.seconds.items()}

@@ -1,11 +1,13 @@
 """`sentiment up` as a person runs it: a process of its own that is stopped, killed and started again."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
@@ -93,6 +95,32 @@ def test_up_survives_being_killed_and_ctrl_c_leaves_nothing_behind(
     assert "ended" in output
     assert not any(is_alive(process) for process in again.family)
     assert not accepts(again.port)
+
+
+@pytest.mark.slow
+def test_a_running_system_is_watched_and_found_by_the_monitor(
+    environment: dict[str, str], tmp_path: Path, ups: list[Up]
+) -> None:
+    ups.append(Up(environment, tmp_path))
+    assert ups[0].answers()
+    monitor = [COMMAND[0], "monitor", "--json"]
+
+    def look() -> dict[str, Any]:
+        said = subprocess.run(
+            monitor, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        return json.loads(said.stdout) | {"code": said.returncode}
+
+    figures = look()
+    while figures["predictions"] == 0:
+        figures = look()
+    assert figures["source"] == f"database 127.0.0.1:{environment['POSTGRES_PORT']}"
+    assert (figures["status"], figures["code"]) == ("calm", 0)
+    with httpx.Client(base_url=f"http://127.0.0.1:{ups[0].port}", timeout=30) as client:
+        assert client.get("/reports/summary").json()["predictions"] == 1
+    code, output = ups[0].end(signal.SIGINT)
+    assert code == 0, output
+    assert "sentiment monitor" in output
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ LOOKS: dict[Mood, tuple[str, str]] = {  # emoji, colour of the frame
     "info": (":information_source:", "#439FE0"),
     "warning": (":warning:", "#DAA038"),
     "critical": (":rotating_light:", "#A30200"),
+    "escalated": (":arrow_double_up:", "#A30200"),
     "resolved": (":white_check_mark:", "#2EB886"),
 }
 HEADER_LIMIT = 150

@@ -1,11 +1,12 @@
 """Reads what SNS delivers: our own alerts, CloudWatch's alarms, and whatever else is sent to the topic."""
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import quote
 
-Mood = Literal["info", "warning", "critical", "resolved"]
+Mood = Literal["info", "warning", "critical", "escalated", "resolved"]
 ALARM_MOODS: dict[str, Mood] = {"ALARM": "critical", "OK": "resolved", "INSUFFICIENT_DATA": "warning"}
 
 
@@ -26,15 +27,24 @@ def read_notice(sns: dict[str, Any]) -> Notice:
     content = _object(message)
     if content is not None and {"AlarmName", "NewStateValue"} <= content.keys():
         return _alarm(content)
-    context = tuple(part for part in (attributes.get("kind"), sns.get("Timestamp")) if part)
+    named = (attributes.get(name) for name in ("kind", "severity", "status", "model_version"))
+    context = tuple(part for part in (*named, sns.get("Timestamp")) if part)
     title = subject or message.strip().partition("\n")[0] or "A message without words"
     text = message if content is None else json.dumps(content, indent=2, ensure_ascii=False)
-    return Notice(title, text, _mood(attributes), context)
+    return Notice(title, _without(title, text), _mood(attributes), context)
+
+
+def _without(title: str, text: str) -> str:
+    """Return the text without a beginning that only repeats the title, which mail has in another place."""
+    title_wrapped = r"\s+".join(map(re.escape, title.removeprefix("Worse: ").split()))
+    rest = re.sub(rf"\A\s*{title_wrapped}\.?\s*\n", "", text)
+    return rest if rest.strip() else text
 
 
 def _mood(attributes: dict[str, str]) -> Mood:
-    if attributes.get("status") == "resolved":
-        return "resolved"
+    match attributes.get("status"):
+        case "resolved" | "escalated" as status:
+            return status
     match attributes.get("severity"):
         case "info" | "critical" as severity:
             return severity

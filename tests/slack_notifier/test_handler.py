@@ -31,7 +31,7 @@ def notify(seconds: float = 30.0, name: str = "sns_data_drift") -> dict[str, int
 def test_an_alert_arrives_in_the_channel(slack: Slack, secret: str) -> None:
     assert notify() == {"posted": 1}
     (message,) = slack.messages
-    assert message["text"].startswith(":warning: Data drift: 4 of 4 input features moved")
+    assert message["text"].startswith(":rotating_light: Data drift: 6 of 8 input features moved")
 
 
 def test_the_webhook_is_read_once_and_remembered(slack: Slack, secret: str) -> None:

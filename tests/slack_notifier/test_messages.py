@@ -27,10 +27,31 @@ def texts(message: dict[str, Any]) -> str:
 def test_a_drift_alert_shows_what_moved_and_where_to_read_on() -> None:
     message = message_of(read_notice(sns("sns_data_drift")))
     shown = texts(message)
-    assert message["attachments"][0]["color"] == LOOKS["warning"][1]
+    assert message["attachments"][0]["color"] == LOOKS["critical"][1]
     assert "- words: median 174 -&gt; 60" in shown
     assert "<https://example.com/docs/operations.md#drift>" in shown
-    assert "data_drift" in shown
+    assert "<https://example.com/reports/drift/8a8f9e1c-31f5-4f0e-8f37-5f0d2a6b7c11/page>" in shown
+    assert "data_drift · critical · open · 20261120-1a2b3c4d" in shown
+    assert shown.count("6 of 8 input features moved") == 1, "the header says it"
+
+
+def test_an_alert_that_got_worse_looks_worse_and_its_end_looks_well() -> None:
+    sample = sns("sns_data_drift")
+    sample["MessageAttributes"]["status"]["Value"] = "escalated"
+    sample["Subject"] = f"Worse: {sample['Subject']}"
+    worse = message_of(read_notice(sample))
+    assert worse["text"].startswith(":arrow_double_up: Worse: Data drift")
+    assert worse["attachments"][0]["color"] == LOOKS["escalated"][1]
+    assert texts(worse).count("input features moved") == 1
+
+    sample["MessageAttributes"]["status"]["Value"] = "resolved"
+    assert message_of(read_notice(sample))["text"].startswith(":white_check_mark:")
+
+
+def test_a_title_that_was_wrapped_for_mail_is_not_repeated() -> None:
+    notice = read_notice({"Subject": "one two (three)", "Message": "one two\n(three).\nand more"})
+    assert notice.text == "and more"
+    assert read_notice({"Subject": "all", "Message": "all\n"}).text == "all\n"
 
 
 @pytest.mark.parametrize(
@@ -40,6 +61,9 @@ def test_a_drift_alert_shows_what_moved_and_where_to_read_on() -> None:
         ({"severity": "warning"}, "warning"),
         ({"severity": "critical"}, "critical"),
         ({"severity": "info", "status": "resolved"}, "resolved"),
+        ({"severity": "critical", "status": "resolved"}, "resolved"),
+        ({"severity": "critical", "status": "escalated"}, "escalated"),
+        ({"severity": "critical", "status": "open"}, "critical"),
         ({"severity": "unheard of"}, "warning"),
         ({}, "warning"),
     ],

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from functions.drift_monitor.calibration import FLOORS
 from functions.drift_monitor.handler import handler
 from tests.drift_monitor.conftest import Aws
-from tests.drift_monitor.traffic import AT, NOW, VERSION, Row, cut, serve, stored_alerts
+from tests.drift_monitor.traffic import AT, NOW, VERSION, Row, cut, emf, serve, stored_alerts
 
 pytestmark = pytest.mark.usefixtures("at_once")
 
@@ -23,6 +23,34 @@ def test_few_rows_are_recorded_but_disturb_nobody(monitored: Engine, aws: Aws, t
     assert (alert.severity, alert.notified_at) == ("info", None)
     assert alert.message.endswith(f"hold 50 predictions by {VERSION}; it takes 200 to judge")
     assert aws.received() == []
+
+
+def test_a_monitor_that_judges_nothing_for_a_week_is_told(
+    monitored: Engine, aws: Aws, traffic: list[Row], capsys: pytest.CaptureFixture[str]
+) -> None:
+    serve(monitored, traffic[:300])
+    handler(AT, None)
+    later = NOW + timedelta(days=8)
+    serve(monitored, traffic[:50], until=later)
+    capsys.readouterr()
+
+    assert handler({"scheduled_at": later.isoformat()}, None)["cause"] == "too_few_rows"
+
+    (message,) = aws.received()
+    assert (message["kind"], message["severity"]) == ("monitor_failure", "warning")
+    assert "no window was judged since" in " ".join(str(message["body"]).split())
+    assert emf(capsys.readouterr().out) == {"HoursSinceJudged": 192, "MonitorFailures": 1}
+    handler({"scheduled_at": (later + timedelta(hours=1)).isoformat()}, None)
+    assert aws.received() == []
+
+
+def test_a_run_that_cannot_judge_ends_no_other_failure(
+    monitored: Engine, aws: Aws, traffic: list[Row]
+) -> None:
+    assert handler(AT, None)["cause"] == "empty_window"
+    serve(monitored, traffic[:50])
+    assert handler(AT, None)["cause"] == "too_few_rows"
+    assert stored_alerts(monitored)["monitor_failure", "empty_window"].resolved_at is None
 
 
 def test_few_rows_leave_an_open_drift_alert_open(monitored: Engine, aws: Aws, traffic: list[Row]) -> None:
@@ -141,4 +169,4 @@ def test_when_the_report_cannot_be_stored_the_drift_is_told_all_the_same(
     handler(AT, None)
     messages = {message["kind"]: message for message in aws.received()}
     assert set(messages) == {"data_drift", "monitor_failure"}
-    assert "Report: could not be stored; see the other alert" in str(messages["data_drift"]["body"])
+    assert "Report:\ncould not be stored; see the other alert\n" in str(messages["data_drift"]["body"])

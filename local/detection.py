@@ -28,8 +28,8 @@ class Plan:
     sizes: tuple[int, ...] = (100, 200, 500, 1000, 5000)
     strengths: tuple[float, ...] = (0.05, 0.1, 0.2, 0.4, 1.0)
     calm_windows: int = 200
-    shifted_windows: int = 20
-    pool_rows: int = 8000
+    shifted_windows: int = 10
+    pool_rows: int = 6000
     shifted_rows: int = 1000  # different texts of each shift
     false_alarm_rate: float = 0.01
 

@@ -1,0 +1,99 @@
+"""`sentiment drift calibrate` on a real artefact: what it measures, writes and refuses."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from sentiment.exceptions import ConfigurationError
+from typer.testing import CliRunner
+
+from cli.main import app
+from local import detection
+from local.answers import Answers, unseen_reviews
+from local.detection import Plan
+from local.shifts import SHIFTS
+from training.config import configure
+from training.sources import read
+
+TINY = Plan(
+    sizes=(200,),
+    strengths=(0.05, 1.0),
+    calm_windows=5,
+    shifted_windows=2,
+    pool_rows=450,
+    shifted_rows=60,
+)
+
+
+@pytest.fixture(scope="module")
+def reviews_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """450 reviews from IMDB in a file of one's own."""
+    path = tmp_path_factory.mktemp("data") / "reviews.csv"
+    table = read(configure())
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("text", "label"))
+        step = len(table.texts) // 450
+        for number in range(0, 450 * step, step):
+            writer.writerow((table.texts[number], ("negative", "positive")[int(table.labels[number])]))
+    return path
+
+
+def test_calibrating_prints_writes_and_draws_what_the_monitor_sees(
+    tiny_artifact: Path, reviews_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(detection, "QUICK", TINY)
+    to = tmp_path / "drift"
+    command = ["drift", "calibrate", "--quick", "--model", tiny_artifact, "--data", reviews_file, "--to", to]
+
+    done = CliRunner().invoke(app, [str(word) for word in command], catch_exceptions=False)
+
+    assert done.exit_code == 0
+    assert "Windows without a shift" in done.stdout and "broken_markup" in done.stdout
+    figures = json.loads((to / "calibration.json").read_text())
+    assert [found["moved"]["windows"] for found in figures["false_alarms"]] == [5]
+    assert {(found["shift"], found["strength"]) for found in figures["power"]} == {
+        (name, strength) for name in SHIFTS for strength in TINY.strengths
+    }
+    markup = [found for found in figures["power"] if found["shift"] == "broken_markup"]
+    assert markup[-1]["detected"]["share"] == 1.0
+    for plot in ("false_alarms.png", "power.png"):
+        assert (to / plot).read_bytes().startswith(b"\x89PNG")
+
+
+def test_answers_are_the_api_s_and_remembered(
+    tiny_artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = ["a fine film", "a dull film", "a fine film"]
+    heard: list[int] = []
+    first = Answers(tiny_artifact, tmp_path).of(texts, heard.append)
+    assert sum(heard) == len(texts)
+    assert first[0] == first[2]
+    assert set(first[0]) >= {"tokens", "unknown_tokens", "sentiment", "confidence", "novelty"}
+
+    def answered_again(*_: object) -> None:
+        raise AssertionError("this text has an answer")
+
+    monkeypatch.setattr("functions.api.classifier.Classifier.compute", answered_again)
+    assert Answers(tiny_artifact, tmp_path).of(texts) == first
+
+
+def test_what_the_reference_holds_is_never_drawn(
+    tiny_artifact: Path, reviews_file: Path, tmp_path: Path
+) -> None:
+    import pyarrow.parquet as parquet
+
+    reference = parquet.read_table(tiny_artifact / "reference.parquet").to_pylist()
+    mixed = tmp_path / "mixed.csv"
+    with mixed.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("text", "label"))
+        writer.writerows((row["text"], row["label"]) for row in reference)
+        writer.writerow(("Unheard of.", "positive"))
+    assert [review.text for review in unseen_reviews(tiny_artifact, mixed)] == ["Unheard of."]
+
+
+def test_a_model_of_other_data_wants_a_file_of_that_kind(tiny_artifact: Path) -> None:
+    with pytest.raises(ConfigurationError, match="--data FILE"):
+        unseen_reviews(tiny_artifact)

@@ -11,6 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from sentiment.exceptions import ConfigurationError
 
+from cli import drift_run
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -21,7 +23,8 @@ LEAST_POOL = 400  # rows; from fewer, windows would be much the same
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
-    drift = typer.Typer(name="drift", no_args_is_help=True, help="Measure the drift monitor.")
+    drift = typer.Typer(name="drift", no_args_is_help=True, help="Look for drift now; measure the monitor.")
+    drift_run.add_to(drift)
     drift.command(
         epilog="Examples: [bold]sentiment drift calibrate --quick[/] | "
         "[bold]sentiment drift calibrate --data reviews.csv[/]"

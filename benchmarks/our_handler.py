@@ -25,9 +25,9 @@ CONTEXT = {
 EVENT = Path(__file__).parent.parent / "events" / "api_predict.json"
 
 
-def load_handler(artifact: Path, queue_url: str) -> Callable[[str], Any]:
-    """Set the environment of the `api` function, import its handler, return it as text in, response out."""
-    os.environ |= {
+def environment(artifact: Path, queue_url: str) -> dict[str, str]:
+    """Return the environment of the `api` function."""
+    return {
         "AWS_ACCESS_KEY_ID": "bench",
         "AWS_DEFAULT_REGION": "eu-central-1",
         "AWS_ENDPOINT_URL": queue_url,
@@ -39,10 +39,14 @@ def load_handler(artifact: Path, queue_url: str) -> Callable[[str], Any]:
         "THREADS": "1",
         "UNSENT_BUCKET": "unsent",
     }
+
+
+def load_handler(artifact: Path, queue_url: str) -> Callable[[str], Any]:
+    """Set the environment of the `api` function, import its handler, return it as text in, response out."""
+    os.environ |= environment(artifact, queue_url)
     from functions.api.handler import handler
 
-    event = json.loads((Path(__file__).parent.parent / "events" / "api_predict.json").read_text())
-
+    event = json.loads(EVENT.read_text())
     context = cast(LambdaContext, SimpleNamespace(**CONTEXT))
 
     def predict(text: str) -> Any:

@@ -59,7 +59,11 @@ class NoveltyMeasure:
 
 
 def fit(
-    pooled: NDArray[np.float32] | None, truth: NDArray[np.integer[Any]], labels: Sequence[str]
+    pooled: NDArray[np.float32] | None,
+    truth: NDArray[np.integer[Any]],
+    labels: Sequence[str],
+    *,
+    directions: int = DIRECTIONS,
 ) -> NoveltyMeasure | None:
     """Fit the measure on rows (rows, width) of known labels, already rounded as the card will hold it.
 
@@ -76,19 +80,21 @@ def fit(
     spread = np.maximum(spread, SMALLEST_SPREAD * np.median(spread))
     if not (np.isfinite(deviations).all() and (spread > 0).all()):
         return None
-    common, left = _common_directions(deviations / spread, freedom)
+    common, left = _common_directions(deviations / spread, freedom, directions)
     spread *= np.sqrt(left)
     return NoveltyMeasure(list(labels), _rounded(centroids), _rounded(spread), _rounded(common), len(rows))
 
 
-def _common_directions(deviations: NDArray[np.float64], freedom: int) -> tuple[NDArray[np.float64], float]:
+def _common_directions(
+    deviations: NDArray[np.float64], freedom: int, most: int
+) -> tuple[NDArray[np.float64], float]:
     """Return the directions along which deviations move most, and the mean variance along all others.
 
     Each is scaled so that |d|² - |common d|² is the squared Mahalanobis distance, where d is a deviation in
     units of that remaining variance: the matrix inverse of "isotropic but for these directions".
     """
     width = deviations.shape[1]
-    count = min(DIRECTIONS, freedom // ROWS_PER_DIRECTION, width // DIMENSIONS_PER_DIRECTION)
+    count = min(most, freedom // ROWS_PER_DIRECTION, width // DIMENSIONS_PER_DIRECTION)
     variances, directions = np.linalg.eigh(deviations.T @ deviations / freedom)  # in ascending order
     left = float(variances[: width - count].mean())
     strongest = slice(width - count, width)

@@ -58,7 +58,7 @@ def distances(pooled: Floats, truth: NDArray[np.intp], labels: list[str]) -> dic
         "Euclid": nearest(lambda texts, centroid: np.linalg.norm(texts - centroid, axis=1)),
         "cosine": nearest(cosine),
     }
-    for directions in (0, 2, 4, DIRECTIONS, 16, 32):
+    for directions in (0, 2, 4, 8, DIRECTIONS, 32):
         measure = fit(pooled.astype(np.float32), truth, labels, directions=directions)
         if measure is None:
             raise SystemExit("the validation rows do not allow a measure of novelty")

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from training.graph import POOLED
 
 # Familiar texts differ from each other along few directions, such as the one from label to label. What moves
-# along them says little; without taking it off, German was told from English hardly better than by chance.
-DIRECTIONS = 8
+# along them says little: with it, German texts lay further away than English ones only two times in three.
+DIRECTIONS = 16
 ROWS_PER_DIRECTION = 10
 DIMENSIONS_PER_DIRECTION = 8
 # A dimension that hardly moves among validation rows would otherwise decide alone, by its rounding noise.

@@ -17,7 +17,7 @@ class NoveltyMeasure:
 
     In units of spread, with y the text, c a centroid and M the common directions, the squared distance is
     |y - c|² - |M (y - c)|² = |y|² - |M y|² + 2 (MᵀM c - c)·y + |c|² - |M c|². All products with y are one
-    matrix here, and all else is known beforehand: six calls of numpy a text, where the left side takes twelve.
+    matrix here, and all else is known beforehand: six calls of numpy a text, where the left side takes 12.
     """
 
     def __init__(self, record: NoveltyRecord) -> None:

@@ -44,7 +44,7 @@ class Figures:
         )
         self._novelty = Histogram(
             "sentiment_novelty",
-            "Distance from what the model was validated on; about 1 for familiar texts.",
+            "Distance from what the model was validated on; 1 in 100 familiar texts is beyond 1.5.",
             buckets=NOVELTIES,
             registry=registry,
         )

@@ -1,10 +1,10 @@
 """Cleaning keeps every character's place; truncation keeps the ends it promises."""
 
 import pytest
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, models
 
 from training.model import backend, load_embedded_tokenizer
-from training.text import clean, encode, encode_batch, truncate
+from training.text import clean, encode, encode_batch, truncate, unknown_id
 
 IDS = [101, *range(1, 21), 102]  # 20 content tokens
 
@@ -44,3 +44,8 @@ def test_encoding_cleans_and_cuts_and_a_batch_is_not_padded(tokenizer: Tokenizer
         encode(tokenizer, long, 6, "head_tail"),
         [101, 2204, 102],
     ]
+
+
+def test_the_unknown_token_is_the_vocabularys_own(tokenizer: Tokenizer) -> None:
+    assert unknown_id(tokenizer) == tokenizer.token_to_id("[UNK]")
+    assert unknown_id(Tokenizer(models.BPE({"<unk>": 0, "a": 1}, []))) is None

@@ -13,9 +13,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from rich.console import Console
@@ -23,6 +25,8 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.monitored import Monitored, hours_before, monitored
+from functions.drift_monitor.calibration import calibrate
+from functions.drift_monitor.features import Feature
 from functions.drift_monitor.handler import handler
 from local.answers import Answers, unseen_reviews
 from local.report import Review
@@ -62,6 +66,19 @@ def measure_run(system: Monitored, answers: Answers, pool: Sequence[Review], row
     )
     measured: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     return measured
+
+
+def sharing_thresholds() -> AbstractContextManager[Any]:
+    """Let the runs of this process calibrate once for each size of window: they have one reference."""
+    known: dict[Any, dict[Feature, float]] = {}
+
+    def calibrated(reference: Any, features: Any, *, rows: int, false_alarm_rate: float) -> Any:
+        if (tuple(features), rows) not in known:
+            thresholds = calibrate(reference, features, rows=rows, false_alarm_rate=false_alarm_rate)
+            known[tuple(features), rows] = thresholds
+        return known[tuple(features), rows]
+
+    return patch("functions.drift_monitor.run.calibrate", calibrated)
 
 
 class Replay:
@@ -118,7 +135,7 @@ def replay_shift(replay: Replay, system: Monitored, pool: Sequence[Review], shif
         "runs": runs,
         "told": shift.verdict in opened,
         "also_told": sorted(opened - {shift.verdict}),
-        "right_feature": all(run["first"] in shift.top_features for run in runs if run["drifted"]),
+        "right_feature": all(each["first"] in shift.top_features for each in runs if each["drifted"]),
         "subjects": [message["subject"] for message in messages],
         "over": [message["subject"] for message in system.received()],
     }
@@ -149,8 +166,8 @@ def week_table(calm: dict[str, Any], shifts: dict[str, dict[str, Any]]) -> Table
         "no shift", f"{calm['windows']}", f"{calm['flagged']}", f"{len(calm['messages'])} messages", ""
     )
     for name, found in shifts.items():
-        first = dict.fromkeys(run["first"] for run in found["runs"])
-        drifted = sum(run["drifted"] for run in found["runs"])
+        first = dict.fromkeys(each["first"] for each in found["runs"])
+        drifted = sum(each["drifted"] for each in found["runs"])
         told = ", ".join([*([SHIFTS[name].verdict] if found["told"] else []), *found["also_told"]]) or "no"
         rows.add_row(name.replace("_", " "), f"{len(found['runs'])}", f"{drifted}", told, ", ".join(first))
     return rows
@@ -177,7 +194,7 @@ def main() -> None:
         console.print(speed_table(found))
         return
     started = time.perf_counter()
-    with monitored(options.model, labels, version) as system:
+    with monitored(options.model, labels, version) as system, sharing_thresholds():
         hours = options.hours + len(SHIFTS) * (2 * RUNS + COOL_HOURS)
         replay = Replay(system, answers, hours_before(datetime.now(UTC), hours))
         calm = replay_calm(replay, system, pool, options.hours)

@@ -151,7 +151,8 @@ def disagreement(performance: Performance, *, false_alarm_rate: float) -> Shift 
     return Shift(
         DISAGREEMENT,
         effect=max(0.0, labelled.expected - labelled.accuracy),
-        threshold=max(performance.margin, labelled.expected - float(least)),
+        # One label at least, so that a model that is always right has a threshold without a margin too.
+        threshold=max(performance.margin, labelled.expected - float(least), 1 / labelled.rows),
         reference=round(labelled.expected, 4),
         current=round(labelled.accuracy, 4),
     )

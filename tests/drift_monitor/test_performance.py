@@ -112,6 +112,17 @@ def test_labels_on_hard_texts_disagree_only_when_they_are_worse_than_expected() 
     assert turned.figures()["feature"] == "disagreement"
 
 
+def test_a_model_that_is_always_right_needs_no_margin() -> None:
+    sure = (np.full(2000, 0.9999), np.ones(2000, dtype=bool))
+    for right in (50, 49):
+        labelled = (np.full(50, 0.9999), np.arange(50) < right)
+        verdict = judge_performance(sure, sure[0], labelled, minimum_labels=50, margin=0.0)
+        found = disagreement(verdict, false_alarm_rate=0.005)
+        assert found is not None
+        assert found.strength <= 1
+    assert found.threshold == 1 / 50
+
+
 def test_labels_that_confidence_expects_seldom_disagree_by_chance(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(performance, "ROUNDS", 1)  # the estimate's interval is not asked for
     alarms = 0

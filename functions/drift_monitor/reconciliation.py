@@ -57,9 +57,12 @@ class Reconciled:
     findings: list[Finding]
     figures: dict[str, Any]
     missing: int | None  # of the day before; None when it could not be compared
+    at: datetime
 
     def ends(self, alert: MonitoringAlert) -> str | None:
         """Say why an open alert that was not found again is over, or None when it is not known to be."""
+        if alert.seen_at > self.at:  # by a later comparison than this one of a past day
+            return None
         if alert.kind == KIND:
             kept = alert.cause >= self.figures["since"]
             return (
@@ -100,7 +103,7 @@ def reconcile(engine: Engine, at: datetime, runbook_url: str) -> Reconciled:
         "missing": last and last.missing,
         "hours_counted": round(_hours_counted(yesterday, spans), 2),
     }
-    return Reconciled(findings, figures, last.missing if last else None)
+    return Reconciled(findings, figures, last.missing if last else None, at)
 
 
 def slack_of(spans: Sequence[TrafficCounted]) -> int:
@@ -130,7 +133,7 @@ def _gap(
     """
     name = f"{day.since:%Y-%m-%d}"
     if compared is None:
-        if not spans and not stored:
+        if not stored and not any(span.since < day.until for span in spans):
             return None
         return MonitorError(
             NOT_COUNTED,

@@ -112,6 +112,17 @@ def test_what_no_queue_holds_any_more_is_said_to_be_lost(told: Engine, aws: Aws)
     assert "is lost" in str(closing["body"])
 
 
+def test_a_comparison_of_a_past_day_ends_nothing_that_was_found_later(told: Engine, aws: Aws) -> None:
+    count(told, range(20), 20)
+    count(told, range(24), 20, start=YESTERDAY - timedelta(days=3))
+    store(told, range(24), 20, start=YESTERDAY - timedelta(days=3))
+    reconcile()
+    assert {message["kind"] for message in aws.received()} == {"reconciliation"}
+    assert reconcile(days=-3)["missing"] == 0
+    assert aws.received() == []
+    assert stored_alerts(told)["reconciliation", DAY].resolved_at is None
+
+
 def test_more_stored_than_counted_is_a_warning_and_nothing_missing(told: Engine, aws: Aws) -> None:
     count(told, range(24), 20)
     store(told, range(24), 25)
@@ -138,6 +149,13 @@ def test_before_the_first_count_there_was_nothing_to_compare(told: Engine, aws: 
     count(told, range(12, 24), 10)
     store(told, range(12, 24), 10)
     assert reconcile()["reconciled"] is True
+    assert (stored_alerts(told), aws.received()) == ({}, [])
+
+
+def test_on_its_first_day_there_was_nothing_to_compare_the_day_before(told: Engine, aws: Aws) -> None:
+    count(told, range(2), 10, start=TODAY)
+    store(told, range(2), 10, start=TODAY)
+    assert reconcile()["reconciled"] is False
     assert (stored_alerts(told), aws.received()) == ({}, [])
 
 

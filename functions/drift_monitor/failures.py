@@ -38,17 +38,16 @@ class MonitorError(SentimentError):
         self.anchor = anchor  # in the runbook
 
 
-def not_judged_for_long(last_judged: datetime | None, at: datetime) -> MonitorError | None:
-    """Return a failure when the last judgement is so long ago that a quiet time no longer explains it.
+def not_judged_for_long(since: datetime | None, at: datetime) -> MonitorError | None:
+    """Return a failure when nothing was judged for so long that a quiet time no longer explains it.
 
     Too few rows alone disturb nobody; a monitor that has them for good has switched itself off.
     """
-    if last_judged is None or at - last_judged < LONG:
+    if since is None or at - since < LONG:
         return None
     return MonitorError(
         "not_judged",
-        f"no window was judged since {last_judged:%Y-%m-%d %H:%M} UTC; with so little traffic raise "
-        "WINDOW_HOURS",
+        f"no window was judged since {since:%Y-%m-%d %H:%M} UTC; with so little traffic raise WINDOW_HOURS",
         severity="warning",
     )
 

@@ -13,6 +13,7 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from sentiment.database.models import MonitoringAlert
+from sentiment.database.repositories import open_alerts
 from sentiment.database.session import make_engine, transaction
 from sentiment.exceptions import DatabaseError, InvalidInputError
 from sentiment.logging import logger, metrics
@@ -23,7 +24,7 @@ from functions.drift_monitor.failures import KIND as FAILURE
 from functions.drift_monitor.failures import MonitorError, failure_finding, not_judged_for_long, unforeseen
 from functions.drift_monitor.history import last_run_ended
 from functions.drift_monitor.reconciliation import BROKEN as RECONCILIATION_BROKEN
-from functions.drift_monitor.reconciliation import Reconciled, reconcile
+from functions.drift_monitor.reconciliation import OWN_FAILURES, Reconciled, reconcile
 from functions.drift_monitor.settings import SERVICE, settings
 
 # After these the run fails as well, so that Lambda counts an error: the monitor itself is broken.
@@ -98,8 +99,12 @@ def look_for_losses(at: datetime) -> dict[str, Any]:
 def _not_judged(error: Exception, cause: str, at: datetime) -> dict[str, Any]:
     failure = error if isinstance(error, MonitorError) else unforeseen(cause, "the run failed", error)
     with transaction(engine()) as session:
-        last = last_run_ended(session)
-    problems = [failure, *([late] if (late := not_judged_for_long(last, at)) else [])]
+        last = last_run_ended(session, by=max(at, datetime.now(UTC)))
+        # A monitor that has never judged anything counts from when it first could not.
+        failures = [alert for alert in open_alerts(session) if alert.kind == FAILURE]
+        began = (alert.raised_at for alert in failures if alert.cause not in OWN_FAILURES)
+        since_when = last or min(began, default=None)
+    problems = [failure, *([late] if (late := not_judged_for_long(since_when, at)) else [])]
     findings = [failure_finding(problem, settings().runbook_url) for problem in problems]
     # It ends nothing: what else was open is not known to be over.
     _settle(findings, at, lambda alert: None)

@@ -52,9 +52,12 @@ def course_of(verdict: str, runs: Sequence[Mapping[str, Any]]) -> list[bool]:
     return [bool(run.get(verdict, {}).get("drifted")) for run in runs]
 
 
-def last_run_ended(session: Session, model_version: str | None = None) -> datetime | None:
-    """Return the end of the latest window that was judged, of that or any model; None when none was."""
-    return session.scalar(select(func.max(ENDED_AT)).where(_of(model_version)))
+def last_run_ended(session: Session, model_version: str | None = None, *, by: datetime) -> datetime | None:
+    """Return the end of the latest window that was judged, of that or any model; None when none was.
+
+    What ends after `by` does not count: a run that was given a time to come must not outdo those before it.
+    """
+    return session.scalar(select(func.max(ENDED_AT)).where(_of(model_version), by >= ENDED_AT))
 
 
 def _of(model_version: str | None) -> Any:

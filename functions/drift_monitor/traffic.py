@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -52,7 +52,7 @@ def read_traffic(
     confidence, right = zip(*labels, strict=True) if labels else ((), ())
     deployment = active_deployment(session)
     ours = deployment is not None and deployment.model_version == model_version
-    last = last_run_ended(session, model_version)
+    last = last_run_ended(session, model_version, by=max(until, datetime.now(UTC)))
     return Traffic(
         window=window,
         counts=count_by_version(session, window),

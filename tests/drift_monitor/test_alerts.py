@@ -218,9 +218,11 @@ def test_the_course_is_read_from_what_is_stored_newest_first(database: Engine) -
     assert course(database, 4) == [False, False, True]
     assert course(database, 2) == [True, True], "neither itself nor later windows are its past"
     with transaction(database) as session:
-        assert last_run_ended(session, VERSION) == START + timedelta(hours=3)
-        assert last_run_ended(session, "a model that never ran") is None
-        assert last_run_ended(session) == START + timedelta(hours=3)
+        end = START + timedelta(hours=3)
+        assert last_run_ended(session, VERSION, by=end) == end
+        assert last_run_ended(session, VERSION, by=end - timedelta(minutes=1)) == START + timedelta(hours=2)
+        assert last_run_ended(session, "a model that never ran", by=end) is None
+        assert last_run_ended(session, by=end) == end
     assert course_of("performance", [{"data_drift": {"drifted": True}}]) == [False]
 
 

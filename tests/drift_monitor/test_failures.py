@@ -44,6 +44,17 @@ def test_a_monitor_that_judges_nothing_for_a_week_is_told(
     assert aws.received() == []
 
 
+def test_a_monitor_that_has_never_judged_for_a_week_is_told(
+    monitored: Engine, aws: Aws, traffic: list[Row]
+) -> None:
+    for days in (0, 6, 8):
+        until = NOW + timedelta(days=days)
+        serve(monitored, traffic[:50], until=until)
+        assert handler({"scheduled_at": until.isoformat()}, None)["cause"] == "too_few_rows"
+        assert len(aws.received()) == (days == 8)
+    assert stored_alerts(monitored)["monitor_failure", "not_judged"].severity == "warning"
+
+
 def test_a_run_that_cannot_judge_ends_no_other_failure(
     monitored: Engine, aws: Aws, traffic: list[Row]
 ) -> None:

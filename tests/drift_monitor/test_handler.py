@@ -165,6 +165,17 @@ def test_a_run_of_a_past_window_is_recorded_and_changes_nothing(
     assert (stored_alerts(monitored), aws.received()) == ({}, [])
 
 
+def test_a_run_of_a_time_to_come_silences_none_before_it(
+    monitored: Engine, aws: Aws, traffic: list[Row]
+) -> None:
+    to_come = NOW + timedelta(hours=10)  # somebody's local time, say, taken for UTC
+    serve(monitored, traffic[:300], until=to_come)
+    assert handler({"scheduled_at": to_come.isoformat()}, None)["judged"] is True
+    serve(monitored, cut(traffic[300:600], words=30))
+    handler(AT, None)
+    assert [message["status"] for message in aws.received()] == ["open"]
+
+
 def test_what_another_model_raised_is_over_when_it_serves_no_more(
     monitored: Engine, aws: Aws, traffic: list[Row], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -71,6 +71,12 @@ class Verdict:
         """Tell whether the share is over its threshold, or one feature moved so far that it decides."""
         return self.score > self.drift_threshold or self.shifts[0].strength > ALONE
 
+    @property
+    def summary(self) -> str:
+        """Say it in a few words."""
+        moved, all_ = len(_aspects(self.moved)), len(_aspects(self.shifts))
+        return f"{'drift' if self.drifted else 'no drift'}: {moved} of {all_} aspects moved"
+
     def figures(self) -> dict[str, Any]:
         """Return what is stored of it."""
         return {

@@ -30,6 +30,7 @@ with warnings.catch_warnings():
         wasserstein_stat_test,
     )
     from evidently.legacy.core import ColumnType
+    from evidently.legacy.renderers.html_widgets import CounterData, counter
     from evidently.presets import DataDriftPreset
 
 # What each measure gives when nothing moved: a guess is right half of the time.
@@ -67,6 +68,22 @@ TESTS: dict[Method, Any] = {
 }
 
 
+class FeatureTable(DataDriftPreset):
+    """Evidently's table of features under our verdicts: its own, by a share of columns, may contradict."""
+
+    verdicts: dict[str, str]
+
+    def __init__(self, verdicts: Mapping[str, str], **options: Any) -> None:
+        self.verdicts = dict(verdicts)
+        super().__init__(**options)
+
+    def render(self, context: Any, child_widgets: Any = None) -> list[Any]:
+        """Return the widgets of the page."""
+        ours = counter(counters=[CounterData(name, said) for name, said in self.verdicts.items()])
+        theirs = super().render(context, child_widgets)
+        return [ours, *(widget for widget in theirs if widget.type != ours.type)]
+
+
 def measure(reference: pd.DataFrame, current: pd.DataFrame, features: Iterable[Feature]) -> dict[str, float]:
     """Return each feature's effect size by name; both tables hold comparable columns."""
     return {feature.name: _effect(reference, current, feature) for feature in features}
@@ -77,20 +94,21 @@ def render(
     current: pd.DataFrame,
     thresholds: Mapping[Feature, float],
     *,
-    drift_threshold: float,
+    verdicts: Mapping[str, str],
 ) -> str:
     """Return Evidently's report as one page that needs no network; both tables as for `compare`.
 
-    It holds figures and shares; of the texts only how sure the model was of which side they are from.
+    At its head stands what each verdict says. It holds figures and shares; of the texts only how sure the
+    model was of which side they are from.
     """
     features = tuple(thresholds)
     definition = DataDefinition(
         numerical_columns=[f.column for f in features if not f.categorical],
         categorical_columns=[f.column for f in features if f.categorical],
     )
-    preset = DataDriftPreset(
+    preset = FeatureTable(
+        verdicts,
         columns=[f.column for f in features],
-        drift_share=drift_threshold,
         per_column_method={f.column: f.method for f in features},
         per_column_threshold={f.column: threshold for f, threshold in thresholds.items()},
         include_tests=False,

@@ -151,7 +151,8 @@ def _conclude(
     problems: list[MonitorError] = []
 
     def report() -> str:
-        page = render(*judgement.tables, judgement.thresholds, drift_threshold=settings.drift_threshold)
+        summaries = {verdict.name.replace("_", " "): verdict.summary for verdict in judgement.verdicts}
+        page = render(*judgement.tables, judgement.thresholds, verdicts=summaries)
         return store_report(page, window, version, settings.report_bucket)
 
     def retrain() -> str:

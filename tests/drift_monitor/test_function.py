@@ -32,7 +32,7 @@ sys.addaudithook(watch)
 from functions.drift_monitor.domain import tell_apart
 from functions.drift_monitor.evidence import render
 from functions.drift_monitor.features import FEATURES
-render(*tell_apart(table, table), dict.fromkeys(FEATURES, 0.2), drift_threshold=0.5)
+render(*tell_apart(table, table), dict.fromkeys(FEATURES, 0.2), verdicts={})
 print(json.dumps(seen))
 """
 

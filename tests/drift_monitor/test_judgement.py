@@ -148,7 +148,9 @@ def test_real_windows_without_a_shift_raise_no_more_alarms_than_stated(
 
 def test_the_report_is_judged_by_the_same_figures(reference: pd.DataFrame, traffic: list[Row]) -> None:
     current = table_of(cut(traffic[:300], words=60))
-    page = render(*tell_apart(reference, current), FLOOR, drift_threshold=0.5)
+    page = render(*tell_apart(reference, current), FLOOR, verdicts={"data drift": "drift: 2 of 3"})
+    assert "drift: 2 of 3" in page
+    assert "Dataset Drift" not in page, "which would be Evidently's own verdict, by another rule"
     shown = re.findall(r'"data_drift": "(Not Detected|Detected)", "drift_score": ([0-9.e-]+)', page)
     assert not any(" ".join(row["text"].split()[:8]) in page for row in traffic[:300])
     ours = [shift for verdict in judge(reference, current).values() for shift in verdict.shifts]

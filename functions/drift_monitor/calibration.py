@@ -37,9 +37,14 @@ AUC_SPREAD = 1.5
 
 
 def calibrate(
-    reference: pd.DataFrame, features: Sequence[Feature], *, rows: int, false_alarm_rate: float
+    reference: pd.DataFrame,
+    features: Sequence[Feature],
+    *,
+    rows: int,
+    false_alarm_rate: float,
+    texts: int | None = None,
 ) -> dict[Feature, float]:
-    """Return a threshold per feature for windows of that many rows.
+    """Return a threshold per feature for windows of that many rows, with so many different texts (all).
 
     Under no shift, the share of windows that see any feature over its threshold is at most the rate, as far
     as the reference stands for the traffic. The same reference and rows give the same thresholds.
@@ -51,7 +56,7 @@ def calibrate(
     others_rate = false_alarm_rate - part * (len(features) - len(drawn))
     chance = _effects_of_chance(reference, drawn, rows=rows, false_alarm_rate=others_rate)
     if len(drawn) < len(features):
-        chance["text"] = auc_of_chance(len(reference), rows, rate=part)
+        chance["text"] = auc_of_chance(len(reference), texts or rows, rate=part)
     return {feature: max(FLOORS[feature.kind], chance[feature.name]) for feature in features}
 
 

@@ -47,6 +47,11 @@ def tell_apart(reference: pd.DataFrame, current: pd.DataFrame) -> tuple[pd.DataF
     return reference.assign(**{TEXT_SCORE: reference_scores}), current.assign(**{TEXT_SCORE: current_scores})
 
 
+def count_told_apart(table: pd.DataFrame) -> int | None:
+    """Return how many texts of a table got a score, of those that repeat one; None without scores."""
+    return int(table[TEXT_SCORE].count()) if TEXT_SCORE in table else None
+
+
 def _sample(texts: "pd.Series[Any]") -> "pd.Series[Any]":
     """Return different texts in random order, always the same ones in whatever order they came."""
     different = texts.drop_duplicates().sort_values()

@@ -20,7 +20,7 @@ from sqlalchemy import Engine
 from functions.drift_monitor.alerts import Finding
 from functions.drift_monitor.calibration import calibrate
 from functions.drift_monitor.comparison import Verdict, compare, drift_score, judge
-from functions.drift_monitor.domain import tell_apart
+from functions.drift_monitor.domain import count_told_apart, tell_apart
 from functions.drift_monitor.evidence import render
 from functions.drift_monitor.failures import KIND as FAILURE
 from functions.drift_monitor.failures import MonitorError, failure_finding, unforeseen
@@ -104,7 +104,13 @@ def run(engine: Engine, until: datetime, settings: DriftMonitorSettings) -> Outc
     tables = tell_apart(reference.table, current)
     features = shared_features(*tables)
     size = max(len(rows), settings.minimum_rows)
-    thresholds = calibrate(reference.table, features, rows=size, false_alarm_rate=settings.false_alarm_rate)
+    thresholds = calibrate(
+        reference.table,
+        features,
+        rows=size,
+        false_alarm_rate=settings.false_alarm_rate,
+        texts=count_told_apart(tables[1]),
+    )
     logger(SERVICE).info("calibrated", thresholds={f.name: round(t, 4) for f, t in thresholds.items()})
     check_detection(reference.table, thresholds, rows=size, drift_threshold=settings.drift_threshold)
     require_rows(traffic.counts, card.model_version, settings)

@@ -223,6 +223,15 @@ def test_hashed_texts_are_judged_without_their_words(monitored: Engine, traffic:
     assert not unread & {shift["feature"] for shift in answer["data_drift"]["features"]}
 
 
+def test_texts_that_repeat_count_once_for_what_chance_may_do(monitored: Engine, traffic: list[Row]) -> None:
+    serve(monitored, 5 * traffic[:60])
+    answer = handler(AT, None)
+    (threshold,) = [
+        shift["threshold"] for shift in answer["data_drift"]["features"] if shift["feature"] == "text"
+    ]
+    assert threshold > 0.65, "among 300 different texts 0.6"
+
+
 def test_a_window_over_the_limit_is_sampled_and_says_so(
     monitored: Engine, aws: Aws, traffic: list[Row], monkeypatch: pytest.MonkeyPatch
 ) -> None:

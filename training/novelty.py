@@ -78,15 +78,17 @@ def fit(
     if np.bincount(truth, minlength=len(labels)).min() < FOLDS:
         return None
     rows = pooled.astype(np.float64)
-    measure = _fit(rows, truth, labels, directions)
     fold = np.empty(len(rows), dtype=int)
     fold[np.argsort(truth, kind="stable")] = np.arange(len(rows)) % FOLDS  # of each label a fifth
     distances = np.zeros(len(rows))
     for held_out in (fold == number for number in range(FOLDS)):
         others = _fit(rows[~held_out], truth[~held_out], labels, directions)
-        if measure is None or others is None:
+        if others is None:
             return None
         distances[held_out] = others.of(rows[held_out])
+    measure = _fit(rows, truth, labels, directions)
+    if measure is None:
+        return None
     return NoveltyMeasure(
         labels=measure.labels,
         centroids=_rounded(measure.centroids),

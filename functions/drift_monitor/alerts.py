@@ -135,9 +135,9 @@ def _status(alert: MonitoringAlert, last: MonitoringAlert | None, telling: Telli
     if alert.notified_at is not None:
         return "escalated" if worse else None
     # It was over and came back: within the cool-down that is no news unless it is worse.
-    cooling = (
-        last is not None and last.notified_at is not None and telling.at - last.notified_at < telling.cooldown
-    )
+    # Told at a time to come, by a run that was given one, it was not told just now.
+    told_at = None if last is None else last.notified_at
+    cooling = told_at is not None and abs(telling.at - told_at) < telling.cooldown
     return None if cooling and not worse else "open"
 
 

@@ -122,6 +122,12 @@ def test_what_comes_back_within_the_cooldown_is_told_when_that_ends(monitor: Mon
     assert len(rows(monitor.database)) == 2
 
 
+def test_what_a_run_of_a_time_to_come_told_is_no_cooldown_until_then(monitor: Monitor) -> None:
+    monitor.run(48, "warning")
+    assert monitor.run(0) == [("resolved", "warning")]
+    assert monitor.run(1, "warning") == [("open", "warning")]
+
+
 def test_what_comes_back_worse_is_told_in_spite_of_the_cooldown(monitor: Monitor) -> None:
     monitor.run(0, "warning")
     monitor.run(2)

@@ -90,7 +90,6 @@ def monitored(model_dir: Path, labels: Sequence[str], model_version: str) -> Ite
             "AWS_SECRET_ACCESS_KEY": secrets.token_hex(8),
             "MODEL_DIR": str(model_dir.resolve()),
             "POWERTOOLS_LOG_LEVEL": "ERROR",
-            "POWERTOOLS_METRICS_DISABLED": "true",
             "REPORT_BUCKET": BUCKET,
         }
         os.environ["ALERT_TOPIC_ARN"] = _make_topic_and_bucket()

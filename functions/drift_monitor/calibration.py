@@ -31,8 +31,8 @@ FLOORS: dict[Kind, float] = {
 ROUNDS = 500
 # Beyond this chance is below the floors; drawing more would only take longer.
 LARGEST_DRAW = 5000
-# The AUC of predictions out of five folds spreads more than that of independent ones, by 1.3 on disjoint
-# halves of 25,000 reviews (docs/monitoring.md).
+# The AUC of predictions out of five folds spreads more than that of independent ones, 1.3 to 1.4 times on
+# disjoint draws of 25,000 reviews (docs/monitoring.md).
 AUC_SPREAD = 1.5
 
 

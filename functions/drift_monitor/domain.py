@@ -38,7 +38,8 @@ def tell_apart(reference: pd.DataFrame, current: pd.DataFrame) -> tuple[pd.DataF
     side = np.repeat([0, 1], [len(texts) for texts in chosen])
     scores = np.empty(len(side))
     for learnt, judged in StratifiedKFold(FOLDS, shuffle=True, random_state=0).split(inputs, side):
-        model = LogisticRegression(solver="liblinear", class_weight="balanced")
+        # The dual form needs no BLAS, whose threads wait for each other on a busy machine.
+        model = LogisticRegression(solver="liblinear", dual=True, class_weight="balanced", random_state=0)
         model.fit(inputs[learnt], side[learnt])
         scores[judged] = model.predict_proba(inputs[judged])[:, 1]
     reference_scores, current_scores = (

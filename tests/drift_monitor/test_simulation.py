@@ -27,6 +27,8 @@ VERDICTS = ("data_drift", "prediction_drift")
 
 Thresholds = Mapping[Feature, float]
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def served() -> Served:

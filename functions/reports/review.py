@@ -21,7 +21,7 @@ from functions.reports.similarity import Runs, Texts, runs_of
 
 LOOK_BACK_DAYS = 30
 UNCERTAIN_MARGIN = 0.2  # between the two most probable labels; with two labels a confidence of 60%
-NOVEL = 1.5  # times as far from the nearest class as a familiar text
+NOVEL = 1.5  # what one familiar text in a hundred is beyond (docs/decisions/0014-novelty.md)
 NEARLY_THE_SAME = 0.7
 LABELLED_TEXTS = 300  # that candidates are compared with
 SPARE_CANDIDATES = 100  # of each kind, beside twice what is asked for: many are near copies of one another

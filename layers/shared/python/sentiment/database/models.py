@@ -81,7 +81,7 @@ class PredictionLog(Record):
         comment="Of the tokens, those that the vocabulary lacks; null before they were counted"
     )
     novelty: Mapped[float | None] = mapped_column(
-        comment="Distance to the nearest class centroid, about 1 for familiar texts; null if not known"
+        comment="Distance to the nearest centroid; 1 familiar text in 100 is beyond 1.5; null: not known"
     )
     feedback_label: Mapped[str | None] = mapped_column(comment="The label a person gave; the latest wins")
     feedback_comment: Mapped[str | None] = mapped_column(comment="What the person wrote beside the label")

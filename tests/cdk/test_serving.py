@@ -116,7 +116,7 @@ def test_queues_are_encrypted_take_tls_only_and_hand_poison_to_the_dead_letters(
     template = serving(environment)
     queues = resources(template, "AWS::SQS::Queue")
     assert all(queue["SqsManagedSseEnabled"] is True for queue in queues)
-    assert len(resources(template, "AWS::SQS::QueuePolicy")) == len(queues) == 2
+    assert len(resources(template, "AWS::SQS::QueuePolicy")) == len(queues)
     for policy in resources(template, "AWS::SQS::QueuePolicy"):
         assert {"Bool": {"aws:SecureTransport": "false"}} in [
             statement.get("Condition") for statement in policy["PolicyDocument"]["Statement"]

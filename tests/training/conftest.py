@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.training.job import Job, MakeJob
+
 
 @pytest.fixture(scope="session")
 def experiment_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -28,3 +30,13 @@ def make_artifacts_folder(experiment_store: Path, tmp_path: Path) -> Callable[[s
         return folder
 
     return make
+
+
+@pytest.fixture
+def store(experiment_store: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copy(experiment_store, tmp_path / "mlflow.db"))
+
+
+@pytest.fixture
+def make_job(tmp_path: Path, reviews_csv: Path, tiny_model: Path, store: Path) -> MakeJob:
+    return lambda name: Job(tmp_path / name, reviews_csv, tiny_model, store)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.fixtures.training_jobs import HYPERPARAMETERS
+from training.config import MODEL_NAME
 
 with socket.socket() as free:
     free.bind(("127.0.0.1", 0))
@@ -72,3 +73,19 @@ class Job:
 
 
 MakeJob = Callable[[str], Job]
+
+
+def runs(store: Path) -> list[Any]:
+    import mlflow
+
+    client = mlflow.MlflowClient(f"sqlite:///{store}")
+    experiment = client.get_experiment_by_name(MODEL_NAME)
+    return [] if experiment is None else list(client.search_runs([experiment.experiment_id]))
+
+
+def wait_for(process: subprocess.Popen[str], text: str) -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if text in line:
+            return
+    raise AssertionError(f"the job ended without saying {text!r}")

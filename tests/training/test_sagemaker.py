@@ -2,39 +2,18 @@
 
 import json
 import os
-import shutil
 import signal
-import subprocess
 import tarfile
 import time
 from pathlib import Path
-from typing import Any
 
 import mlflow
 import pytest
 
-from tests.training.job import Job, MakeJob
+from tests.training.job import MakeJob, runs, wait_for
 from training.config import MODEL_NAME
 from training.errors import Interrupted
 from training.sagemaker import Termination
-
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # MLflow's use of SQLAlchemy
-
-
-@pytest.fixture
-def store(experiment_store: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copy(experiment_store, tmp_path / "mlflow.db"))
-
-
-@pytest.fixture
-def make_job(tmp_path: Path, reviews_csv: Path, tiny_model: Path, store: Path) -> MakeJob:
-    return lambda name: Job(tmp_path / name, reviews_csv, tiny_model, store)
-
-
-def runs(store: Path) -> list[Any]:
-    client = mlflow.MlflowClient(f"sqlite:///{store}")
-    experiment = client.get_experiment_by_name(MODEL_NAME)
-    return [] if experiment is None else list(client.search_runs([experiment.experiment_id]))
 
 
 @pytest.mark.slow
@@ -75,14 +54,6 @@ def test_search_fine_tune_and_export_hand_their_output_on(
     assert search.failure is tune.failure is export.failure is None
 
 
-def wait_for(process: subprocess.Popen[str], text: str) -> None:
-    assert process.stdout is not None
-    for line in process.stdout:
-        if text in line:
-            return
-    raise AssertionError(f"the job ended without saying {text!r}")
-
-
 @pytest.mark.slow
 def test_a_fine_tuning_that_is_told_to_stop_saves_and_goes_on(make_job: MakeJob, store: Path) -> None:
     stopped, whole = make_job("stopped"), make_job("whole")
@@ -113,69 +84,6 @@ def test_a_fine_tuning_that_is_told_to_stop_saves_and_goes_on(make_job: MakeJob,
     assert shape[0] == shape[1]
     accuracy = [run.data.metrics["eval_accuracy"] for run in runs(store)]
     assert accuracy[0] == pytest.approx(accuracy[1], abs=0.1)
-
-
-@pytest.mark.slow
-def test_two_machines_train_one_model_and_only_the_first_writes(make_job: MakeJob, store: Path) -> None:
-    # Without dropout and grouping, half the batch in twice the processes is the very same step.
-    recipe = {"dropout": "0.0", "length_grouped": "false", "learning_rate": "0.005"}
-    single = make_job("single")
-    code, output = single.run("fine_tune", batch_size="16", **recipe)
-    assert code == 0, output
-    assert len(runs(store)) == 1
-
-    hosts = ["127.0.0.1", "localhost"]
-    machines = [make_job(host) for host in hosts]
-    for host, machine in zip(hosts, machines, strict=True):
-        machine.configure(
-            "resourceconfig", {"hosts": hosts, "current_host": host, "network_interface_name": "lo"}
-        )
-    processes = [machine.start("fine_tune", batch_size="8", **recipe) for machine in machines]
-    outputs = [process.communicate()[0] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], outputs
-
-    first, second = machines
-    assert first.record()["processes"] == 2
-    assert first.record()["steps"] == single.record()["steps"]
-    assert list((second.root / "model").iterdir()) == []
-    assert "eval_accuracy=" in outputs[0] and "eval_accuracy=" not in outputs[1]
-    assert len(runs(store)) == 2, "one for each job, not for each process"
-    losses = [run.data.metrics["eval_loss"] for run in runs(store)]
-    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
-
-
-@pytest.mark.slow
-def test_machines_that_are_told_to_stop_save_together_and_go_on(make_job: MakeJob, tmp_path: Path) -> None:
-    hosts = ["127.0.0.1", "localhost"]
-    machines = [make_job(host) for host in hosts]
-    (tmp_path / "s3").mkdir()
-    for host, machine in zip(hosts, machines, strict=True):
-        (machine.root / "checkpoints").symlink_to(tmp_path / "s3")  # both are kept at the same address
-        machine.configure("resourceconfig", {"hosts": hosts, "current_host": host})
-    options = {"epochs": "20", "patience": "0", "evaluate_every": "3", "batch_size": "8"}
-    processes = [machine.start("fine_tune", **options) for machine in machines]
-    wait_for(processes[0], "step=9 eval_loss")
-    processes[1].send_signal(signal.SIGTERM)
-    outputs = [process.communicate()[0] for process in processes]
-    assert [process.returncode for process in processes] == [143, 143], outputs
-    assert [machine.failure for machine in machines] == [None, None]
-
-    processes = [machine.start("fine_tune", **options) for machine in machines]
-    outputs = [process.communicate()[0] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], outputs
-    assert machines[0].record()["resumed_from_step"] >= 9
-
-
-@pytest.mark.slow
-def test_an_error_in_one_of_several_processes_is_the_jobs(make_job: MakeJob) -> None:
-    hosts = ["127.0.0.1", "localhost"]
-    machines = [make_job(host) for host in hosts]
-    for host, machine in zip(hosts, machines, strict=True):
-        machine.configure("resourceconfig", {"hosts": hosts, "current_host": host})
-    processes = [machine.start("fine_tune", frozen_layers="3") for machine in machines]
-    outputs = [process.communicate()[0] for process in processes]
-    assert [process.returncode for process in processes] == [4, 4], outputs
-    assert all("ModelError: cannot freeze 3 layers" in str(machine.failure) for machine in machines)
 
 
 @pytest.mark.slow
@@ -225,14 +133,6 @@ def test_a_bug_is_a_failure_with_its_traceback_in_the_log(make_job: MakeJob) -> 
     assert code == 1
     assert str(job.failure).startswith("TypeError: ")
     assert "Traceback" in output
-
-
-def test_only_fine_tuning_runs_on_several_machines(make_job: MakeJob) -> None:
-    job = make_job("job")
-    job.configure("resourceconfig", {"hosts": ["algo-1", "algo-2"], "current_host": "algo-1"})
-    code, output = job.run("search")
-    assert code == 2, output
-    assert job.failure == "ConfigError: job search runs on one instance, not 2"
 
 
 def test_an_archive_that_would_write_elsewhere_is_refused(make_job: MakeJob, tmp_path: Path) -> None:

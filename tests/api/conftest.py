@@ -32,7 +32,7 @@ CREDENTIALS = {
 }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # and no longer: its variables would lead other tests astray
 def aws() -> Iterator[SimpleNamespace]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()

@@ -40,7 +40,12 @@ class SlackNotifier:
 def publish(
     aws: LocalAws, subject: str = "Data drift: 2 of 4 features moved", message: str = "Read on."
 ) -> None:
-    attributes = {"kind": "data_drift", "severity": "warning", "status": "open"}
+    attributes = {
+        "kind": "data_drift",
+        "severity": "warning",
+        "status": "open",
+        "model_version": "20261120-1a2b3c4d",
+    }
     aws.client("sns").publish(
         TopicArn=aws.topic_arn,
         Subject=subject,
@@ -72,9 +77,8 @@ def test_the_notifier_is_called_with_the_event_that_sns_would_send(aws: LocalAws
     source(aws, Notices(tmp_path, notifier)).deliver_batch()
     (event,) = notifier.events
     sample = json.loads((EVENTS / "sns_data_drift.json").read_text())
-    ours, theirs = event["Records"][0]["Sns"], sample["Records"][0]["Sns"]
+    ours = event["Records"][0]["Sns"]
     assert paths(event["Records"][0]) == paths(sample["Records"][0])
-    assert paths(theirs) - paths(ours) <= {"MessageAttributes.model_version."}, "all that is read is there"
     assert ours["MessageAttributes"]["severity"] == {"Type": "String", "Value": "warning"}
     assert (ours["Subject"], ours["Message"]) == ("Data drift: 2 of 4 features moved", "Read on.")
 

@@ -32,7 +32,9 @@ def test_the_webhook_answers_as_slack_does_and_keeps_what_it_got() -> None:
 
 def test_all_words_of_an_alert_are_shown_and_none_of_its_markup() -> None:
     page = shown(message_of(read_notice(SNS)))
-    for line in filter(None, (part.strip() for part in SNS["Message"].splitlines())):
+    title, *lines = filter(None, (part.strip() for part in SNS["Message"].splitlines()))
+    assert title == f"{SNS['Subject']}.", "said once, as the subject"
+    for line in lines:
         assert line.split()[-1] in page
     assert SNS["Subject"] in page
     assert "&gt;" not in page and ":warning:" not in page and "<http" not in page

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from training.checks import Row, checked, label_names
 from training.config import TrainingConfig
-from training.duplicates import normalized
+from training.duplicates import HeldOutTexts, normalized
 from training.errors import DataError
 from training.extra import ExtraRow, add, gather
 from training.sources import read
@@ -34,7 +34,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Checked rows in three parts that share no text."""
+    """Checked rows in three parts of which no text nearly equals one of another part."""
 
     name: str
     labels: list[str]
@@ -62,10 +62,13 @@ def prepare(config: TrainingConfig) -> Dataset:
     rows = _deduplicated(checked(table, labels, config, dropped), dropped)
     _check_labels(table.name, labels.names, rows)
     train, validation, test = _split(rows, labels.names, config)
+    validation = _apart(validation, HeldOutTexts([row.text for row in test]), dropped)
+    held_out = HeldOutTexts([row.text for row in (*validation, *test)])
+    train = _apart(train, held_out, dropped)
+    _check_parts(labels.names, train, validation)
     sources = Counter({table.name: len(train)})
     extra = gather(config, labels, dropped)
     if extra:
-        held_out = [row.text for row in (*validation, *test)]
         train, added = add(extra, train, held_out, dropped)
         sources = Counter({table.name: len(train) - added.total()}) + added
     return Dataset(
@@ -99,6 +102,13 @@ def _deduplicated(rows: list[Row], dropped: Counter[str]) -> list[Row]:
     return kept
 
 
+def _apart(rows: list[Row], held_out: HeldOutTexts, dropped: Counter[str]) -> list[Row]:
+    """Leave out the rows that nearly equal a held-out one: that would be remembered, not judged."""
+    kept = [row for row in rows if not held_out.repeated_by(row.text)]
+    dropped["near_duplicate"] += len(rows) - len(kept)
+    return kept
+
+
 def _check_labels(name: str, labels: list[str], rows: list[Row]) -> None:
     counts = Counter(labels[row.label] for row in rows)
     if len(counts) < 2:
@@ -112,6 +122,16 @@ def _check_labels(name: str, labels: list[str], rows: list[Row]) -> None:
                 f"{name} has {counts[label]} rows labelled {label!r} and needs {_FEWEST_PER_LABEL} or more, "
                 "to train, validate and test on; add some or leave the label out"
             )
+
+
+def _check_parts(labels: list[str], train: list[Row], validation: list[Row]) -> None:
+    if missing := [labels[label] for label in set(range(len(labels))) - {row.label for row in train}]:
+        raise DataError(
+            f"no row to train on is labelled {missing[0]!r} (rows that nearly equal held-out ones are left "
+            "out); add some or leave the label out"
+        )
+    if not validation:
+        raise DataError("every row to validate on nearly equals a test row; add rows that differ")
 
 
 def _split(
@@ -128,8 +148,6 @@ def _split(
     validation = _take(pools, min(config.validation_rows, share))
     left = sum(map(len, pools))
     train = _take(pools, min(config.train_rows or left, left))
-    if missing := [labels[label] for label in set(range(len(labels))) - {row.label for row in train}]:
-        raise DataError(f"no row to train on is labelled {missing[0]!r}; add some or leave the label out")
     for part in (train, validation, test):
         chance.shuffle(part)
     return train, validation, test

@@ -37,15 +37,14 @@ def gather(config: TrainingConfig, labels: LabelNames, dropped: Counter[str]) ->
 
 
 def add(
-    extra: Sequence[ExtraRow], train: Sequence[Row], held_out: Sequence[str], dropped: Counter[str]
+    extra: Sequence[ExtraRow], train: Sequence[Row], held_out: HeldOutTexts, dropped: Counter[str]
 ) -> tuple[list[Row], Counter[str]]:
     """Return the training rows with the extra ones behind them, and how many came from each file."""
-    index = HeldOutTexts(held_out)
     kept = {normalized(row.text): row for row in train}
     added, sources = [], Counter[str]()
     for one in extra:
         text = normalized(one.row.text)
-        if index.repeated_by(one.row.text):
+        if held_out.repeated_by(one.row.text):
             dropped["leaked"] += 1
             continue
         before = kept.get(text)

@@ -33,8 +33,8 @@ def parts(data: Dataset) -> list[list[str]]:
 def test_the_embedded_reviews_are_imdb_without_its_duplicates() -> None:
     data = prepare(configure(quick=True, train_rows=2_000))
     assert data.labels == ["negative", "positive"]
-    assert data.sizes == {"train": 2000, "validation": 1000, "test": 1000}
-    assert data.dropped == {"duplicate": 98}
+    assert data.sizes == {"train": 2000, "validation": 999, "test": 1000}
+    assert data.dropped == {"duplicate": 98, "near_duplicate": 1}
     assert all(490 < count < 510 for count in Counter(data.test.labels).values())
 
 
@@ -209,6 +209,21 @@ def test_no_text_stands_on_two_sides_however_it_is_spelled(tmp_path: Path) -> No
     assert data.dropped == {"duplicate": len(PLENTY)}
     texts = [text for part in parts(data) for text in part]
     assert sorted(texts) == sorted(text for text, _ in PLENTY)
+
+
+def test_a_text_with_a_word_changed_does_not_stand_on_two_sides(tmp_path: Path) -> None:
+    long = [(" ".join(f"word{n}x{place}" for place in range(30)), f"{n % 2}") for n in range(40)]
+    changed = [(text.replace("x7 ", "x7 really "), label) for text, label in long]
+    data = prepare(configure(data=write_csv(tmp_path / "x.csv", long + changed)))
+    families = [{text.partition("x")[0] for text in part} for part in parts(data)]
+    assert not (families[0] & families[1] or families[0] & families[2] or families[1] & families[2])
+    assert data.dropped["near_duplicate"] == 80 - sum(data.sizes.values()) > 0
+
+
+def test_a_part_whose_rows_all_repeat_held_out_ones_is_refused(tmp_path: Path) -> None:
+    rows = [(" ".join(f"word{place}" for place in range(30)) + f" {n}", f"{n % 2}") for n in range(40)]
+    with pytest.raises(DataError, match=r"nearly equal"):
+        prepare(configure(data=write_csv(tmp_path / "x.csv", rows)))
 
 
 def test_copies_that_disagree_are_all_left_out(tmp_path: Path) -> None:

@@ -112,6 +112,25 @@ def train(
     learning_rate: Annotated[
         float | None, typer.Option(help="Largest step size, such as 3e-5.", rich_help_panel=RECIPE)
     ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Of the learning rate: linear or cosine.", rich_help_panel=RECIPE)
+    ] = None,
+    warmup: Annotated[
+        float | None, typer.Option(help="Share of the steps until it is reached.", rich_help_panel=RECIPE)
+    ] = None,
+    weight_decay: Annotated[
+        float | None, typer.Option(help="Pull of the weights to zero.", rich_help_panel=RECIPE)
+    ] = None,
+    label_smoothing: Annotated[
+        float | None, typer.Option(help="Share taken from the given label.", rich_help_panel=RECIPE)
+    ] = None,
+    dropout: Annotated[
+        float | None, typer.Option(help="Every dropout rate of the model.", rich_help_panel=RECIPE)
+    ] = None,
+    frozen_layers: Annotated[
+        int | None,
+        typer.Option(help="Layers that are not trained, from the input.", rich_help_panel=RECIPE),
+    ] = None,
     precision: Annotated[
         str | None, typer.Option(help="auto, fp32, bf16 or fp16.", rich_help_panel=RECIPE)
     ] = None,

@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import f1_score, log_loss, roc_auc_score
 
+from training.calibration import calibration_error
+
 _BOOTSTRAP_SAMPLES = 2_000
 
 Metrics = dict[str, Any]
@@ -19,7 +21,7 @@ def classification_metrics(
 
     Keys: accuracy; accuracy_ci95, its percentile bootstrap interval [low, high]; f1, macro-averaged; roc_auc,
     one against the rest and macro-averaged over three or more classes, null unless every class occurs;
-    log_loss in nats.
+    log_loss in nats; ece, the expected calibration error.
     """
     classes = np.arange(probabilities.shape[1])
     scores = probabilities.astype(np.float64)
@@ -34,6 +36,7 @@ def classification_metrics(
         "f1": float(f1),
         "roc_auc": _roc_auc(labels, scores),
         "log_loss": float(log_loss(labels, scores, labels=classes)),
+        "ece": calibration_error(scores, labels),
     }
 
 

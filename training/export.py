@@ -19,6 +19,7 @@ from tokenizers import Tokenizer
 from transformers import AutoConfig
 
 from training.artifact import Artifact, published, write_reference
+from training.calibration import calibration_error, fit_temperature, softmax
 from training.data import Rows
 from training.errors import GateError
 from training.evaluate import classification_metrics
@@ -56,6 +57,7 @@ class Candidate:
     flipped: float
     latency_ms: float  # median of one text of 128 tokens on one thread
     size_mb: float
+    logits: NDArray[np.float32] = field(repr=False, compare=False)  # (rows, labels)
     pooled: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)  # (rows, width)
 
     def passes(self, gate: Gate) -> bool:
@@ -94,11 +96,15 @@ def build_artifact(
         fused = export_graph(checkpoint, Path(scratch))
         say(f"Scoring fp32 on {len(validation) + len(test):,} rows")
         fp32 = Scorer(fused)
-        fp32_test = fp32.scores(test_ids).probabilities
+        fp32_logits = fp32.scores(test_ids).logits
         candidates = _measure_candidates(fused, fp32, validation_ids, validation, Path(scratch), say)
         chosen = choose(candidates, gate)
         say(f"Scoring {chosen.quantization.name} on {len(test):,} test rows")
-        int8_test, pooled_test = Scorer(chosen.path).scores(test_ids)
+        int8_logits, pooled_test = Scorer(chosen.path).scores(test_ids)
+        calibration = _calibrate(chosen, validation)
+        fp32_test, int8_test = (
+            softmax(logits, calibration["temperature"]) for logits in (fp32_logits, int8_logits)
+        )
         novelty = fit(chosen.pooled, np.array(validation.labels), labels)
         novelties = None if novelty is None or pooled_test is None else novelty.of(pooled_test)
         truth = np.array(test.labels)
@@ -125,6 +131,7 @@ def build_artifact(
                 "chosen": chosen.quantization.name,
                 "candidates": [_described(candidate, gate) for candidate in candidates],
             },
+            "calibration": calibration,
             **({"novelty": novelty.card_field()} if novelty else {}),
             **card_fields,
         }
@@ -169,7 +176,7 @@ def _measure_candidates(
     fused: Path, fp32: Scorer, encoded: list[list[int]], rows: Rows, folder: Path, say: Progress
 ) -> list[Candidate]:
     truth = np.array(rows.labels)
-    fp32_scores = fp32.scores(encoded).probabilities
+    fp32_scores = fp32.scores(encoded).logits
     fp32_accuracy = float((fp32_scores.argmax(axis=1) == truth).mean())
     graphs = [quantize(fused, folder / f"{option.name}.onnx", option) for option in QUANTIZATIONS]
     scorers = [Scorer(graph) for graph in graphs]
@@ -189,10 +196,24 @@ def _measure_candidates(
                 flipped=flipped(fp32_scores, scores),
                 latency_ms=latency_ms,
                 size_mb=graph.stat().st_size / 1e6,
+                logits=scores,
                 pooled=pooled,
             )
         )
     return candidates
+
+
+def _calibrate(chosen: Candidate, rows: Rows) -> dict[str, Any]:
+    """Fit the temperature of the graph that will be served; returns the card's field."""
+    truth = np.array(rows.labels)
+    temperature = fit_temperature(chosen.logits, truth)
+    before, after = (calibration_error(softmax(chosen.logits, t), truth) for t in (1.0, temperature))
+    return {
+        "temperature": temperature,
+        "split": "validation",
+        "rows": len(rows),
+        "ece": {"before": before, "after": after},
+    }
 
 
 def _latencies(scorers: Sequence[Scorer]) -> list[float]:

@@ -1,7 +1,7 @@
 """How far a text lies from those the model was validated on, as the encoder sees it.
 
 The measure is fitted here and travels in the model card; serving applies it in its own code, and
-`tests/test_same_novelty.py` proves that both give the same number. It is Mahalanobis's distance to the
+`tests/test_same_answers.py` proves that both give the same number. It is Mahalanobis's distance to the
 nearest label's centroid (Lee et al. 2018, "A Simple Unified Framework for Detecting Out-of-Distribution
 Samples and Adversarial Attacks") with a covariance that is diagonal but for a few directions:
 docs/decisions/0014-novelty.md compares it with others. Nothing here decides what is too novel.

@@ -16,7 +16,7 @@ from training.graph import POOLED
 class Scores(NamedTuple):
     """What a graph gives for texts, one row each."""
 
-    probabilities: NDArray[np.float64]  # (texts, labels), each row summing to one
+    logits: NDArray[np.float32]  # (texts, labels)
     pooled: NDArray[np.float32] | None  # (texts, width); None when the graph gives none
 
 
@@ -41,10 +41,7 @@ class Scorer:
         with ThreadPoolExecutor(os.cpu_count()) as threads:
             rows = list(threads.map(lambda ids: self._run(self.outputs, ids), encoded))
         logits, *pooled = (np.concatenate(column) for column in zip(*rows, strict=True))
-        exact = logits.astype(np.float64)
-        exponentials = np.exp(exact - exact.max(axis=1, keepdims=True))
-        softmax: NDArray[np.float64] = exponentials / exponentials.sum(axis=1, keepdims=True)
-        return Scores(softmax, pooled[0] if pooled else None)
+        return Scores(logits, pooled[0] if pooled else None)
 
     def _run(self, outputs: list[str], ids: Sequence[int]) -> list[NDArray[Any]]:
         tokens = np.array([ids], dtype=np.int64)

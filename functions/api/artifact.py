@@ -44,6 +44,14 @@ class NoveltyRecord(BaseModel):
         return self
 
 
+class CalibrationRecord(BaseModel):
+    """What logits are divided by before the softmax, so that confidence says how often it is right."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    temperature: Annotated[FiniteFloat, Field(gt=0)] = 1.0
+
+
 class Card(BaseModel):
     """The part of `model.json` that serving depends on; the rest is kept as it is for `GET /model`."""
 
@@ -57,6 +65,7 @@ class Card(BaseModel):
     text_cleaning: list[CleaningStep]
     files: dict[FileName, FileRecord]
     novelty: NoveltyRecord | None = None  # artefacts of older exports have none
+    calibration: CalibrationRecord = CalibrationRecord()  # nor was an older one calibrated
 
     @model_validator(mode="after")
     def check_consistency(self) -> Self:

@@ -54,6 +54,7 @@ class Classifier:
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
         self._unknown_id = unknown_id(self._tokenizer)
+        self._temperature = self.card.calibration.temperature
         record = self.card.novelty
         given = {node.name for node in self._session.get_outputs()}
         self._novelty = NoveltyMeasure(record) if record is not None and record.output in given else None
@@ -88,8 +89,8 @@ class Classifier:
         )
 
     def logits(self, ids: Sequence[Sequence[int]]) -> NDArray[np.float32]:
-        """Run token ids of shape (texts, tokens) and return logits of shape (texts, labels)."""
-        return self.run(["logits"], ids)[0]
+        """Run token ids of shape (texts, tokens) and return calibrated logits of shape (texts, labels)."""
+        return self.run(["logits"], ids)[0] / self._temperature
 
     def run(self, outputs: list[str], ids: Sequence[Sequence[int]]) -> list[NDArray[np.float32]]:
         """Run token ids of shape (texts, tokens) and return the named outputs, each (texts, its width)."""
@@ -118,7 +119,7 @@ class Classifier:
     def _classify(self, text: str) -> Prediction:
         encoded = self.tokenize(text)
         logits, *pooled = self.run(self._outputs, [encoded.ids])
-        probabilities = softmax(logits[0].astype(np.float64))
+        probabilities = softmax(logits[0].astype(np.float64) / self._temperature)
         best = int(probabilities.argmax())
         return Prediction(
             sentiment=self.card.labels[best],

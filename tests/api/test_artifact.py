@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import pytest
 from sentiment.exceptions import ModelError
@@ -102,6 +103,10 @@ def test_one_flipped_bit_is_found(folder: Path, name: str) -> None:
             lambda card: card["novelty"]["centroids"]["positive"].append(float("nan")),
             "novelty.centroids.positive.32: Input should be a finite number",
         ),
+        (
+            lambda card: card.update(calibration={"temperature": 0}),
+            "calibration.temperature: Input should be greater than 0",
+        ),
         (lambda card: card["files"].update({"../etc": card["files"]["model.onnx"]}), "files"),
     ],
 )
@@ -145,6 +150,18 @@ def test_an_artefact_that_cannot_tell_novelty_still_serves(folder: Path, lacking
     old = serve(folder).predict("A wonderful film.")
     assert (whole.novelty is None, old.novelty) == (False, None)
     assert old.probabilities == whole.probabilities
+
+
+def test_the_temperature_in_the_card_makes_it_less_sure_and_decides_nothing(folder: Path) -> None:
+    edit_card(folder, lambda card: card.pop("calibration"))  # as older exports wrote it
+    raw = serve(folder).predict("A wonderful film.")
+    edit_card(folder, lambda card: card.update(calibration={"temperature": 2.0}))
+    milder = serve(folder).predict("A wonderful film.")
+    log_odds = [
+        np.log(one.confidence / (1 - one.confidence)) for one in (raw, milder)
+    ]  # of two labels, so what the logits differ by
+    assert milder.sentiment == raw.sentiment
+    assert log_odds[1] == pytest.approx(log_odds[0] / 2)
 
 
 def test_a_file_that_is_no_model_is_refused(folder: Path) -> None:

@@ -250,6 +250,7 @@ def candidate(position: int, **changes: float) -> Candidate:
         flipped=0.01,
         latency_ms=10,
         size_mb=20,
+        logits=np.zeros((1, 2), np.float32),
     )
     return dataclasses.replace(same, **changes)  # type: ignore[arg-type]
 

@@ -1,4 +1,4 @@
-"""Training and serving share no code and yet say the same of every text: how novel, how much unknown."""
+"""Training and serving share no code and say the same of every text: how sure, how novel, how unknown."""
 
 import itertools
 from pathlib import Path
@@ -46,7 +46,10 @@ def test_the_reference_says_of_each_text_what_the_api_says(tiny_model: Path, tmp
     rows = pq.read_table(artifact.folder / "reference.parquet").to_pylist()
     assert [row["unknown_tokens"] for row in rows] == [0, 5, 0, 0, 1, 0]
     assert len({row["novelty"] for row in rows}) == len(rows)
+    assert artifact.card["calibration"]["temperature"] != 1
     for row in rows:
         served = classifier.predict(row["text"])
         assert served.novelty == pytest.approx(row["novelty"], rel=1e-9)
+        assert list(served.probabilities.values()) == pytest.approx(row["probabilities"], rel=1e-9)
+        assert served.confidence == pytest.approx(row["confidence"], rel=1e-9)
         assert (served.unknown_tokens, served.tokens) == (row["unknown_tokens"], row["tokens"])

@@ -134,11 +134,11 @@ def follow(
 
 
 def fetch(aws: "boto3.Session", artefact_uri: str, artifacts: Path) -> "Artifact":
-    """Bring an artefact from S3 to artifacts/models/<version>, and point artifacts/model at it.
+    """Bring an artefact from S3 to artifacts/models/<version>; it serves only if nothing did before it.
 
     All or nothing: every file is compared with the card before the folder appears.
     """
-    from training.artifact import Artifact, point_at
+    from training.artifact import Artifact, champion_of, point_at
 
     bucket, _, prefix = artefact_uri.removeprefix("s3://").partition("/")
     prefix = prefix.rstrip("/") + "/"
@@ -164,7 +164,8 @@ def fetch(aws: "boto3.Session", artefact_uri: str, artifacts: Path) -> "Artifact
         shutil.rmtree(replaced, ignore_errors=True)
     finally:
         shutil.rmtree(arriving, ignore_errors=True)
-    point_at(artifacts, card["model_version"])
+    if champion_of(artifacts) is None:
+        point_at(artifacts, card["model_version"])
     return Artifact(folder=folder, card=card)
 
 

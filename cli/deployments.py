@@ -1,5 +1,7 @@
 """`sentiment deployments` and `rollback`: what serves in an environment, and back to what served before.
 
+Without an environment `rollback` is about this machine, which is `cli.promote`.
+
 Postgres is out of reach from here, so the registrar is asked for the history and writes down what was done.
 Traffic moves by the alias alone: no image is built, nothing starts cold that was not warm yesterday.
 """
@@ -7,6 +9,7 @@ Traffic moves by the alias alone: no image is built, nothing starts cold that wa
 import json
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -64,8 +67,10 @@ def deployments(env: Env) -> None:
 
 
 def rollback(
-    env: Env,
     why: Annotated[str, typer.Option(help="The reason; it is kept with the deployment.")],
+    env: Annotated[
+        str | None, typer.Option(help=f"One of {', '.join(ENVIRONMENTS)}. Default: this machine.")
+    ] = None,
     to: Annotated[
         int | None, typer.Option(min=1, help="Lambda version. Default: the last good one before this.")
     ] = None,
@@ -73,12 +78,23 @@ def rollback(
         bool, typer.Option("--dry-run", help="Say what would be done and do nothing.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    artifacts: Annotated[
+        Path, typer.Option(help="On this machine: the folder that training publishes in.")
+    ] = Path("artifacts"),
 ) -> None:
-    """Take all traffic back to an earlier version, at once, and stop a release that is under way."""
+    """Put back what served before: on this machine, or in an environment, where all traffic moves at once."""
     from cli.aws import aws_errors
 
     if not why.strip():
         raise typer.BadParameter("say why", param_hint="--why")
+    if env is None:
+        if to is not None or dry_run:
+            raise typer.BadParameter(
+                "--to and --dry-run are for an environment; `sentiment promote` takes a version"
+            )
+        from cli.promote import restore_previous
+
+        return restore_previous(artifacts, why)
     console = Console()
     with aws_errors():
         cloud = Cloud.of(env)

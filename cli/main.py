@@ -4,7 +4,7 @@ Whatever takes long to import is imported by the command that needs it, so that 
 
 Exit codes: 0 done; 1 an error that the message says how to mend; 2 wrong usage or unusable data; 3 no export
 passed the gate; 4 the model cannot be used; 5 an open warning, 6 an open critical alert (monitor --once);
-130 stopped by Ctrl-C, 143 by a termination signal.
+7 the candidate may be worse (promote); 130 stopped by Ctrl-C, 143 by a termination signal.
 """
 
 import signal
@@ -17,7 +17,20 @@ import typer
 from rich.console import Console
 from sentiment.exceptions import SentimentError
 
-from cli import cost, data, deployments, doctor, drift, feedback, monitor, queues, system, train
+from cli import (
+    audit,
+    cost,
+    data,
+    deployments,
+    doctor,
+    drift,
+    feedback,
+    monitor,
+    promote,
+    queues,
+    system,
+    train,
+)
 from cli.environment import DEFAULT_FILE, load_environment
 
 EXIT_CODES = __doc__.split("\n\n")[-1].replace("\n", " ") if __doc__ else ""
@@ -31,7 +44,20 @@ app = typer.Typer(
     epilog=EXIT_CODES,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (doctor, train, system, monitor, drift, queues, data, feedback, deployments, cost):
+for module in (
+    doctor,
+    train,
+    promote,
+    system,
+    monitor,
+    drift,
+    queues,
+    data,
+    audit,
+    feedback,
+    deployments,
+    cost,
+):
     module.add_to(app)
 
 

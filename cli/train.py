@@ -179,9 +179,9 @@ def train(
     if on is Place.HERE:
         if trials is not None or follow is not None:
             raise typer.BadParameter("--trials and --follow are for --on aws")
-        _show(_train_here(options))
+        _show(_train_here(options), artifacts)
     else:
-        _show(_train_on_aws(options, env, trials, follow))
+        _show(_train_on_aws(options, env, trials, follow), artifacts)
 
 
 def _train_here(options: dict[str, Any]) -> "Artifact":
@@ -271,7 +271,9 @@ def _start(session: Any, options: dict[str, Any], env: str, trials: int | None) 
     return aws.start(session, env, request)
 
 
-def _show(artifact: "Artifact") -> None:
+def _show(artifact: "Artifact", artifacts: Path) -> None:
+    from training.artifact import champion_of
+
     console, metrics = Console(), artifact.card["metrics"]
     console.print(f"{artifact.folder}", highlight=False, soft_wrap=True)
     console.print(
@@ -279,3 +281,10 @@ def _show(artifact: "Artifact") -> None:
         f"fp32 {metrics['fp32']['accuracy']:.1%}; decisions flipped: {metrics['flipped']:.1%}",
         highlight=False,
     )
+    champion = champion_of(artifacts)
+    if champion != artifact.card["model_version"]:
+        console.print(
+            f"a candidate: {champion} goes on serving until `sentiment promote` has compared the two",
+            highlight=False,
+            soft_wrap=True,
+        )

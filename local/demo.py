@@ -61,8 +61,45 @@ def train_quick(artifacts: Path, steps: Steps) -> bool:
         if current_artifact(config):
             return True
     with steps.step("train, export and register", spinner=False), RichProgress(steps.console) as progress:
-        run(config, progress)
-    return False
+        artifact = run(config, progress)
+        refused = promote_unless_worse(artifacts, artifact.card["model_version"], progress)
+    if refused:
+        steps.console.print(refused, highlight=False, soft_wrap=True)
+    return refused is not None
+
+
+def promote_unless_worse(artifacts: Path, model_version: str, progress: Any) -> str | None:
+    """Let the model that was just trained serve; return why not, when it may be worse than the one before."""
+    from local.deployment import person
+    from training import promotion, registry
+    from training.artifact import champion_of
+    from training.errors import TrainingError
+
+    champion = champion_of(artifacts)
+    if champion == model_version:
+        return None
+    before, after = (
+        promotion.Contender(promotion.read_artifact(artifacts / "models" / version), progress)
+        for version in (str(champion), model_version)
+    )
+    try:
+        comparison = promotion.compare(before, after, [])
+    except TrainingError as error:  # somebody's own model serves: of other labels, or of other data
+        return f"{champion} goes on serving: {error}"
+    if not comparison.allows(promotion.MARGIN):
+        return (
+            f"{model_version} may be {-100 * comparison.low:.1f} points worse than {champion}, which goes on "
+            "serving"
+        )
+    registry.put_forward(
+        artifacts,
+        model_version,
+        "promoted",
+        by=person(),
+        why="make demo",
+        comparison=comparison.figures(),
+    )
+    return None
 
 
 def demonstrate(

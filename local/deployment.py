@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from training.config import MODEL_NAME
+from training.registry import decision_on
 
 
 def read_card(model_dir: Path) -> dict[str, Any]:
@@ -33,6 +34,7 @@ def read_card(model_dir: Path) -> dict[str, Any]:
 def record_champion(engine: Engine, model_dir: Path, card: dict[str, Any]) -> UUID:
     """Return the id of the champion's row for this artefact, made unless it is the active one already."""
     uri = model_dir.resolve().as_uri()
+    decision = decision_on(model_dir.parent, card["model_version"])
     with transaction(engine) as session:
         active = active_deployment(session)
         if active is None or (active.model_version, active.artefact_uri) != (card["model_version"], uri):
@@ -41,7 +43,8 @@ def record_champion(engine: Engine, model_dir: Path, card: dict[str, Any]) -> UU
                 model_version=card["model_version"],
                 metrics=card["metrics"],
                 artefact_uri=uri,
-                deployed_by=_person(),
+                deployed_by=decision.by if decision else person(),
+                reason=decision.reason if decision else None,
             )
             record_deployment(session, active)
         _record_run(session, card, uri)
@@ -66,7 +69,8 @@ def _record_run(session: Session, card: dict[str, Any], uri: str) -> None:
     )
 
 
-def _person() -> str:
+def person() -> str:
+    """Return who is at this machine, as far as it knows."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user without a name

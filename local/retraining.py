@@ -1,8 +1,9 @@
 """Does what the training's state machine asks for: trains again when the drift monitor started an execution.
 
 One training at a time: as the served model was trained, by the recipe in its card, with the rows that
-feedback labelled added. What comes of it is published like any other training, and served from the next start
-on. `python -m local.retraining RECIPE` is that training, in a process of its own.
+feedback labelled added. What comes of it is a candidate like that of any other training: `sentiment promote`
+compares it with the model that serves. `python -m local.retraining RECIPE` is that training, in a process of
+its own.
 """
 
 import json
@@ -90,7 +91,11 @@ class Retraining:
         )
         code = self._wait(process)
         problem = {0: "", None: "cut off, as the system stops"}.get(code, f"exit code {code}, see {log}")
-        outcome = f"nothing published, {problem}" if problem else "published; start anew to serve it"
+        outcome = (
+            f"nothing published, {problem}"
+            if problem
+            else "published as a candidate; `sentiment promote` compares it"
+        )
         self._tell(f"retraining {name}: {outcome} ({time.monotonic() - started:.0f} s)")
         return problem
 

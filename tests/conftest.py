@@ -26,6 +26,16 @@ _REMARKS = ("I saw it twice.", "My friends<br />agree.", "We left late.", "It wa
 
 
 @pytest.fixture(scope="session")
+def experiment_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an empty MLflow database; making one takes seconds, copying it none."""
+    import mlflow
+
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    mlflow.MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path
+
+
+@pytest.fixture(scope="session")
 def reviews_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a CSV file of 320 short reviews, `text,label`, that one word each decides."""
     path = tmp_path_factory.mktemp("reviews") / "reviews.csv"

@@ -1,7 +1,8 @@
-"""Write the artefact, the one contract with serving: a folder `models/<version>` and the link `model` to it.
+"""Write the artefact, the one contract with serving: a folder `models/<version>`.
 
-The folder appears whole or not at all: it is filled beside its place and renamed, and the link is swapped in
-one step. What goes into it is decided elsewhere: see `training.export`.
+The folder appears whole or not at all: it is filled beside its place and renamed. What goes into it is
+decided by `training.export`, and which of the folders the link `model` points at, which is the one that
+serves, by `training.registry`; only the first is pointed at here.
 """
 
 import hashlib
@@ -41,7 +42,10 @@ class Artifact:
 
 @contextmanager
 def published(artifacts: Path, graph: Path, card: dict[str, Any]) -> Iterator[Path]:
-    """Give a folder to fill; on success add graph and card, rename it into place, point `model` at it."""
+    """Give a folder to fill; on success add graph and card and rename it into place.
+
+    `model` then points at it if it pointed at nothing yet.
+    """
     models = artifacts / "models"
     models.mkdir(parents=True, exist_ok=True)
     for abandoned in models.glob(".building-*"):  # of an export that was killed
@@ -60,7 +64,14 @@ def published(artifacts: Path, graph: Path, card: dict[str, Any]) -> Iterator[Pa
     except BaseException:
         shutil.rmtree(building, ignore_errors=True)
         raise
-    point_at(artifacts, card["model_version"])
+    if champion_of(artifacts) is None:
+        point_at(artifacts, card["model_version"])
+
+
+def champion_of(artifacts: Path) -> str | None:
+    """Return the version that `artifacts/model` points at; None if there is none, or none that is whole."""
+    link = artifacts / "model"
+    return link.resolve().name if (link / "model.json").is_file() else None
 
 
 def point_at(artifacts: Path, model_version: str) -> None:
@@ -89,8 +100,11 @@ def write_reference(
     labels: list[str],
     probabilities: NDArray[np.float64],
     novelty: NDArray[np.float64] | None,
+    fp32: NDArray[np.float64],
 ) -> None:
     """Write held-out rows with what serving logs about them, which drift detection compares traffic with.
+
+    Beside them stands what the `fp32` graph decided, so that any machine can repeat the gate.
 
     `tokens` and `unknown_tokens` count before truncation, special tokens included; the latter is null when
     the tokenizer knows every text, `novelty` when the artefact cannot tell. `probabilities` are in the card's
@@ -113,6 +127,7 @@ def write_reference(
             "unknown_tokens": pa.array(
                 nothing if unknown is None else [text.count(unknown) for text in ids], pa.int32()
             ),
+            "fp32_sentiment": [labels[index] for index in fp32.argmax(axis=1)],
             "novelty": pa.array(nothing if novelty is None else novelty.tolist(), pa.float64()),
         }
     )

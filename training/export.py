@@ -23,7 +23,7 @@ from training.calibration import calibration_error, fit_temperature, softmax
 from training.data import Rows
 from training.errors import GateError
 from training.evaluate import classification_metrics
-from training.golden import GOLDEN_FILE, write_golden
+from training.golden import GOLDEN_FILE, choose_golden, write_golden
 from training.graph import OPSET, QUANTIZATIONS, Quantization, export_graph, quantize
 from training.novelty import fit
 from training.scorer import Scorer
@@ -79,7 +79,7 @@ def build_artifact(
     progress: Progress | None = None,
     gate: Gate | None = None,
 ) -> Artifact:
-    """Export, quantize, choose and publish; `artifacts/model` then points at `artifacts/models/<version>`.
+    """Export, quantize, choose and publish as `artifacts/models/<version>`.
 
     Raises GateError, leaving everything as it was, when no candidate passes the gate on the validation rows.
     `card_fields` are the parts of the card that the export cannot know (data, training, run id).
@@ -139,9 +139,17 @@ def build_artifact(
             say("Writing the artefact")
             tokenizer.save(str(folder / "tokenizer.json"))
             write_reference(
-                folder / "reference.parquet", test, tokenizer, max_length, labels, int8_test, novelties
+                folder / "reference.parquet",
+                test,
+                tokenizer,
+                max_length,
+                labels,
+                int8_test,
+                novelties,
+                fp32_test,
             )
-            write_golden(folder / GOLDEN_FILE, test, labels, fp32_test, int8_test)
+            golden = choose_golden(softmax(fp32_logits), softmax(int8_logits))
+            write_golden(folder / GOLDEN_FILE, test, labels, fp32_test, int8_test, golden)
     return Artifact(folder=artifacts / "models" / card["model_version"], card=card)
 
 

@@ -24,13 +24,17 @@ NOISE_FLOOR = 0.1  # log-odds
 
 
 def write_golden(
-    path: Path, rows: Rows, labels: list[str], fp32: NDArray[np.float64], int8: NDArray[np.float64]
+    path: Path,
+    rows: Rows,
+    labels: list[str],
+    fp32: NDArray[np.float64],
+    int8: NDArray[np.float64],
+    chosen: list[int],
 ) -> None:
-    """Write the chosen rows with both graphs' decisions; (rows, labels) tables hold the probabilities.
+    """Write the chosen rows with both decisions; (rows, labels) tables hold the probabilities as served.
 
     Writes nothing when every row is too close to call, as on a handful of rows with a barely trained model.
     """
-    chosen = choose_golden(fp32, int8)
     if not chosen:
         return
     reviews = [
@@ -48,7 +52,9 @@ def write_golden(
 def choose_golden(
     fp32: NDArray[np.float64], int8: NDArray[np.float64], count: int = GOLDEN_REVIEWS
 ) -> list[int]:
-    """Return the positions of at most `count` rows, the same for the same tables.
+    """Return the positions of at most `count` rows, the same for the same tables of probabilities.
+
+    They are those before calibration: a temperature moves every margin, and no decision.
 
     Only rows that both graphs decide alike and further from the boundary than int8's noise qualify. Of each
     decided label an equal share is taken, evenly over the ranks of its margins: from the hardest that

@@ -29,6 +29,7 @@ _RUN_FILE = "mlflow_run_id"
 def run(config: TrainingConfig, progress: Progress = silent) -> "Artifact":
     """Train, export, publish and register the model that `config` describes.
 
+    It is a candidate until `training.registry` puts it forward, unless there is no champion yet.
     `artifacts/runs/<run key>` keeps the checkpoints, from which `config.resume` goes on. Raises
     TrainingError; after a GateError nothing is published or registered.
     """
@@ -38,7 +39,8 @@ def run(config: TrainingConfig, progress: Progress = silent) -> "Artifact":
     folder = config.artifacts / "runs" / run_key(config, data)
     progress("Loading the libraries")
     # Imported here so that a mistake in the data is told in a second, not after torch has loaded.
-    from training.track import track
+    from training.artifact import champion_of
+    from training.track import CANDIDATE, CHAMPION, track
 
     progress("Opening the experiment store")
     with track(config, data.fingerprint, run_id=recorded_run(folder) if config.resume else None) as tracked:
@@ -50,7 +52,8 @@ def run(config: TrainingConfig, progress: Progress = silent) -> "Artifact":
             checkpoint, record, data, config.artifacts, progress=progress, log=tracked.log_metrics
         )
         progress("Registering the model")
-        tracked.register(artifact.folder, artifact.card)
+        serves = champion_of(config.artifacts) == artifact.card["model_version"]
+        tracked.register(artifact.folder, artifact.card, alias=CHAMPION if serves else CANDIDATE)
     return artifact
 
 
@@ -141,17 +144,18 @@ def run_key(config: TrainingConfig, data: Dataset | None = None) -> str:
 
 
 def current_artifact(config: TrainingConfig) -> "Artifact | None":
-    """Return the published artefact if it is what `run` would make again, else None."""
-    link = config.artifacts / "model"
-    try:
-        card = json.loads((link / "model.json").read_text())
-    except (OSError, ValueError):
-        return None
-    if card.get("training", {}).get("run_key") != run_key(config):
-        return None
-    from training.artifact import Artifact
+    """Return a published artefact that `run` would make again, champion or candidate; else None."""
+    key = run_key(config)
+    for path in sorted((config.artifacts / "models").glob("[!.]*/model.json"), reverse=True):
+        try:
+            card = json.loads(path.read_text())
+        except (OSError, ValueError):
+            continue
+        if card.get("training", {}).get("run_key") == key:
+            from training.artifact import Artifact
 
-    return Artifact(folder=link.resolve(), card=card)
+            return Artifact(folder=path.parent.resolve(), card=card)
+    return None
 
 
 def model_identity(name: str) -> str:

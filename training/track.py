@@ -14,7 +14,9 @@ from training.config import MODEL_NAME, TrainingConfig
 from training.evaluate import numbers
 
 CHAMPION = "champion"
+PREVIOUS = "previous"  # the champion before
 CANDIDATE = "candidate"  # passed the gate, but nobody has decided yet that it shall answer
+_VERSION_TAG = "model_version"  # of a registered version: the artefact's, which its card names
 # MLflow reads these when it is imported; a value that is already set stays.
 _QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -48,7 +50,7 @@ class Run:
             mlflow.log_params(dict(parameters))
             yield Run(run.info.run_id)
 
-    def register(self, folder: Path, card: Mapping[str, Any], alias: str = CHAMPION) -> str:
+    def register(self, folder: Path, card: Mapping[str, Any], alias: str = CANDIDATE) -> str:
         """Log the artefact in `folder`, register its graph and give that version the alias.
 
         Returns the registered version. Call it only for a model that passed the gate.
@@ -69,7 +71,12 @@ class Run:
         if not client.search_registered_models(filter_string=f"name = '{MODEL_NAME}'"):
             client.create_registered_model(MODEL_NAME)
         created = client.create_model_version(
-            MODEL_NAME, logged.model_uri, self.id, model_id=logged.model_id, await_creation_for=0
+            MODEL_NAME,
+            logged.model_uri,
+            self.id,
+            tags={_VERSION_TAG: card["model_version"]},
+            model_id=logged.model_id,
+            await_creation_for=0,
         )
         client.set_registered_model_alias(MODEL_NAME, alias, created.version)
         return str(created.version)
@@ -80,24 +87,57 @@ def track(
     config: TrainingConfig, fingerprint: str, *, run_id: str | None = None, name: str | None = None
 ) -> Iterator[Run]:
     """Record what happens inside as one run (`run_id`: go on with that one); an exception marks it failed."""
+    with store(config.artifacts) as artifact_root:
+        import mlflow
+
+        known = run_id if run_id and _exists(run_id) else None
+        with mlflow.start_run(run_id=known, experiment_id=_experiment(artifact_root), run_name=name) as run:
+            if known is None:
+                mlflow.log_params(config.recipe() | {"data_fingerprint": fingerprint})
+            yield Run(run.info.run_id)
+
+
+@contextmanager
+def store(artifacts: Path) -> Iterator[str | None]:
+    """Let what happens inside use the MLflow store in `artifacts`, or the one that the environment names.
+
+    Gives where the files of a new experiment belong; None leaves that to the store.
+    """
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     import mlflow
 
     local = "MLFLOW_TRACKING_URI" not in os.environ
     if local:
-        config.artifacts.mkdir(parents=True, exist_ok=True)
-        mlflow.set_tracking_uri(f"sqlite:///{config.artifacts.resolve() / 'mlflow.db'}")
+        artifacts.mkdir(parents=True, exist_ok=True)
+        mlflow.set_tracking_uri(f"sqlite:///{artifacts.resolve() / 'mlflow.db'}")
     try:
-        root = (config.artifacts.resolve() / "mlruns").as_uri() if local else None
-        known = run_id if run_id and _exists(run_id) else None
-        with mlflow.start_run(run_id=known, experiment_id=_experiment(root), run_name=name) as run:
-            if known is None:
-                mlflow.log_params(config.recipe() | {"data_fingerprint": fingerprint})
-            yield Run(run.info.run_id)
+        yield (artifacts.resolve() / "mlruns").as_uri() if local else None
     finally:
         if local:  # MLflow also put it into the environment, where the next run would find it
             mlflow.set_tracking_uri(None)
+
+
+def point_aliases(artifacts: Path, *, champion: str, previous: str | None) -> bool:
+    """Give the aliases to the registered versions of these models; return whether the champion is registered.
+
+    The champion's alias is never absent in between, and doing it again changes nothing.
+    """
+    with store(artifacts):
+        import mlflow
+
+        client = mlflow.MlflowClient()
+        found = client.search_model_versions(f"name = '{MODEL_NAME}'")
+        numbers_of = {version.tags.get(_VERSION_TAG): version.version for version in reversed(found)}
+        if previous in numbers_of:
+            client.set_registered_model_alias(MODEL_NAME, PREVIOUS, numbers_of[previous])
+        if champion not in numbers_of:
+            return False
+        client.set_registered_model_alias(MODEL_NAME, CHAMPION, numbers_of[champion])
+        aliases = client.get_registered_model(MODEL_NAME).aliases
+        if aliases.get(CANDIDATE) == numbers_of[champion]:
+            client.delete_registered_model_alias(MODEL_NAME, CANDIDATE)
+    return True
 
 
 def _experiment(artifact_root: str | None) -> str:

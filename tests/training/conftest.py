@@ -9,16 +9,6 @@ import pytest
 from tests.training.job import Job, MakeJob
 
 
-@pytest.fixture(scope="session")
-def experiment_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return an empty MLflow database; making one takes seconds, copying it none."""
-    import mlflow
-
-    path = tmp_path_factory.mktemp("store") / "mlflow.db"
-    mlflow.MlflowClient(f"sqlite:///{path}").search_experiments()
-    return path
-
-
 @pytest.fixture
 def make_artifacts_folder(experiment_store: Path, tmp_path: Path) -> Callable[[str], Path]:
     """Return a function that makes an artifacts folder with an empty experiment store."""

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -192,10 +193,17 @@ def test_the_reference_holds_the_test_rows_as_served(checkpoint: Path, tmp_path:
     assert long["sentiment"] == ["negative", "positive"][int(np.argmax(long["probabilities"]))]
 
 
-def test_a_second_export_keeps_the_first(checkpoint: Path, tmp_path: Path) -> None:
+def test_a_second_export_keeps_the_first_and_leaves_it_serving(checkpoint: Path, tmp_path: Path) -> None:
     first = build(checkpoint, tmp_path, card_fields={"base_model": "first"})
     second = build(checkpoint, tmp_path, card_fields={"base_model": "second"})
-    assert first.folder.is_dir() and first.folder != second.folder
+    assert first.folder.is_dir() and second.folder.is_dir() and first.folder != second.folder
+    assert (tmp_path / "model").resolve() == first.folder
+
+
+def test_an_export_takes_the_place_of_a_champion_that_is_gone(checkpoint: Path, tmp_path: Path) -> None:
+    first = build(checkpoint, tmp_path, card_fields={"base_model": "first"})
+    shutil.rmtree(first.folder)
+    second = build(checkpoint, tmp_path, card_fields={"base_model": "second"})
     assert (tmp_path / "model").resolve() == second.folder
 
 

@@ -68,13 +68,8 @@ def test_more_than_two_labels_are_chosen_from_alike() -> None:
 
 def test_the_file_holds_texts_true_labels_and_both_decisions(tmp_path: Path) -> None:
     rows = Rows(["dull", "süß 🎬"], [0, 0])
-    write_golden(
-        tmp_path / "golden.json",
-        rows,
-        ["negative", "positive"],
-        table(np.array([-2.0, 2.0])),
-        table(np.array([-2.1, 1.9])),
-    )
+    fp32, int8 = table(np.array([-2.0, 2.0])), table(np.array([-2.1, 1.9]))
+    write_golden(tmp_path / "golden.json", rows, ["negative", "positive"], fp32, int8, chosen=[0, 1])
     dull, sweet = json.loads((tmp_path / "golden.json").read_text())["reviews"]
     assert dull["text"] == "dull"
     assert dull["fp32"] == {"sentiment": "negative", "confidence": 0.880797}
@@ -88,5 +83,6 @@ def test_the_file_holds_texts_true_labels_and_both_decisions(tmp_path: Path) -> 
 
 def test_nothing_is_written_when_every_decision_is_too_close_to_call(tmp_path: Path) -> None:
     near = table(np.array([0.01, -0.02]))
-    write_golden(tmp_path / "golden.json", Rows(["a", "b"], [0, 1]), ["n", "p"], near, near)
+    chosen = choose_golden(near, near)
+    write_golden(tmp_path / "golden.json", Rows(["a", "b"], [0, 1]), ["n", "p"], near, near, chosen)
     assert list(tmp_path.iterdir()) == []

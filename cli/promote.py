@@ -1,0 +1,159 @@
+"""`sentiment promote`: let a candidate take the champion's place on this machine, if it is not worse.
+
+What is compared, and which rows count, is `training.promotion`; what is moved and written down,
+`training.registry`. `make deploy` then builds the image of what was promoted.
+"""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from sentiment.exceptions import ConfigurationError
+
+if TYPE_CHECKING:
+    from training.promotion import Comparison, Feedback
+
+REFUSED = 7
+Artifacts = Annotated[Path, typer.Option(help="Folder that training publishes in.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command(
+        epilog="Examples: [bold]sentiment promote[/] | "
+        "[bold]sentiment promote 20261125-da8cdb52 --margin 1[/] | "
+        '[bold]sentiment promote --force --why "half the latency"[/]. '
+        f"Exit codes: {REFUSED} the candidate may be worse by more than the margin, 3 its gate does not hold "
+        "on this machine, 4 a model cannot be used."
+    )(promote)
+
+
+def promote(
+    version: Annotated[
+        str | None,
+        typer.Argument(help="Default: the newest that neither serves nor did.", show_default=False),
+    ] = None,
+    margin: Annotated[
+        float, typer.Option(min=0, max=100, help="Points of accuracy that it may be worse by, at most.")
+    ] = 2.0,
+    force: Annotated[bool, typer.Option("--force", help="Promote it even if it may be worse.")] = False,
+    why: Annotated[str | None, typer.Option(help="The reason; it is kept. --force needs one.")] = None,
+    artifacts: Artifacts = Path("artifacts"),
+) -> None:
+    """Compare a candidate with the champion on rows that neither was trained on; it serves if not worse."""
+    if force and not (why and why.strip()):
+        raise typer.BadParameter("say why with --why; it is kept with the promotion", param_hint="--force")
+    from local.deployment import person
+    from training import promotion, registry
+    from training.artifact import champion_of
+    from training.progress import RichProgress
+
+    console = Console()
+    chosen = version or registry.newest_candidate(artifacts)
+    if Path(chosen).name != chosen:
+        raise ConfigurationError(
+            f"{chosen} is no version; give the name of a folder in {artifacts / 'models'}"
+        )
+    candidate_artifact = promotion.read_artifact(artifacts / "models" / chosen)
+    champion_version = champion_of(artifacts)
+    if champion_version == chosen:
+        registry.put_forward(artifacts, chosen, "promoted", by=person(), why=why)
+        console.print(f"{chosen} serves already", highlight=False)
+        return
+    comparison = None
+    with RichProgress(Console(stderr=True)) as progress:
+        candidate = promotion.Contender(candidate_artifact, progress)
+        gate = promotion.check_gate(candidate)
+        if champion_version is not None:
+            champion = promotion.Contender(promotion.read_artifact((artifacts / "model").resolve()), progress)
+            feedback, unread = _feedback()
+            comparison = promotion.compare(champion, candidate, feedback)
+    console.print(
+        f"gate on this machine, {gate['rows']:,} rows: int8 loses {100 * gate['accuracy_loss']:.2f} points, "
+        f"flips {gate['flipped']:.1%}",
+        highlight=False,
+    )
+    allowed = True
+    if comparison is not None:
+        _show(console, str(champion_version), chosen, comparison, unread)
+        allowed = comparison.allows(margin / 100)
+        if not allowed and not force:
+            console.print(
+                f"[yellow]not promoted:[/] {chosen} may be {-100 * comparison.low:.1f} points worse, and "
+                f"{margin:g} are allowed (--margin). Train it longer, label more, or --force --why …",
+                highlight=False,
+                soft_wrap=True,
+            )
+            sys.exit(REFUSED)
+    registered = registry.put_forward(
+        artifacts,
+        chosen,
+        "promoted" if allowed else "forced",
+        by=person(),
+        why=why,
+        comparison=comparison.figures() if comparison else None,
+    )
+    console.print(
+        f"[green]✓[/] {chosen} is the champion; `make up` serves it and `make deploy` builds its image"
+        + ("" if registered else " (MLflow's registry does not know it, so no alias was moved)"),
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def restore_previous(artifacts: Path, why: str) -> None:
+    """Put the model back that served before the champion, and write down why."""
+    from local.deployment import person
+    from training import promotion, registry
+
+    previous = registry.previous_to(artifacts)
+    if previous is None:
+        raise ConfigurationError(
+            f"no model served before the one in {artifacts / 'model'}; `sentiment promote VERSION` takes "
+            "another"
+        )
+    promotion.read_artifact(artifacts / "models" / previous)
+    registry.put_forward(artifacts, previous, "rolled_back", by=person(), why=why)
+    Console().print(f"[green]✓[/] {previous} is the champion again; start anew to serve it", highlight=False)
+
+
+def _feedback() -> tuple[list["Feedback"], str | None]:
+    """Return what people labelled, and why it could not be read if so."""
+    import os
+
+    from sentiment.database.labels import labelled_texts
+    from sentiment.database.session import DatabaseSettings, make_engine, transaction
+    from sentiment.settings import read_settings
+
+    from training.promotion import Feedback
+
+    if not os.environ.get("DATABASE_HOST"):
+        return [], "no database is running or named, so no labelled predictions were compared"
+    engine = make_engine(read_settings(DatabaseSettings))
+    try:
+        with transaction(engine) as session:
+            found = list(labelled_texts(session))
+    finally:
+        engine.dispose()
+    return [Feedback(one.text, one.label, one.given_at) for one in found], None
+
+
+def _show(
+    console: Console, champion: str, candidate: str, comparison: "Comparison", unread: str | None
+) -> None:
+    table = Table("", "model", "accuracy", title=f"{comparison.held_out + comparison.feedback:,} rows")
+    table.add_row("champion", champion, f"{comparison.champion_accuracy:.1%}")
+    table.add_row("candidate", candidate, f"{comparison.candidate_accuracy:.1%}")
+    console.print(table)
+    console.print(
+        f"difference {100 * comparison.difference:+.1f} points (95% interval {100 * comparison.low:+.1f} to "
+        f"{100 * comparison.high:+.1f}); decided differently: {comparison.decided_differently:.1%}; "
+        f"{comparison.held_out:,} rows held out of both, {comparison.feedback:,} labelled by people",
+        highlight=False,
+        soft_wrap=True,
+    )
+    if unread:
+        console.print(f"[dim]{unread}[/]", highlight=False, soft_wrap=True)

@@ -1,0 +1,153 @@
+"""What `sentiment promote`, `rollback` and `audit` do for the person who types them."""
+
+import json
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sentiment.database.repositories import store_feedback, store_predictions
+from sentiment.exceptions import ConfigurationError
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from cli.promote import REFUSED
+from cli.snapshot import UnreachableError
+from local.deployment import read_card, record_champion
+from tests.fixtures.artefacts import publish
+from tests.fixtures.messages import feedback, prediction
+from tests.fixtures.postgres import database, migrated_template, postgres
+from training.artifact import champion_of, point_at
+from training.registry import promotions
+
+__all__ = ["database", "migrated_template", "postgres"]
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # MLflow's use of SQLAlchemy
+
+
+@pytest.fixture
+def artifacts(
+    tmp_path: Path, tiny_artifact: Path, experiment_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """Return a folder in which `old` serves and `new`, which answers alike, is a candidate."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    folder = tmp_path / "artifacts"
+    folder.mkdir()
+    shutil.copy(experiment_store, folder / "mlflow.db")
+    publish(folder, tiny_artifact, "old", created_at="2026-11-01T00:00:00+00:00")
+    publish(folder, tiny_artifact, "new", created_at="2026-11-02T00:00:00+00:00")
+    point_at(folder, "old")
+    return folder
+
+
+def test_a_candidate_that_is_as_good_serves_from_now_on(run: Any, artifacts: Path) -> None:
+    result = run("promote")
+    assert result.exit_code == 0, result.output
+    assert champion_of(artifacts) == "new"
+    assert "difference +0.0 points (95% interval +0.0 to +0.0)" in result.output
+    assert "no database is running or named, so no labelled predictions were compared" in result.output
+    [decision] = promotions(artifacts)
+    assert (decision.action, decision.model_version, decision.replaced) == ("promoted", "new", "old")
+
+
+def test_what_people_labelled_is_compared_too(
+    run: Any, artifacts: Path, database: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [prediction(text=f"A film about rain and {thing}.") for thing in ("wind", "snow", "hail")]
+    with Session(database) as session, session.begin():
+        store_predictions(session, made)
+        store_feedback(session, [feedback(one.prediction_id, label="negative") for one in made])
+    result = run("promote")
+    assert result.exit_code == 0, result.output
+    assert "3 labelled by people" in result.output
+
+
+def test_a_worse_candidate_does_not_serve_unless_forced_with_a_reason(
+    run: Any, artifacts: Path, tiny_artifact: Path
+) -> None:
+    publish(artifacts, tiny_artifact, "wrong", wrong=True, created_at="2026-11-03T00:00:00+00:00")
+    refused = run("promote")
+    assert refused.exit_code == REFUSED
+    assert "not promoted: wrong may be" in refused.output
+    assert (champion_of(artifacts), promotions(artifacts)) == ("old", [])
+    assert run("promote", "--force").exit_code == 2
+    assert run("promote", "--force", "--why", " ").exit_code == 2
+    assert champion_of(artifacts) == "old"
+    forced = run("promote", "wrong", "--force", "--why", "half the latency")
+    assert forced.exit_code == 0, forced.output
+    [decision] = promotions(artifacts)
+    assert (decision.action, decision.why, champion_of(artifacts)) == ("forced", "half the latency", "wrong")
+    assert decision.comparison and decision.comparison["difference"] < -0.5
+
+
+def test_rollback_puts_back_what_served_before(run: Any, artifacts: Path) -> None:
+    nothing = run("rollback", "--why", "slow")
+    assert isinstance(nothing.exception, ConfigurationError)
+    assert "no model served before" in str(nothing.exception)
+    run("promote")
+    back = run("rollback", "--why", "wrong on negations")
+    assert back.exit_code == 0, back.output
+    assert champion_of(artifacts) == "old"
+    assert [one.action for one in promotions(artifacts)] == ["promoted", "rolled_back"]
+    again = run("promote")
+    assert "no candidate" in str(again.exception), "what was taken back is not proposed again"
+    assert run("promote", "new").exit_code == 0, "but can be named"
+
+
+def test_the_champion_cannot_be_promoted_over_itself(run: Any, artifacts: Path) -> None:
+    result = run("promote", "old")
+    assert (result.exit_code, result.output.strip()) == (0, "old serves already")
+    assert promotions(artifacts) == []
+
+
+def test_without_a_champion_the_gate_alone_decides(run: Any, artifacts: Path) -> None:
+    (artifacts / "model").unlink()
+    assert run("promote", "new").exit_code == 0
+    assert champion_of(artifacts) == "new"
+
+
+@pytest.mark.parametrize("version", ["gone", "../models/new", "new/"])
+def test_a_version_that_is_none_is_refused(run: Any, artifacts: Path, version: str) -> None:
+    result = run("promote", version)
+    assert result.exit_code == 1
+    assert "model.json is missing" in str(result.exception) or "is no version" in str(result.exception)
+    assert champion_of(artifacts) == "old"
+
+
+# The way from a prediction back to who promoted its model
+
+
+def test_an_audit_tells_who_promoted_what_answered_and_why(
+    run: Any, artifacts: Path, database: Engine
+) -> None:
+    run("promote", "--why", "fewer errors on negations")
+    card = read_card(artifacts / "model")
+    deployment = record_champion(database, artifacts / "model", card)
+    made = prediction(datetime.now(UTC), model_version="new", deployment_id=deployment)
+    with Session(database) as session, session.begin():
+        store_predictions(session, [made])
+    [decision] = promotions(artifacts)
+    result = run("audit", str(made.prediction_id))
+    assert result.exit_code == 0, result.output
+    lines = dict(line.split("  ", 1) for line in result.output.splitlines())
+    told = {name.strip(): value.strip() for name, value in lines.items()}
+    assert told["model"] == "new"
+    assert told["trained on"] == card["data"]["fingerprint"]
+    assert told["MLflow run"] == card["mlflow_run_id"]
+    assert told["promoted by"] == decision.by
+    assert told["because"].startswith("fewer errors on negations; +0.0%")
+    assert told["artefact"] == (artifacts / "models" / "new").as_uri()
+    assert told["image"] == "not recorded"
+    whole = json.loads(run("audit", str(made.prediction_id), "--json").output)
+    assert whole["run"]["metrics"] == card["metrics"]
+
+
+def test_an_audit_of_what_is_not_there_says_so(run: Any, database: Engine) -> None:
+    malformed = run("audit", "7")
+    assert "7 is no prediction id" in str(malformed.exception)
+    missing = run("audit", "01a21116-2b7f-7784-b423-8ade2a464c58")
+    assert isinstance(missing.exception, UnreachableError)
+    assert "is not stored" in str(missing.exception)
+    nowhere = run("audit", "01a21116-2b7f-7784-b423-8ade2a464c58", "--url", "http://127.0.0.1:9")
+    assert "does not answer" in str(nowhere.exception)

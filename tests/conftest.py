@@ -31,7 +31,9 @@ def experiment_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import mlflow
 
     path = tmp_path_factory.mktemp("store") / "mlflow.db"
-    mlflow.MlflowClient(f"sqlite:///{path}").search_experiments()
+    with warnings.catch_warnings():  # MLflow's use of SQLAlchemy, whichever test is the first to need the store
+        warnings.simplefilter("ignore", DeprecationWarning)
+        mlflow.MlflowClient(f"sqlite:///{path}").search_experiments()
     return path
 
 

@@ -77,6 +77,13 @@ def train(
             rich_help_panel=DATA,
         ),
     ] = None,
+    source_weights: Annotated[
+        str | None,
+        typer.Option(
+            help="Of a source's rows in the loss, such as feedback.jsonl=2; others weigh 1.",
+            rich_help_panel=DATA,
+        ),
+    ] = None,
     train_rows: Annotated[
         int | None, typer.Option(help="Rows to train on at most.", rich_help_panel=DATA)
     ] = None,
@@ -102,6 +109,16 @@ def train(
     truncation: Annotated[
         str | None, typer.Option(help="auto (measured), head or head_tail.", rich_help_panel=MODEL)
     ] = None,
+    student_layers: Annotated[
+        int | None,
+        typer.Option(help="Distil the model into so many of its layers.", rich_help_panel=MODEL),
+    ] = None,
+    teacher: Annotated[
+        str | None,
+        typer.Option(
+            help="Folder of a fine-tuned classifier to distil; else it is made first.", rich_help_panel=MODEL
+        ),
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the rows.", rich_help_panel=RECIPE)] = None,
     batch_size: Annotated[
         int | None, typer.Option(help="Texts per step and device.", rich_help_panel=RECIPE)
@@ -111,6 +128,10 @@ def train(
     ] = None,
     learning_rate: Annotated[
         float | None, typer.Option(help="Largest step size, such as 3e-5.", rich_help_panel=RECIPE)
+    ] = None,
+    layer_decay: Annotated[
+        float | None,
+        typer.Option(help="Of the rate, for each layer away from the head; 1: none.", rich_help_panel=RECIPE),
     ] = None,
     scheduler: Annotated[
         str | None, typer.Option(help="Of the learning rate: linear or cosine.", rich_help_panel=RECIPE)
@@ -130,6 +151,20 @@ def train(
     frozen_layers: Annotated[
         int | None,
         typer.Option(help="Layers that are not trained, from the input.", rich_help_panel=RECIPE),
+    ] = None,
+    freeze_embeddings: Annotated[
+        bool | None, typer.Option(help="Do not train the word embeddings.", rich_help_panel=RECIPE)
+    ] = None,
+    length_grouped: Annotated[
+        bool | None,
+        typer.Option(help="Batches of texts of like length, less padding.", rich_help_panel=RECIPE),
+    ] = None,
+    gradient_checkpointing: Annotated[
+        bool | None, typer.Option(help="Less memory, more time.", rich_help_panel=RECIPE)
+    ] = None,
+    torch_compile: Annotated[
+        bool | None,
+        typer.Option(help="Compile the model first, which takes a minute.", rich_help_panel=RECIPE),
     ] = None,
     precision: Annotated[
         str | None, typer.Option(help="auto, fp32, bf16 or fp16.", rich_help_panel=RECIPE)
@@ -236,6 +271,8 @@ def _start(session: Any, options: dict[str, Any], env: str, trials: int | None) 
     stored = data if data.startswith("s3://") else None
     if not (data == "embedded" or stored or Path(data).is_file()):
         raise ConfigurationError(f"{data} is not a file; on AWS give embedded, a file or s3://…")
+    if options["teacher"]:
+        raise ConfigurationError("on AWS a job fine-tunes the teacher itself; leave out --teacher")
     if model != "embedded" and not aws.reaches_hub(env, model):
         raise ConfigurationError(
             f"the jobs of {env} cannot reach model {model!r}; take embedded, or a model of the hub and "

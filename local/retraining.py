@@ -27,8 +27,17 @@ logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 5.0
 FINISH_SECONDS = 5.0
-# What the card says of a training that is no option of it.
-MEASURED = {"run_key", "steps", "seconds", "resumed_from_step", "trained_in", "processes"}
+# What the card says of a training that is no option of the next one: what was measured, and what sources
+# weighed, whose names belong to that training's files.
+OF_THAT_RUN = {
+    "run_key",
+    "steps",
+    "seconds",
+    "resumed_from_step",
+    "trained_in",
+    "processes",
+    "source_weights",
+}
 
 
 class Retraining:
@@ -122,7 +131,7 @@ class Retraining:
 
 def recipe_of(card: Mapping[str, Any], data: str | None = None) -> dict[str, Any]:
     """Return the options by which the model of this card was trained; `data` replaces the card's."""
-    recipe = {name: value for name, value in card["training"].items() if name not in MEASURED}
+    recipe = {name: value for name, value in card["training"].items() if name not in OF_THAT_RUN}
     return {**card["data"]["options"], **recipe, "data": data or card["data"]["name"]}
 
 

@@ -147,6 +147,7 @@ def _add_recipe(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
         metavar="FILE",
         help="more rows to train on, such as `sentiment export-feedback` writes; can be given again",
     )
+    data.add_argument("--source-weights", metavar="NAME=WEIGHT,…", help="of a source's rows in the loss (1)")
     for part in ("train", "validation", "test"):
         data.add_argument(f"--{part}-rows", type=int, help=f"rows to {_USE[part]} at most")
     data.add_argument("--seed", type=int, help="of the split and of training (default 0)")
@@ -157,16 +158,21 @@ def _add_recipe(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     model.add_argument("--max-length", type=int, help="tokens when evaluated and served, 8 to 512 (256)")
     model.add_argument("--train-max-length", type=int, help="tokens when training (the same)")
     model.add_argument("--truncation", help="auto (measured), head or head_tail")
+    model.add_argument("--student-layers", type=int, help="distil the model into so many of its layers")
+    model.add_argument("--teacher", help="folder of a fine-tuned classifier to distil; else it is made first")
     model.add_argument("--epochs", type=int)
     model.add_argument("--batch-size", type=int, help="texts per step and device")
     model.add_argument("--accumulation", type=int, help="batches whose gradients are added up per step")
     model.add_argument("--learning-rate", type=float)
+    model.add_argument("--layer-decay", type=float, help="of the rate per layer away from the head (1: none)")
     model.add_argument("--scheduler", help="of the learning rate: linear or cosine")
     model.add_argument("--warmup", type=float, help="share of the steps until it is reached (0.1)")
     model.add_argument("--weight-decay", type=float, help="default 0.01")
     model.add_argument("--label-smoothing", type=float, help="default 0")
     model.add_argument("--dropout", type=float, help="every dropout rate of the model (its own)")
     model.add_argument("--frozen-layers", type=int, help="layers that are not trained, from the input (0)")
+    for name, purpose in _SWITCHES.items():
+        model.add_argument(f"--{name}", action=argparse.BooleanOptionalAction, default=None, help=purpose)
     model.add_argument("--precision", help="auto, fp32, bf16 or fp16")
     model.add_argument("--evaluate-every", type=int, help="steps between evaluations (500)")
     model.add_argument("--patience", type=int, help="evaluations without gain before stopping; 0: never stop")
@@ -176,6 +182,12 @@ def _add_recipe(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     return where
 
 
+_SWITCHES = {
+    "freeze-embeddings": "do not train the word embeddings",
+    "length-grouped": "batches of texts of like length, which need less padding (on)",
+    "gradient-checkpointing": "less memory, more time",
+    "torch-compile": "compile the model first, which takes a minute",
+}
 _USE = {"train": "train on", "validation": "choose by", "test": "report on"}
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from training.errors import ConfigError
 
@@ -15,6 +15,21 @@ MODEL_NAME = "serverless-sentiment"
 
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 Count = Annotated[int, Field(ge=1)]
+
+
+def _read_weights(given: Any) -> Any:
+    """Read `a=2,b=0.5`, as a command line or a hyperparameter gives it."""
+    if not isinstance(given, str):
+        return given
+    pairs = [part.rpartition("=") for part in given.split(",") if part.strip()]
+    if not all(name and weight for name, _, weight in pairs):
+        raise ValueError("give name=weight, separated by commas, such as feedback.jsonl=2")
+    return {name.strip(): weight for name, _, weight in pairs}
+
+
+Weights = Annotated[
+    dict[str, Annotated[float, Field(ge=0.0, allow_inf_nan=False)]], BeforeValidator(_read_weights)
+]
 
 
 class TrainingConfig(BaseModel):
@@ -33,6 +48,7 @@ class TrainingConfig(BaseModel):
     labels: tuple[str, ...] | None = None  # in the model's order; None: as the data set names them
     drop_bad_rows: bool = False
     extra_data: tuple[Path, ...] = ()  # files of rows to train on beside those of `data`
+    source_weights: Weights = {}  # of a source's rows in the loss, by its name in the card; others weigh 1
     train_rows: Count | None = None  # of `data`, without extra rows; None: all that are left
     validation_rows: Count = 1_000
     test_rows: Count = 1_000
@@ -51,6 +67,7 @@ class TrainingConfig(BaseModel):
     batch_size: Count = 16
     accumulation: Count = 1
     learning_rate: float = Field(default=5e-5, gt=0.0, lt=1.0)
+    layer_decay: float = Field(default=1.0, gt=0.0, le=1.0)  # of the rate, for each layer away from the head
     scheduler: Literal["linear", "cosine"] = "linear"
     warmup: Share = 0.1  # share of all steps
     weight_decay: Share = 0.01
@@ -58,7 +75,11 @@ class TrainingConfig(BaseModel):
     dropout: Share | None = None  # None: the model's own
     freeze_embeddings: bool = False
     frozen_layers: int = Field(default=0, ge=0)  # counted from the input
+    student_layers: Count | None = None  # distil into that many; None: train the model as it is
+    teacher: str | None = None  # folder of a fine-tuned classifier; None: `model` is fine-tuned first
     length_grouped: bool = True
+    gradient_checkpointing: bool = False  # less memory, about a third more time
+    torch_compile: bool = False
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     evaluate_every: Count = 500  # steps; each epoch also ends with an evaluation
     patience: int = Field(default=4, ge=0)  # evaluations without a better accuracy before stopping; 0: never
@@ -73,6 +94,8 @@ class TrainingConfig(BaseModel):
             raise ValueError("labels: give two or more different names")
         if self.training_length > self.max_length:
             raise ValueError("train_max_length: must not exceed max_length")
+        if self.teacher is not None and self.student_layers is None:
+            raise ValueError("teacher: give student_layers too, which says how many layers learn from it")
         return self
 
     @property

@@ -7,13 +7,13 @@ is checked of each `training.checks`, and how extra rows are added `training.ext
 import hashlib
 import random
 from collections import Counter, defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from training.checks import Row, checked, label_names
 from training.config import TrainingConfig
 from training.duplicates import HeldOutTexts, normalized
-from training.errors import DataError
+from training.errors import ConfigError, DataError
 from training.extra import ExtraRow, add, gather
 from training.sources import read
 
@@ -27,6 +27,7 @@ class Rows:
 
     texts: list[str]
     labels: list[int]
+    weights: list[float] | None = None  # in the loss, 1 on average; None: all alike
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -66,21 +67,34 @@ def prepare(config: TrainingConfig) -> Dataset:
     held_out = HeldOutTexts([row.text for row in (*validation, *test)])
     train = _apart(train, held_out, dropped)
     _check_parts(labels.names, train, validation)
-    sources = Counter({table.name: len(train)})
     extra = gather(config, labels, dropped)
-    if extra:
-        train, added = add(extra, train, held_out, dropped)
-        sources = Counter({table.name: len(train) - added.total()}) + added
+    train, added = add(extra, train, held_out, dropped)
+    source_of = [table.name] * (len(train) - len(added)) + added
     return Dataset(
         name=table.name,
         labels=labels.names,
-        train=_rows(train),
+        train=replace(_rows(train), weights=_weights(source_of, config.source_weights)),
         validation=_rows(validation),
         test=_rows(test),
         dropped=dict(sorted((+dropped).items())),  # + leaves out zeros
         fingerprint=_fingerprint(labels.names, rows, extra),
-        sources=dict(sources),
+        sources=dict(Counter(source_of)),
     )
+
+
+def _weights(source_of: list[str], given: Mapping[str, float]) -> list[float] | None:
+    """Return each row's weight, scaled to 1 on average so that the learning rate means what it did."""
+    if not given:
+        return None
+    if unknown := given.keys() - set(source_of):
+        raise ConfigError(
+            f"source_weights: no rows come from {sorted(unknown)[0]!r}; sources are "
+            f"{', '.join(dict.fromkeys(source_of))}"
+        )
+    weights = [given.get(source, 1.0) for source in source_of]
+    if not any(weights):
+        raise ConfigError("source_weights: no row is left with a weight above 0")
+    return [weight * len(weights) / sum(weights) for weight in weights]
 
 
 def _rows(rows: list[Row]) -> Rows:

@@ -38,10 +38,10 @@ def gather(config: TrainingConfig, labels: LabelNames, dropped: Counter[str]) ->
 
 def add(
     extra: Sequence[ExtraRow], train: Sequence[Row], held_out: HeldOutTexts, dropped: Counter[str]
-) -> tuple[list[Row], Counter[str]]:
-    """Return the training rows with the extra ones behind them, and how many came from each file."""
+) -> tuple[list[Row], list[str]]:
+    """Return the training rows with the extra ones behind them, and which file each of those came from."""
     kept = {normalized(row.text): row for row in train}
-    added, sources = [], Counter[str]()
+    added, sources = [], []
     for one in extra:
         text = normalized(one.row.text)
         if held_out.repeated_by(one.row.text):
@@ -55,5 +55,5 @@ def add(
             dropped["relabelled"] += 1
             del kept[text]
         added.append(one.row)
-        sources[one.source] += 1
+        sources.append(one.source)
     return [*kept.values(), *added], sources

@@ -103,13 +103,17 @@ def freeze(model: PreTrainedModel, *, embeddings: bool, layers: int) -> None:
         model.get_input_embeddings().requires_grad_(False)
     if not layers:
         return
-    encoder = model.base_model
-    stack = next(module for module in encoder.modules() if isinstance(module, torch.nn.ModuleList))
-    if layers > len(stack):
-        raise ModelError(f"cannot freeze {layers} layers: the model has {len(stack)}; lower frozen_layers")
-    encoder.embeddings.requires_grad_(False)
-    for layer in stack[:layers]:
+    blocks = stack(model)
+    if layers > len(blocks):
+        raise ModelError(f"cannot freeze {layers} layers: the model has {len(blocks)}; lower frozen_layers")
+    model.base_model.embeddings.requires_grad_(False)
+    for layer in blocks[:layers]:
         layer.requires_grad_(False)
+
+
+def stack(model: PreTrainedModel) -> torch.nn.ModuleList:
+    """Return the layers of the model's encoder, from the input on."""
+    return next(module for module in model.base_model.modules() if isinstance(module, torch.nn.ModuleList))
 
 
 def distilbert_from_bert(source: Path) -> tuple[DistilBertConfig, dict[str, torch.Tensor]]:

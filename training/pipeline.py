@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 # The libraries whose version can change what a run gives.
 _LIBRARIES = ("tokenizers", "torch", "transformers", "onnxruntime")
 _RUN_FILE = "mlflow_run_id"
+_TAUGHT = "teacher.done"
 
 
 def run(config: TrainingConfig, progress: Progress = silent) -> "Artifact":
@@ -72,9 +73,19 @@ def tune_checkpoint(
     Every process of a distributed run calls this; only rank 0 writes. Once `stopping` returns true the run
     saves itself and raises Interrupted.
     """
-    from training.tune import fine_tune
+    from training.tune import BEST, fine_tune
 
-    tuned = fine_tune(config, data, folder / "checkpoints", progress=progress, log=log, stopping=stopping)
+    teacher = Path(config.teacher) if config.teacher else None
+    if config.student_layers is not None and teacher is None:
+        # Its own model first; a whole one is not trained again by a run that goes on.
+        teacher = folder / "teacher" / BEST
+        if not (config.resume and (folder / _TAUGHT).exists()):
+            alone = config.model_copy(update={"student_layers": None})
+            fine_tune(alone, data, teacher.parent, progress=progress, stopping=stopping)
+            (folder / _TAUGHT).touch()
+    tuned = fine_tune(
+        config, data, folder / "checkpoints", progress=progress, log=log, stopping=stopping, teacher=teacher
+    )
     record = TrainingRecord(
         config=config,
         data_fingerprint=data.fingerprint,
@@ -136,7 +147,9 @@ def run_key(config: TrainingConfig, data: Dataset | None = None) -> str:
     for path in sorted(Path(__file__).parent.glob("*.py")):
         code.update(path.read_bytes())
     identity = {
-        "recipe": config.recipe() | {"data": data.fingerprint, "model": model_identity(config.model)},
+        "recipe": config.recipe()
+        | {"data": data.fingerprint, "model": model_identity(config.model)}
+        | ({"teacher": model_identity(config.teacher)} if config.teacher else {}),
         "code": code.hexdigest(),
         "libraries": {name: version(name) for name in _LIBRARIES},
     }

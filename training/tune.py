@@ -21,7 +21,6 @@ from transformers import (
     EvalPrediction,
     PreTrainedTokenizerFast,
     PrinterCallback,
-    Trainer,
     TrainerCallback,
     TrainingArguments,
     set_seed,
@@ -30,13 +29,14 @@ from transformers import (
 from training.callbacks import KeepBest, Log, Report, Stop
 from training.config import TrainingConfig
 from training.data import Dataset, Rows
+from training.distill import check_teacher, keep_layers, layers_to_keep, listen
 from training.distributed import common_steps
 from training.errors import ConfigError, Interrupted
 from training.evaluate import classification_metrics, numbers
-from training.model import Classifier, backend, freeze, load_classifier, max_positions
-from training.order import EpochOrder
+from training.model import Classifier, backend, freeze, load_classifier, max_positions, stack
 from training.progress import Progress, silent
 from training.text import Truncation, encode_batch
+from training.trainer import Arguments, ClassifierTrainer
 
 BEST = "best"
 # While both are still to be compared, train on both ends: a review's verdict is often its last sentence.
@@ -67,8 +67,12 @@ def fine_tune(
     progress: Progress = silent,
     log: Log = lambda _metrics, _step: None,
     stopping: Callable[[], bool] = lambda: False,
+    teacher: Path | None = None,
 ) -> Tuned:
     """Train on `data.train` and keep the weights with the best validation accuracy in `folder`/best.
+
+    With `teacher`, the folder of a fine-tuned classifier, `config.student_layers` of its layers are trained
+    to answer like the whole.
 
     With `config.resume` training goes on from the last whole checkpoint in `folder`; otherwise what an
     earlier run left there is removed. `log` gets the metrics of each logging step and each evaluation.
@@ -76,7 +80,16 @@ def fine_tune(
     """
     progress("Loading the model")
     set_seed(config.seed)
-    model, tokenizer = load_classifier(config.model, data.labels, dropout=config.dropout)
+    if teacher is not None:
+        check_teacher(teacher, data.labels)
+    model, tokenizer = load_classifier(str(teacher or config.model), data.labels, dropout=config.dropout)
+    examples = _examples(config, tokenizer, data.train)
+    if teacher is not None and config.student_layers is not None:
+        kept = layers_to_keep(len(stack(model)), config.student_layers)
+        texts = [example["input_ids"] for example in examples]
+        lessons = listen(Classifier(model, tokenizer), texts, kept, progress)
+        examples = [example | lesson for example, lesson in zip(examples, lessons, strict=True)]
+        keep_layers(model, kept)
     limit = max_positions(model)
     if config.max_length > limit:
         raise ConfigError(f"max_length: the model reads at most {limit} tokens, not {config.max_length}")
@@ -92,15 +105,16 @@ def fine_tune(
     callbacks: list[TrainerCallback] = [best, Report(progress, log), stop]
     if config.patience:
         callbacks.append(EarlyStoppingCallback(config.patience))
-    trainer = OrderedTrainer(
+    trainer = ClassifierTrainer(
         model=model,
         args=arguments,
-        train_dataset=_examples(config, tokenizer, data.train),
+        train_dataset=examples,
         eval_dataset=_examples(config, tokenizer, data.validation),
         data_collator=DataCollatorWithPadding(tokenizer),
         compute_metrics=_trainer_metrics,
         callbacks=callbacks,
     )
+    trainer.layer_decay = config.layer_decay
     trainer.remove_callback(PrinterCallback)
     started = time.monotonic()
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
@@ -136,36 +150,6 @@ def choose_precision(wanted: str) -> str:
     return "bf16" if has_amx() else "fp32"
 
 
-class Arguments(TrainingArguments):
-    """The Trainer's arguments, on a processor whose device torch can load a checkpoint to.
-
-    Several processes on processors are told `cpu:0`, which torch.load does not know.
-    """
-
-    @property
-    def device(self) -> torch.device:
-        """Return where the model goes."""
-        device: torch.device = super().device
-        return torch.device("cpu") if device.type == "cpu" else device
-
-
-class OrderedTrainer(Trainer):
-    """A Trainer whose batches depend on seed and epoch alone.
-
-    The Trainer's own grouping by length draws from the global random state: processes whose dropout differs
-    would train on the same rows, and a run resumed within an epoch would see some twice.
-    """
-
-    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
-        if not self.args.group_by_length:
-            return super()._get_train_sampler(train_dataset)
-        return EpochOrder(
-            [len(example["input_ids"]) for example in self.train_dataset],
-            self.args.train_batch_size * self.args.gradient_accumulation_steps,
-            self.args.seed,
-        )
-
-
 def _arguments(config: TrainingConfig, folder: Path, precision: str) -> TrainingArguments:
     return Arguments(
         output_dir=str(folder),
@@ -191,6 +175,10 @@ def _arguments(config: TrainingConfig, folder: Path, precision: str) -> Training
         logging_steps=_LOGGING_STEPS,
         seed=config.seed,
         report_to=[],
+        remove_unused_columns=False,
+        gradient_checkpointing=config.gradient_checkpointing,
+        gradient_checkpointing_kwargs={"use_reentrant": False},  # the other way needs embeddings that learn
+        torch_compile=config.torch_compile,
         disable_tqdm=True,
         use_cpu=not (torch.cuda.is_available() or torch.backends.mps.is_available()),
         ddp_find_unused_parameters=False,
@@ -201,7 +189,13 @@ def _arguments(config: TrainingConfig, folder: Path, precision: str) -> Training
 def _examples(config: TrainingConfig, tokenizer: PreTrainedTokenizerFast, rows: Rows) -> list[dict[str, Any]]:
     truncation = _TRAINING_TRUNCATION if config.truncation == "auto" else config.truncation
     encoded = encode_batch(backend(tokenizer), rows.texts, config.training_length, truncation)
-    return [{"input_ids": ids, "labels": label} for ids, label in zip(encoded, rows.labels, strict=True)]
+    examples: list[dict[str, Any]] = [
+        {"input_ids": ids, "labels": label} for ids, label in zip(encoded, rows.labels, strict=True)
+    ]
+    if rows.weights is not None:
+        for example, weight in zip(examples, rows.weights, strict=True):
+            example["weights"] = weight
+    return examples
 
 
 def _trainer_metrics(prediction: EvalPrediction) -> dict[str, float]:

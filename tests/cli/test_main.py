@@ -1,3 +1,4 @@
+import inspect
 import os
 import subprocess
 import sys
@@ -9,12 +10,16 @@ import pytest
 from sentiment.exceptions import ConfigurationError, UnknownNameError
 
 from cli.main import exit_code
+from cli.train import train
+from training.__main__ import _parser
+from training.config import TrainingConfig
 from training.errors import DataError, GateError
 
 SENTIMENT = str(Path(sys.executable).with_name("sentiment"))
 COMMANDS = [
     "doctor",
     "train",
+    "promote",
     "demo",
     "up",
     "predict",
@@ -26,6 +31,7 @@ COMMANDS = [
     "rows",
     "export",
     "export-feedback",
+    "audit",
     "deployments",
     "rollback",
 ]
@@ -113,3 +119,11 @@ def test_predict_says_what_to_do_when_nothing_answers(run: Any) -> None:
     result = run("predict", "A film.", "--url", "http://127.0.0.1:9")
     assert "start it with `sentiment up`" in str(result.exception)
     assert "begin with http" in str(run("predict", "A film.", "--url", "file:///etc/passwd").exception)
+
+
+def test_every_part_of_a_run_can_be_given_on_both_command_lines() -> None:
+    of_a_run = set(TrainingConfig.model_fields)
+    here = set(inspect.signature(train).parameters)
+    there = set(vars(_parser().parse_args(["train"])))
+    assert of_a_run - here == set()
+    assert of_a_run - there == set()

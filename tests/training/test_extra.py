@@ -13,7 +13,7 @@ import pytest
 from training.__main__ import main
 from training.config import configure
 from training.data import Dataset, prepare
-from training.errors import DataError
+from training.errors import ConfigError, DataError
 from training.pipeline import run_key
 from training.record import TrainingRecord
 
@@ -197,3 +197,33 @@ def test_the_command_line_takes_extra_data_and_ends_with_one_line_when_it_is_bad
         assert main([command, "--data", data, "--extra-data", bad, "--artifacts", str(tmp_path / "a")]) == 2
         (line,) = capsys.readouterr().err.strip().splitlines()[-1:]
         assert "feedback.csv row 1 has the label 'meh'" in line
+
+
+# How much a source weighs
+
+FEEDBACK = [(f"what number {n} said of it", "good") for n in range(5)]
+
+
+def test_a_source_may_weigh_more_and_all_rows_weigh_one_on_average(tmp_path: Path) -> None:
+    data = with_extra(tmp_path, FEEDBACK, source_weights="feedback.csv=3")
+    weights = data.train.weights
+    assert weights is not None and len(weights) == len(data.train)
+    assert sum(weights) == pytest.approx(len(weights))
+    assert set(weights[:-5]) == {weights[0]}
+    assert weights[-5:] == pytest.approx([3 * weights[0]] * 5)
+    assert with_extra(tmp_path, FEEDBACK).train.weights is None
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ("feedbak.csv=3", "no rows come from 'feedbak.csv'; sources are reviews.csv, feedback.csv"),
+        ("reviews.csv=0,feedback.csv=0", "no row is left with a weight above 0"),
+        ("feedback.csv=-1", "greater than or equal to 0"),
+        ("feedback.csv=much", "should be a valid number"),
+        ("feedback.csv", "give name=weight"),
+    ],
+)
+def test_a_weight_that_cannot_be_is_refused(tmp_path: Path, weights: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        with_extra(tmp_path, FEEDBACK, source_weights=weights)

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,65 @@ def test_the_same_seed_gives_the_same_weights(reviews_csv: Path, tiny_model: Pat
 def test_accumulated_batches_make_one_step(reviews_csv: Path, tiny_model: Path, tmp_path: Path) -> None:
     tuned, _ = tune(recipe(reviews_csv, tiny_model, epochs=1, accumulation=3), tmp_path)
     assert tuned.steps == 2
+
+
+def weights_of(tuned: Tuned) -> dict[str, torch.Tensor]:
+    return load_file(tuned.checkpoint / "model.safetensors")
+
+
+def test_a_layer_further_from_the_head_moves_less(
+    reviews_csv: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    before = load_file(tiny_model / "model.safetensors")
+    name = "distilbert.transformer.layer.0.ffn.lin1.weight"
+
+    def moved(layer_decay: float) -> float:
+        config = recipe(reviews_csv, tiny_model, epochs=1, layer_decay=layer_decay)
+        after = weights_of(tune(config, tmp_path / str(layer_decay))[0])
+        return float((after[name] - before[name]).norm())
+
+    assert moved(0.1) < 0.3 * moved(1.0)
+
+
+def test_rows_of_weight_zero_teach_nothing_and_equal_weights_change_nothing(
+    reviews_csv: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    config = recipe(reviews_csv, tiny_model, epochs=1, dropout=0.0)
+    data = prepare(config)
+    half = len(data.train) // 2
+
+    def taught(name: str, labels: list[int], weights: list[float] | None) -> dict[str, torch.Tensor]:
+        rows = Rows(data.train.texts, labels, weights)
+        return weights_of(tune(config, tmp_path / name, replace(data, train=rows))[0])
+
+    def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+        return all(torch.allclose(one[name], other[name], atol=1e-5) for name in one)
+
+    right = data.train.labels
+    wrong = right[:half] + [1 - label for label in right[half:]]
+    plain = taught("plain", right, None)
+    assert same(plain, taught("equal", right, [1.0] * len(right)))
+    mute = [2.0] * half + [0.0] * (len(right) - half)
+    assert same(taught("mute", right, mute), taught("mute and wrong", wrong, mute))
+    assert not same(plain, taught("wrong", wrong, [1.0] * len(right)))
+
+
+@pytest.mark.filterwarnings("ignore")  # the compiler's own
+@pytest.mark.parametrize("option", ["gradient_checkpointing", "torch_compile"])
+def test_what_saves_memory_or_time_gives_the_same_weights(
+    reviews_csv: Path, tiny_model: Path, tmp_path: Path, option: str
+) -> None:
+    one, other = (
+        weights_of(
+            tune(
+                recipe(reviews_csv, tiny_model, epochs=1, dropout=0.0, **{option: chosen}),
+                tmp_path / str(chosen),
+            )[0]
+        )
+        for chosen in (False, True)
+    )
+    assert one.keys() == other.keys()
+    assert all(torch.allclose(one[name], other[name], atol=1e-3) for name in one)
 
 
 def test_it_stops_when_evaluations_no_longer_improve_and_keeps_the_best(

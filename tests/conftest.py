@@ -31,7 +31,8 @@ def experiment_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import mlflow
 
     path = tmp_path_factory.mktemp("store") / "mlflow.db"
-    with warnings.catch_warnings():  # MLflow's use of SQLAlchemy, whichever test is the first to need the store
+    with warnings.catch_warnings():
+        # MLflow's use of SQLAlchemy, whichever test is the first to need the store.
         warnings.simplefilter("ignore", DeprecationWarning)
         mlflow.MlflowClient(f"sqlite:///{path}").search_experiments()
     return path

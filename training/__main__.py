@@ -31,6 +31,8 @@ _SEARCH_EXAMPLES = """examples:
   python -m training search --trials 20 --quick
   python -m training search --trials 40 --quick      add 20 to those; a stopped search goes on likewise
   python -m training search --trials 20 --epochs 1   options that are given are not varied
+  python -m training search --trials 40 --workers 4  processes that share one study
+  python -m training search --trials 20 --pareto     accuracy against latency
   python -m training train --parameters artifacts/searches/<study>/best.json
 
 exit codes: 0 found, 1 bug, 2 data or option unusable, 4 model unusable"""
@@ -77,23 +79,26 @@ def _train(options: dict[str, Any], progress: Progress) -> list[str]:
 
 
 def _search(options: dict[str, Any], progress: Progress) -> list[str]:
-    trials, folder = options.pop("trials"), options.pop("study")
+    from training.search import fixed_by, search, study_folder
+    from training.trials import Plan, shown
+
+    folder = options.pop("study")
+    how = {name: options.pop(name) for name in ("trials", "workers", "pruner", "pareto", "storage")}
+    plan = Plan(**how, fixed=frozenset(fixed_by(options)))
     config = configure(**options)
     progress("Reading the data")
     data = prepare(config)
     progress(f"Read {summary(data)}")
-    progress("Loading the libraries")
-    from training.search import search, study_folder
     from training.space import BEST
+    from training.study_report import PAGE
 
-    fixed = {name for name, value in options.items() if value is not None}
-    folder = folder or study_folder(config, data, fixed)
-    best = search(config, data, folder, trials=trials, fixed=fixed, progress=progress)
+    folder = folder or study_folder(config, data, plan)
+    best = search(config, data, folder, plan, progress=progress)
     counts = ", ".join(f"{count} {state}" for state, count in best["trials"].items())
-    parameters = ", ".join(f"{name} {value:.3g}" for name, value in best["parameters"].items())
     return [
         f"{folder / BEST}",
-        f"validation accuracy {best['value']:.1%} with {parameters} (trials: {counts})",
+        f"{folder / PAGE}",
+        f"validation accuracy {best['value']:.1%} with {shown(best['parameters'])} (trials: {counts})",
     ]
 
 
@@ -109,6 +114,16 @@ def _parser() -> argparse.ArgumentParser:
     search = _command(commands, "search", "find the parameters to train with", _SEARCH_EXAMPLES)
     running = _add_recipe(search)
     running.add_argument("--trials", type=int, default=20, help="of the study in all (20)")
+    running.add_argument("--workers", type=int, default=1, help="processes that share the study (1)")
+    running.add_argument("--pruner", default="median", help="median or hyperband (median)")
+    running.add_argument(
+        "--pareto",
+        action="store_true",
+        help="accuracy against latency at the median length, unpruned",
+    )
+    running.add_argument(
+        "--storage", metavar="URL", help="postgresql://… or sqlite:///… for workers on many machines"
+    )
     running.add_argument("--study", type=Path, help="its folder (one for each search in artifacts/searches)")
     return parser
 

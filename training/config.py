@@ -137,7 +137,8 @@ def configure(
     preset = dict(_EMBEDDED) if given.get("model", "embedded") == "embedded" else {}
     if quick:
         preset |= _QUICK
-        preset["train_max_length"] = min(_QUICK["train_max_length"], given.get("max_length", 512))
+        served = {**(parameters or {}), **given}.get("max_length", 512)
+        preset["train_max_length"] = min(_QUICK["train_max_length"], served)
     try:
         return TrainingConfig(**{**preset, **(parameters or {}), **given})
     except ValidationError as error:

@@ -20,6 +20,7 @@ Job = Literal["search", "fine_tune", "export"]
 _ARCHIVE = "model.tar.gz"
 _FAILURE_CHARACTERS = 1024  # what SageMaker keeps of it
 _TRIALS = "20"
+_OF_A_SEARCH = ("trials", "workers", "pruner", "pareto", "storage")
 # Options that only a person at a terminal can give; the container has folders for what they name.
 _OF_THE_CONTAINER = {"artifacts", "extra_data", "resume"}
 
@@ -31,7 +32,7 @@ class Request:
     job: Job
     config: TrainingConfig
     given: frozenset[str]  # hyperparameters that somebody set, which a search leaves alone
-    trials: int
+    search: dict[str, Any]  # how it is made: see training.trials.Plan
 
 
 @dataclass(frozen=True)
@@ -69,12 +70,18 @@ class Container:
         given: dict[str, Any] = {
             name: str(value) for name, value in self._config("hyperparameters").items() if value != ""
         }
-        job, trials = given.pop("job", None), given.pop("trials", _TRIALS)
+        job = given.pop("job", None)
+        search: dict[str, Any] = {"trials": _TRIALS}
+        search |= {name: given.pop(name) for name in _OF_A_SEARCH if name in given}
         quick = given.pop("quick", "false").lower() == "true"
         if job not in get_args(Job):
             raise ConfigError(f"hyperparameter job: give {' or '.join(get_args(Job))}, not {job!r}")
-        if not trials.isdecimal() or not int(trials):
-            raise ConfigError(f"hyperparameter trials: give a number above 0, not {trials!r}")
+        for name in {"trials", "workers"} & search.keys():
+            if not search[name].isdecimal() or not int(search[name]):
+                raise ConfigError(f"hyperparameter {name}: give a number above 0, not {search[name]!r}")
+            search[name] = int(search[name])
+        if "pareto" in search:
+            search["pareto"] = search["pareto"].lower() == "true"
         known = TrainingConfig.model_fields.keys() - _OF_THE_CONTAINER
         for name in given:
             if name not in known:
@@ -88,7 +95,7 @@ class Container:
         config = configure(
             quick=quick, **given, extra_data=self._extra_data(), artifacts=self.kept, resume=True
         )
-        return Request(job=job, config=config, given=names, trials=int(trials))
+        return Request(job=job, config=config, given=names, search=search)
 
     def machines(self) -> Machines:
         """Read which machines take part."""

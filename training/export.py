@@ -224,9 +224,16 @@ def _calibrate(chosen: Candidate, rows: Rows) -> dict[str, Any]:
     }
 
 
-def _latencies(scorers: Sequence[Scorer]) -> list[float]:
-    """Time one text of 128 tokens on each graph, interleaved so that all meet the same noise (ms)."""
-    ids = [101] * _TIMED_TOKENS
+def time_tokens(graphs: Sequence[Path], tokens: int) -> list[float]:
+    """Time one text of that many tokens on each graph, on one thread (ms, medians).
+
+    They take turns, so that all meet the same noise.
+    """
+    return _latencies([Scorer(graph) for graph in graphs], tokens)
+
+
+def _latencies(scorers: Sequence[Scorer], tokens: int = _TIMED_TOKENS) -> list[float]:
+    ids = [101] * tokens
     samples: list[list[float]] = [[] for _ in scorers]
     for _ in range(_TIMED_ROUNDS):
         for scorer, times in zip(scorers, samples, strict=True):

@@ -123,21 +123,15 @@ def _search(container: Container, request: Request, scratch: Path, stopping: Ter
     progress = LineProgress()
     data = _read(request.config, progress)
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")  # else the Trainer would split each batch over all
-    from training.search import STUDY, search
-    from training.space import BEST
+    from training.search import search
+    from training.trials import Plan
 
     folder = container.checkpoints / "study"
-    search(
-        request.config,
-        data,
-        folder,
-        trials=request.trials,
-        fixed=request.given,
-        progress=progress,
-        stopping=stopping,
-    )
-    for file in (STUDY, BEST):
-        shutil.copyfile(folder / file, container.model / file)
+    plan = Plan(**request.search, fixed=request.given)
+    search(request.config, data, folder, plan, progress=progress, stopping=stopping)
+    for file in folder.iterdir():
+        if file.is_file():
+            shutil.copyfile(file, container.model / file.name)
 
 
 def _fine_tune(

@@ -15,6 +15,7 @@ from optuna.distributions import (
 
 from training.errors import ConfigError, DataError
 from training.model import count_layers
+from training.text import TRUNCATIONS
 
 BEST = "best.json"
 
@@ -22,20 +23,27 @@ Distribution = CategoricalDistribution | FloatDistribution | IntDistribution
 Space = dict[str, Distribution]
 
 
-def search_space(layers: int, fixed: Collection[str] = ()) -> Space:
+def search_space(
+    layers: int, max_length: int = 256, fixed: Collection[str] = (), *, pareto: bool = False
+) -> Space:
     """Return what is searched for a model of that many layers, without what is fixed by hand.
 
     Learning rates reach from what a DistilBERT-base likes (2e-5 to 5e-5) to the larger ones that the small
-    embedded encoder takes (2e-4).
+    embedded encoder takes (2e-4). How many tokens are served is searched only when latency counts as well
+    (`pareto`): accuracy alone would always want more.
     """
     space: Space = {
         "learning_rate": FloatDistribution(1e-5, 5e-4, log=True),
+        "layer_decay": FloatDistribution(0.7, 1.0),
         "batch_size": CategoricalDistribution((8, 16, 32)),
         "epochs": IntDistribution(1, 4),
         "warmup": FloatDistribution(0.0, 0.2),
         "weight_decay": FloatDistribution(0.0, 0.1),
         "frozen_layers": IntDistribution(0, layers // 2),
+        "truncation": CategoricalDistribution(TRUNCATIONS),
     }
+    lengths = sorted({max(8, max_length * quarters // 4) for quarters in (1, 2, 3, 4)})
+    space["max_length" if pareto else "train_max_length"] = CategoricalDistribution(lengths)
     return {name: values for name, values in space.items() if name not in fixed}
 
 
@@ -69,7 +77,7 @@ def read_best(path: Path, model: str) -> dict[str, Any]:
         raise DataError(f"no file {file}; give the {BEST} that a search wrote") from error
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{file} is not what a search writes; give its {BEST}") from error
-    space = search_space(count_layers(model))
+    space = search_space(count_layers(model), best.get("max_length", 256), pareto=best.get("pareto", False))
     searched = {name: space[name] for name in parameters if name in space}
     if len(searched) < len(parameters) or fingerprint(described(searched)) != found_in:
         raise ConfigError(

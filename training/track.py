@@ -5,7 +5,7 @@ it is imported when a run starts.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,13 @@ class Run:
         import mlflow
 
         mlflow.log_metrics(numbers(metrics), step=step)
+
+    def log_files(self, files: Iterable[Path], folder: str) -> None:
+        """Keep these files with the run, in a folder of its artefacts."""
+        import mlflow
+
+        for file in files:
+            mlflow.log_artifact(str(file), folder)
 
     @contextmanager
     def child(self, name: str, parameters: Mapping[str, Any]) -> Iterator["Run"]:

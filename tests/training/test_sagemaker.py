@@ -26,8 +26,12 @@ def test_search_fine_tune_and_export_hand_their_output_on(
     code, output = search.run("search", trials="2")
     assert code == 0, output
     best = json.loads((search.root / "model" / "best.json").read_text())
-    assert best["parameters"].keys() == {"batch_size", "warmup", "weight_decay", "frozen_layers"}
-    assert (search.root / "model" / "study.journal").exists()
+    assert best["parameters"].keys() == {
+        *("batch_size", "warmup", "weight_decay", "frozen_layers"),
+        *("layer_decay", "truncation", "train_max_length"),
+    }
+    kept = {path.name for path in (search.root / "model").iterdir()}
+    assert {"best.json", "study.html", "study.journal"} <= kept
 
     tune.channel("search", search.packed(tmp_path))
     code, output = tune.run("fine_tune", batch_size="8")

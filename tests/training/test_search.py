@@ -16,6 +16,7 @@ from training.data import Dataset, Rows, prepare
 from training.errors import ConfigError, DataError, Interrupted
 from training.search import search
 from training.space import described, fingerprint, read_best, search_space
+from training.trials import Plan
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning",
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:.*Any type hint is inferred:UserWarning",  # MLflow, about itself
 )
 
-FIXED = {"epochs", "frozen_layers"}
+FIXED = frozenset({"epochs", "frozen_layers", "layer_decay", "truncation", "train_max_length"})
 
 
 @pytest.fixture
@@ -49,8 +50,11 @@ def config(
     )
 
 
-def find(config: TrainingConfig, folder: Path, trials: int, **options: Any) -> dict[str, Any]:
-    return search(config, prepare(config), folder, trials=trials, fixed=FIXED, **options)
+def find(
+    config: TrainingConfig, folder: Path, trials: int, stopping: Any = lambda: False, **plan: Any
+) -> dict[str, Any]:
+    plan = {"trials": trials, "fixed": FIXED} | plan
+    return search(config, prepare(config), folder, Plan(**plan), stopping=stopping)
 
 
 def opened(folder: Path) -> optuna.Study:
@@ -132,7 +136,7 @@ def test_a_study_of_another_recipe_space_or_data_set_is_refused(
         with pytest.raises(ConfigError, match="is of another search space"):
             find(config.model_copy(update=other), tmp_path, 2)
     with pytest.raises(ConfigError, match="another search space"):
-        search(config, prepare(config), tmp_path, trials=2, fixed={"epochs"})
+        find(config, tmp_path, 2, fixed=FIXED - {"frozen_layers"})
 
 
 def test_the_test_rows_choose_nothing(config: TrainingConfig, tmp_path: Path) -> None:
@@ -141,7 +145,7 @@ def test_the_test_rows_choose_nothing(config: TrainingConfig, tmp_path: Path) ->
     without = Dataset(
         data.name, data.labels, data.train, data.validation, unreadable, data.dropped, data.fingerprint
     )
-    best = search(config, without, tmp_path / "without", trials=1, fixed=FIXED)
+    best = search(config, without, tmp_path / "without", Plan(trials=1, fixed=FIXED))
     assert best["value"] == find(config, tmp_path / "with", 1)["value"]
 
 
@@ -158,6 +162,63 @@ def test_a_trial_that_lags_behind_the_median_is_pruned(config: TrainingConfig, t
     best = find(config, tmp_path, 7)
     assert best["trials"] == {"complete": 6, "pruned": 1, "fail": 0}
     assert opened(tmp_path).trials[-1].intermediate_values.keys() == {1}, "it ended at its first evaluation"
+
+
+def test_everything_that_shapes_a_run_is_searched_unless_it_is_given() -> None:
+    space = search_space(6, 256)
+    assert space.keys() == {
+        *("learning_rate", "layer_decay", "batch_size", "epochs", "warmup", "weight_decay"),
+        *("frozen_layers", "truncation", "train_max_length"),
+    }
+    assert space["train_max_length"].choices == (64, 128, 192, 256)  # type: ignore[union-attr]
+    assert search_space(6, 256, {"truncation"}, pareto=True).keys() == space.keys() - {
+        *("truncation", "train_max_length"),
+    } | {"max_length"}
+
+
+def test_accuracy_against_latency_gives_a_front_and_takes_the_fastest_that_is_as_good(
+    config: TrainingConfig, tmp_path: Path
+) -> None:
+    config = config.model_copy(update={"max_length": 64})
+    best = find(config, tmp_path, 3, pareto=True)
+    front = best["front"]
+    assert best["chosen_by"] == "the fastest within 0.5 points of the most accurate"
+    assert all(point["latency_ms"] > 0 and 0 <= point["accuracy"] <= 1 for point in front)
+    ordered = sorted(front, key=lambda point: -point["accuracy"])
+    latencies = [point["latency_ms"] for point in ordered]
+    assert latencies == sorted(latencies, reverse=True), "what is less accurate is faster"
+    good = [point for point in front if point["accuracy"] >= ordered[0]["accuracy"] - 0.005]
+    assert best["trial"] == min(good, key=lambda point: point["latency_ms"])["trial"]
+    assert best["parameters"]["max_length"] in (16, 32, 48, 64)
+    assert (tmp_path / "front.png").stat().st_size > 5_000
+    assert read_best(tmp_path, config.model) == best["parameters"]
+
+
+def test_hyperband_prunes_too_and_other_pruners_are_refused(config: TrainingConfig, tmp_path: Path) -> None:
+    assert find(config, tmp_path, 2, pruner="hyperband")["trials"]["complete"] == 2
+    with pytest.raises(ConfigError, match="pruner: give median or hyperband, not 'asha'"):
+        Plan(trials=1, pruner="asha")
+    with pytest.raises(ConfigError, match="give 1 or more"):
+        Plan(trials=1, workers=0)
+
+
+def test_the_study_is_drawn_and_kept_with_the_run(config: TrainingConfig, tmp_path: Path) -> None:
+    best = find(config, tmp_path, 3)
+    for name in ("history.png", "importance.png", "slice.png"):
+        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+    page = (tmp_path / "study.html").read_text()
+    assert page.count("data:image/png;base64,") == 3
+    assert f"Trial {best['trial']} of 3" in page
+    assert "http" not in page, "it needs no network"
+    client = mlflow.MlflowClient(f"sqlite:///{config.artifacts / 'mlflow.db'}")
+    kept = {file.path for file in client.list_artifacts(best["mlflow_run_id"], "study")}
+    names = ("best.json", "study.html", "history.png", "importance.png", "slice.png")
+    assert kept == {f"study/{name}" for name in names}
+
+
+def test_a_study_that_is_too_small_to_draw_says_so(config: TrainingConfig, tmp_path: Path) -> None:
+    find(config, tmp_path, 1)
+    assert "Not drawn: What mattered" in (tmp_path / "study.html").read_text()
 
 
 @pytest.mark.slow

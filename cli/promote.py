@@ -47,7 +47,7 @@ def promote(
     if force and not (why and why.strip()):
         raise typer.BadParameter("say why with --why; it is kept with the promotion", param_hint="--force")
     from local.deployment import person
-    from training import promotion, registry
+    from training import promotion, registry, served
     from training.artifact import champion_of
     from training.progress import RichProgress
 
@@ -57,7 +57,7 @@ def promote(
         raise ConfigurationError(
             f"{chosen} is no version; give the name of a folder in {artifacts / 'models'}"
         )
-    candidate_artifact = promotion.read_artifact(artifacts / "models" / chosen)
+    candidate_artifact = served.read_artifact(artifacts / "models" / chosen)
     champion_version = champion_of(artifacts)
     if champion_version == chosen:
         registry.put_forward(artifacts, chosen, "promoted", by=person(), why=why)
@@ -65,10 +65,10 @@ def promote(
         return
     comparison = None
     with RichProgress(Console(stderr=True)) as progress:
-        candidate = promotion.Contender(candidate_artifact, progress)
+        candidate = served.ServedModel(candidate_artifact, progress)
         gate = promotion.check_gate(candidate)
         if champion_version is not None:
-            champion = promotion.Contender(promotion.read_artifact((artifacts / "model").resolve()), progress)
+            champion = served.ServedModel(served.read_artifact((artifacts / "model").resolve()), progress)
             feedback, unread = _feedback()
             comparison = promotion.compare(champion, candidate, feedback)
     console.print(
@@ -107,7 +107,7 @@ def promote(
 def restore_previous(artifacts: Path, why: str) -> None:
     """Put the model back that served before the champion, and write down why."""
     from local.deployment import person
-    from training import promotion, registry
+    from training import registry, served
 
     previous = registry.previous_to(artifacts)
     if previous is None:
@@ -115,7 +115,7 @@ def restore_previous(artifacts: Path, why: str) -> None:
             f"no model served before the one in {artifacts / 'model'}; `sentiment promote VERSION` takes "
             "another"
         )
-    promotion.read_artifact(artifacts / "models" / previous)
+    served.read_artifact(artifacts / "models" / previous)
     registry.put_forward(artifacts, previous, "rolled_back", by=person(), why=why)
     Console().print(f"[green]✓[/] {previous} is the champion again; start anew to serve it", highlight=False)
 

@@ -71,7 +71,7 @@ def train_quick(artifacts: Path, steps: Steps) -> bool:
 def promote_unless_worse(artifacts: Path, model_version: str, progress: Any) -> str | None:
     """Let the model that was just trained serve; return why not, when it may be worse than the one before."""
     from local.deployment import person
-    from training import promotion, registry
+    from training import promotion, registry, served
     from training.artifact import champion_of
     from training.errors import TrainingError
 
@@ -79,7 +79,7 @@ def promote_unless_worse(artifacts: Path, model_version: str, progress: Any) -> 
     if champion == model_version:
         return None
     before, after = (
-        promotion.Contender(promotion.read_artifact(artifacts / "models" / version), progress)
+        served.ServedModel(served.read_artifact(artifacts / "models" / version), progress)
         for version in (str(champion), model_version)
     )
     try:

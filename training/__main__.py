@@ -1,4 +1,4 @@
-"""`python -m training train|search …`: publish a text classifier, or find what to train it with.
+"""`python -m training train|search|evaluate …`: publish a classifier, find what to train it with, measure it.
 
 Errors are one line.
 
@@ -38,10 +38,15 @@ _SEARCH_EXAMPLES = """examples:
 exit codes: 0 found, 1 bug, 2 data or option unusable, 4 model unusable"""
 
 
+_EVALUATE_EXAMPLES = """examples:
+  python -m training evaluate
+  python -m training evaluate --model artifacts/models/20261125-da8cdb52 --page /tmp/page.html"""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     options = vars(_parser().parse_args(arguments))
-    command = {"train": _train, "search": _search}[options.pop("command")]
+    command = {"train": _train, "search": _search, "evaluate": _evaluate}[options.pop("command")]
     debug = options.pop("debug")
     console = Console(stderr=True)
     try:
@@ -102,6 +107,22 @@ def _search(options: dict[str, Any], progress: Progress) -> list[str]:
     ]
 
 
+def _evaluate(options: dict[str, Any], progress: Progress) -> list[str]:
+    from training.evaluation import evaluate
+    from training.evaluation_page import write_page
+    from training.served import ServedModel, read_artifact
+
+    progress("Evaluating")
+    found = evaluate(ServedModel(read_artifact(options["model"].resolve()), progress))
+    page = write_page(found, options["page"])
+    figures = [
+        f"{one.name} {one.value:.4g} ({one.interval[0]:.4g} to {one.interval[1]:.4g})"
+        for one in found.figures
+    ]
+    changes = [f"{one.name}: accuracy {one.accuracy:.1%}, changed {one.changed:.1%}" for one in found.changes]
+    return [f"{page}", *figures, *changes]
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -125,6 +146,11 @@ def _parser() -> argparse.ArgumentParser:
         "--storage", metavar="URL", help="postgresql://… or sqlite:///… for workers on many machines"
     )
     running.add_argument("--study", type=Path, help="its folder (one for each search in artifacts/searches)")
+    evaluate = _command(
+        commands, "evaluate", "measure a published model on its held-out rows", _EVALUATE_EXAMPLES
+    )
+    evaluate.add_argument("--model", type=Path, default=Path("artifacts/model"), help="its folder")
+    evaluate.add_argument("--page", type=Path, default=Path("evaluation.html"), help="file to write")
     return parser
 
 

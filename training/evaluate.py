@@ -28,7 +28,7 @@ def classification_metrics(
     scores /= scores.sum(axis=1, keepdims=True)
     decisions = scores.argmax(axis=1)
     correct = decisions == labels
-    low, high = _bootstrap_interval(correct, seed)
+    low, high = bootstrap_interval(correct, seed)
     f1 = f1_score(labels, decisions, labels=classes, average="macro", zero_division=0.0)
     return {
         "accuracy": float(correct.mean()),
@@ -51,7 +51,8 @@ def numbers(metrics: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
     return flat
 
 
-def _bootstrap_interval(correct: NDArray[np.bool_], seed: int) -> tuple[float, float]:
+def bootstrap_interval(correct: NDArray[np.bool_], seed: int = 0) -> tuple[float, float]:
+    """Return the 95% percentile bootstrap interval of the share of `correct`."""
     # The mean of a resample of 0/1 values is a binomial draw: no need to resample the rows themselves.
     draws = np.random.default_rng(seed).binomial(len(correct), correct.mean(), _BOOTSTRAP_SAMPLES)
     low, high = np.percentile(draws / len(correct), [2.5, 97.5])

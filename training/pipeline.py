@@ -41,6 +41,9 @@ def run(config: TrainingConfig, progress: Progress = silent) -> "Artifact":
     progress("Loading the libraries")
     # Imported here so that a mistake in the data is told in a second, not after torch has loaded.
     from training.artifact import champion_of
+    from training.evaluation import evaluate
+    from training.evaluation_page import PAGE, write_page
+    from training.served import ServedModel
     from training.track import CANDIDATE, CHAMPION, track
 
     progress("Opening the experiment store")
@@ -52,6 +55,10 @@ def run(config: TrainingConfig, progress: Progress = silent) -> "Artifact":
         artifact = publish(
             checkpoint, record, data, config.artifacts, progress=progress, log=tracked.log_metrics
         )
+        progress("Evaluating the published model")
+        evaluation = evaluate(ServedModel(artifact, progress))
+        tracked.log_metrics({"evaluation": evaluation.metrics()})
+        tracked.log_files([write_page(evaluation, folder / PAGE)], "evaluation")
         progress("Registering the model")
         serves = champion_of(config.artifacts) == artifact.card["model_version"]
         tracked.register(artifact.folder, artifact.card, alias=CHAMPION if serves else CANDIDATE)

@@ -6,31 +6,21 @@ the champion unless it may be worse by more than a margin (a non-inferiority tes
 Walker and Nowacki 2011, "Understanding Equivalence and Noninferiority Testing"). Nothing here moves anything.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
-from training.artifact import Artifact
 from training.duplicates import HeldOutTexts, normalized
 from training.errors import DataError, GateError, ModelError
 from training.export import Gate
-from training.progress import Progress, silent
-from training.scorer import Scorer
-from training.text import encode_batch
+from training.served import ServedModel
 
 MARGIN = 0.02  # two points: what a thousand rows can tell of models that differ on a tenth of them
 _DRAWS = 10_000
-_BATCH = 50
 
 Labelled = tuple[str, str]  # a text and its label
 
@@ -66,52 +56,7 @@ class Comparison:
         return {name: round(value, 5) for name, value in asdict(self).items()}
 
 
-class Contender:
-    """A published artefact that answers here as it would when served."""
-
-    def __init__(self, artifact: Artifact, progress: Progress = silent) -> None:
-        self.card = artifact.card
-        self._progress = progress
-        self._tokenizer = Tokenizer.from_file(str(artifact.folder / "tokenizer.json"))
-        self._tokenizer.no_padding()
-        self._tokenizer.no_truncation()
-        self._scorer = Scorer(artifact.folder / "model.onnx")
-        self._answers: dict[str, str] = {}
-        self.reference = _read_reference(artifact.folder / "reference.parquet")
-
-    @property
-    def version(self) -> str:
-        """Return the artefact's version."""
-        return str(self.card["model_version"])
-
-    def decide(self, texts: Sequence[str]) -> list[str]:
-        """Return the label of each text; what was asked before is remembered."""
-        new = [text for text in dict.fromkeys(texts) if text not in self._answers]
-        encoded = encode_batch(self._tokenizer, new, self.card["max_length"], self.card["truncation"])
-        for start in range(0, len(new), _BATCH):
-            self._progress(f"Scoring with {self.version}", start, len(new))
-            logits = self._scorer.scores(encoded[start : start + _BATCH]).logits
-            names = [self.card["labels"][best] for best in logits.argmax(axis=1)]
-            self._answers.update(zip(new[start : start + _BATCH], names, strict=True))
-        return [self._answers[text] for text in texts]
-
-
-def read_artifact(folder: Path) -> Artifact:
-    """Read a published artefact and verify its files; raises ModelError saying which is not whole."""
-    try:
-        card = json.loads((folder / "model.json").read_text())
-        for name, expected in card["files"].items():
-            with (folder / name).open("rb") as file:
-                if hashlib.file_digest(file, "sha256").hexdigest() != expected["sha256"]:
-                    raise ModelError(f"{folder / name} is not the file its card vouches for; train again")
-    except FileNotFoundError as error:
-        raise ModelError(f"{error.filename} is missing; name a version in {folder.parent}") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{folder / 'model.json'} is no model card ({error}); train again") from error
-    return Artifact(folder, card)
-
-
-def check_gate(candidate: Contender, gate: Gate | None = None) -> dict[str, float]:
+def check_gate(candidate: ServedModel, gate: Gate | None = None) -> dict[str, float]:
     """Repeat the gate of the export on this processor, over the held-out rows; returns what was found.
 
     Raises GateError when int8 loses more here than the gate allows, DataError for an artefact that does not
@@ -136,7 +81,7 @@ def check_gate(candidate: Contender, gate: Gate | None = None) -> dict[str, floa
     return {"rows": len(texts), "accuracy_loss": loss, "flipped": flipped}
 
 
-def compare(champion: Contender, candidate: Contender, feedback: Sequence[Feedback]) -> Comparison:
+def compare(champion: ServedModel, candidate: ServedModel, feedback: Sequence[Feedback]) -> Comparison:
     """Let both answer the rows that neither can have been trained on.
 
     Raises ModelError when their labels differ, DataError when no such row exists.
@@ -189,7 +134,7 @@ def paired(
     )
 
 
-def _held_out_of_both(champion: Contender, candidate: Contender) -> list[Labelled]:
+def _held_out_of_both(champion: ServedModel, candidate: ServedModel) -> list[Labelled]:
     known = {normalized(text) for text in champion.reference["text"].to_pylist()}
     table = candidate.reference
     rows = zip(table["text"].to_pylist(), table["label"].to_pylist(), strict=True)
@@ -215,10 +160,3 @@ def _unseen(
 
 def _right(decided: Sequence[str], truth: Sequence[str]) -> NDArray[np.bool_]:
     return np.array([one == label for one, label in zip(decided, truth, strict=True)], dtype=bool)
-
-
-def _read_reference(path: Path) -> pa.Table:
-    try:
-        return pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
-        raise ModelError(f"{path} cannot be read ({error}); train again") from error

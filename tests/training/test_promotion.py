@@ -11,7 +11,8 @@ import pytest
 
 from tests.fixtures.artefacts import edit_reference, fp32_decisions, publish
 from training.errors import DataError, GateError, ModelError
-from training.promotion import Comparison, Contender, Feedback, check_gate, compare, paired, read_artifact
+from training.promotion import Comparison, Feedback, check_gate, compare, paired
+from training.served import ServedModel, read_artifact
 
 MADE = datetime(2026, 11, 1, tzinfo=UTC)
 LATER = MADE + timedelta(hours=1)
@@ -19,7 +20,7 @@ EXTRA: dict[str, Any] = {"data": {"train_sources": {"reviews": 90, "feedback": 6
 
 
 @pytest.fixture
-def champion(tmp_path: Path, tiny_artifact: Path) -> Contender:
+def champion(tmp_path: Path, tiny_artifact: Path) -> ServedModel:
     return contender(publish(tmp_path, tiny_artifact, "champion", created_at=MADE.isoformat()))
 
 
@@ -28,8 +29,8 @@ def candidate_folder(tmp_path: Path, tiny_artifact: Path) -> Path:
     return publish(tmp_path, tiny_artifact, "candidate", created_at=MADE.isoformat())
 
 
-def contender(folder: Path) -> Contender:
-    return Contender(read_artifact(folder))
+def contender(folder: Path) -> ServedModel:
+    return ServedModel(read_artifact(folder))
 
 
 def right(rows: int, share: float) -> np.ndarray:
@@ -73,7 +74,7 @@ def test_a_candidate_that_is_a_little_worse_on_few_rows_is_refused_and_on_many_i
 # Which rows count
 
 
-def test_rows_that_both_hold_out_are_compared(champion: Contender, candidate_folder: Path) -> None:
+def test_rows_that_both_hold_out_are_compared(champion: ServedModel, candidate_folder: Path) -> None:
     comparison = compare(champion, contender(candidate_folder), [])
     assert comparison.held_out == champion.reference.num_rows > 0
     assert comparison.candidate_accuracy == comparison.champion_accuracy
@@ -81,7 +82,7 @@ def test_rows_that_both_hold_out_are_compared(champion: Contender, candidate_fol
 
 
 def test_a_row_that_one_of_them_may_have_been_trained_on_is_not(
-    champion: Contender, candidate_folder: Path
+    champion: ServedModel, candidate_folder: Path
 ) -> None:
     path = candidate_folder / "reference.parquet"
     card = json.loads((candidate_folder / "model.json").read_text())
@@ -92,7 +93,7 @@ def test_a_row_that_one_of_them_may_have_been_trained_on_is_not(
 
 
 def test_labels_of_people_count_once_each_with_the_last_label(
-    champion: Contender, candidate_folder: Path
+    champion: ServedModel, candidate_folder: Path
 ) -> None:
     known = champion.reference["text"][0].as_py()
     given = [
@@ -106,14 +107,14 @@ def test_labels_of_people_count_once_each_with_the_last_label(
 
 @pytest.mark.parametrize(("given_at", "counted"), [(MADE - timedelta(hours=1), 0), (LATER, 1)])
 def test_labels_that_a_model_may_have_been_trained_on_do_not_count(
-    champion: Contender, tmp_path: Path, tiny_artifact: Path, given_at: datetime, counted: int
+    champion: ServedModel, tmp_path: Path, tiny_artifact: Path, given_at: datetime, counted: int
 ) -> None:
     folder = publish(tmp_path, tiny_artifact, "with_extra", created_at=MADE.isoformat(), **EXTRA)
     given = [Feedback("A film about rain.", "negative", given_at)]
     assert compare(champion, contender(folder), given).feedback == counted
 
 
-def test_a_worse_candidate_is_seen(champion: Contender, tmp_path: Path, tiny_artifact: Path) -> None:
+def test_a_worse_candidate_is_seen(champion: ServedModel, tmp_path: Path, tiny_artifact: Path) -> None:
     wrong = contender(publish(tmp_path, tiny_artifact, "wrong", wrong=True))
     comparison = compare(champion, wrong, [])
     assert comparison.difference < -0.5
@@ -122,14 +123,14 @@ def test_a_worse_candidate_is_seen(champion: Contender, tmp_path: Path, tiny_art
 
 
 def test_models_of_other_labels_cannot_be_compared(
-    champion: Contender, tmp_path: Path, tiny_artifact: Path
+    champion: ServedModel, tmp_path: Path, tiny_artifact: Path
 ) -> None:
     other = contender(publish(tmp_path, tiny_artifact, "other", labels=["bad", "good"]))
     with pytest.raises(ModelError, match="champion has the labels negative, positive, other bad, good"):
         compare(champion, other, [])
 
 
-def test_without_a_row_in_common_nothing_tells(champion: Contender, candidate_folder: Path) -> None:
+def test_without_a_row_in_common_nothing_tells(champion: ServedModel, candidate_folder: Path) -> None:
     card = json.loads((candidate_folder / "model.json").read_text())
     edit_reference(candidate_folder, card, "text", [f"new {n}" for n in fp32_decisions(candidate_folder)])
     (candidate_folder / "model.json").write_text(json.dumps(card))

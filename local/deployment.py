@@ -8,7 +8,12 @@ from typing import Any
 from uuid import UUID
 
 from sentiment.database.models import ModelDeployment
-from sentiment.database.repositories import active_deployment, record_deployment, record_experiment_run
+from sentiment.database.repositories import (
+    active_deployment,
+    record_dataset_metrics,
+    record_deployment,
+    record_experiment_run,
+)
 from sentiment.database.session import transaction
 from sentiment.exceptions import ModelError
 from sqlalchemy import Engine
@@ -67,6 +72,16 @@ def _record_run(session: Session, card: dict[str, Any], uri: str) -> None:
         started_at=ended - timedelta(seconds=card["training"]["seconds"]),
         ended_at=ended,
     )
+    data = card["data"]
+    for split, rows in data["rows"].items():
+        record_dataset_metrics(
+            session,
+            dataset=data["name"],
+            fingerprint=data["fingerprint"],
+            split=split,
+            rows=rows,
+            metrics={"dropped": data["dropped"], **data.get("metrics", {}).get(split, {})},
+        )
 
 
 def person() -> str:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from training.config import TrainingConfig
 from training.data import Dataset
+from training.dataset_metrics import describe
 from training.errors import DataError, ModelError
 
 FILE = "run.json"
@@ -71,6 +72,7 @@ class TrainingRecord(BaseModel):
                 "rows": data.sizes,
                 "train_sources": data.sources,
                 "dropped": data.dropped,
+                "metrics": describe(data),
             },
             "training": {
                 **recipe,

@@ -41,6 +41,7 @@ class DataRecord(BaseModel):
     fingerprint: str
     rows: dict[str, int]
     dropped: dict[str, int] = Field(default_factory=dict)
+    metrics: dict[str, dict[str, Any]] = Field(default_factory=dict)  # by split; older exports have none
 
 
 class Card(BaseModel):

@@ -96,7 +96,8 @@ def record(session: Session, run: FinishedRun, card: Card, artefact_uri: str) ->
                 fingerprint=card.data.fingerprint,
                 split=split,
                 rows=rows,
-                metrics={"dropped": card.data.dropped},  # from the whole set, before it was split
+                # What was dropped was dropped from the whole set, before it was split.
+                metrics={"dropped": card.data.dropped, **card.data.metrics.get(split, {})},
             )
     champion = active_deployment(session)
     candidate = candidate_id_of(card.model_version)

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from sentiment.database.history import find_audit
+from sentiment.database.models import DatasetMetric
 from sentiment.database.repositories import store_predictions
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from local.deployment import read_card, record_champion
@@ -30,3 +31,7 @@ def test_a_prediction_leads_to_the_person_the_run_and_the_data(
         assert audit.promotion.deployed_by
         assert audit.run.run_id == card["mlflow_run_id"]
         assert audit.run.data_fingerprint == card["data"]["fingerprint"]
+        splits = {row.split: row for row in session.scalars(select(DatasetMetric))}
+        assert {name: row.rows for name, row in splits.items()} == card["data"]["rows"]
+        assert splits["train"].metrics["labels"] == card["data"]["metrics"]["train"]["labels"]
+        assert splits["train"].metrics["dropped"] == card["data"]["dropped"]

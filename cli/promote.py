@@ -4,7 +4,10 @@ What is compared, and which rows count, is `training.promotion`; what is moved a
 `training.registry`. `make deploy` then builds the image of what was promoted.
 """
 
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +17,8 @@ from rich.table import Table
 from sentiment.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
+    from sentiment.database.session import DatabaseSettings
+
     from training.promotion import Comparison, Feedback
 
 REFUSED = 7
@@ -49,6 +54,7 @@ def promote(
     from local.deployment import person
     from training import promotion, registry, served
     from training.artifact import champion_of
+    from training.errors import TrainingError
     from training.progress import RichProgress
 
     console = Console()
@@ -63,20 +69,27 @@ def promote(
         registry.put_forward(artifacts, chosen, "promoted", by=person(), why=why)
         console.print(f"{chosen} serves already", highlight=False)
         return
-    comparison = None
+    comparison = unread = incomparable = None
     with RichProgress(Console(stderr=True)) as progress:
         candidate = served.ServedModel(candidate_artifact, progress)
         gate = promotion.check_gate(candidate)
         if champion_version is not None:
-            champion = served.ServedModel(served.read_artifact((artifacts / "model").resolve()), progress)
             feedback, unread = _feedback()
-            comparison = promotion.compare(champion, candidate, feedback)
+            try:
+                artifact = served.read_artifact((artifacts / "model").resolve())
+                comparison = promotion.compare(served.ServedModel(artifact, progress), candidate, feedback)
+            except TrainingError as error:  # a damaged champion, other labels, no row in common
+                if not force:
+                    raise
+                incomparable = error
     console.print(
         f"gate on this machine, {gate['rows']:,} rows: int8 loses {100 * gate['accuracy_loss']:.2f} points, "
         f"flips {gate['flipped']:.1%}",
         highlight=False,
     )
-    allowed = True
+    allowed = incomparable is None
+    if incomparable:
+        console.print(f"not compared: {incomparable}", highlight=False, soft_wrap=True)
     if comparison is not None:
         _show(console, str(champion_version), chosen, comparison, unread)
         allowed = comparison.allows(margin / 100)
@@ -122,23 +135,51 @@ def restore_previous(artifacts: Path, why: str) -> None:
 
 def _feedback() -> tuple[list["Feedback"], str | None]:
     """Return what people labelled, and why it could not be read if so."""
-    import os
-
     from sentiment.database.labels import labelled_texts
-    from sentiment.database.session import DatabaseSettings, make_engine, transaction
-    from sentiment.settings import read_settings
+    from sentiment.database.session import make_engine, transaction
+    from sqlalchemy.exc import SQLAlchemyError
 
     from training.promotion import Feedback
 
-    if not os.environ.get("DATABASE_HOST"):
-        return [], "no database is running or named, so no labelled predictions were compared"
-    engine = make_engine(read_settings(DatabaseSettings))
-    try:
-        with transaction(engine) as session:
-            found = list(labelled_texts(session))
-    finally:
-        engine.dispose()
+    with _database() as settings:
+        if settings is None:
+            return [], "there is no database yet, so no labelled predictions were compared"
+        engine = make_engine(settings)
+        try:
+            with transaction(engine) as session:
+                found = list(labelled_texts(session))
+        except SQLAlchemyError as error:
+            reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+            raise ConfigurationError(
+                f"the labels in {settings.database_host}:{settings.database_port} cannot be read ({reason}); "
+                "mend DATABASE_*, or start the system once, which brings its schema up to date"
+            ) from error
+        finally:
+            engine.dispose()
     return [Feedback(one.text, one.label, one.given_at) for one in found], None
+
+
+@contextmanager
+def _database() -> Iterator["DatabaseSettings | None"]:
+    """Give the database that is named or running; else that of the stopped local system, if it has one."""
+    from sentiment.database.session import DatabaseSettings
+    from sentiment.settings import read_settings
+
+    if os.environ.get("DATABASE_HOST"):
+        yield read_settings(DatabaseSettings)
+        return
+    from local.postgres import running_postgres
+    from local.settings import local_settings
+    from local.state import read_environment
+
+    folder = local_settings().up_folder
+    password = read_environment(folder / "secrets.env").get("DATABASE_PASSWORD")
+    if password is None or not (folder / "postgres" / "data").is_dir():
+        yield None
+        return
+    with running_postgres(folder / "postgres", password=password) as server:
+        values = {name.lower(): value for name, value in server.environment().items()}
+        yield DatabaseSettings.model_validate(values)
 
 
 def _show(

@@ -70,6 +70,10 @@ def train(
             rich_help_panel=DATA,
         ),
     ] = False,
+    streaming: Annotated[
+        bool,
+        typer.Option("--streaming", help="For a file that does not fit into memory.", rich_help_panel=DATA),
+    ] = False,
     extra_data: Annotated[
         list[Path] | None,
         typer.Option(
@@ -205,6 +209,7 @@ def train(
     options = {name: value for name, value in locals().items() if name not in {"of_aws", *of_aws}}
     options["labels"] = tuple(name.strip() for name in labels.split(",")) if labels else None
     options["drop_bad_rows"] = drop_bad_rows or None
+    options["streaming"] = streaming or None
     options["extra_data"] = tuple(extra_data) if extra_data else None
     options["resume"] = resume or None
     if parameters is not None:

@@ -58,8 +58,18 @@ def train_quick(artifacts: Path, steps: Steps) -> bool:
 
     config = configure(quick=True, artifacts=artifacts)
     with steps.step("look for an up-to-date model"):
-        if current_artifact(config):
-            return True
+        found = current_artifact(config)
+    if found is not None:
+        version, champion = found.card["model_version"], champion_of(artifacts)
+        if champion is None:
+            registry.put_forward(artifacts, version, "promoted", by=person(), why="make demo")
+        elif champion != version:
+            steps.console.print(
+                f"{champion} serves; {version} is up to date, but was not promoted: `sentiment promote {version}`",
+                highlight=False,
+                soft_wrap=True,
+            )
+        return True
     with steps.step("train, export and register", spinner=False), RichProgress(steps.console) as progress:
         artifact = run(config, progress)
         refused = promote_unless_worse(artifacts, artifact.card["model_version"], progress)

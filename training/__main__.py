@@ -182,6 +182,9 @@ def _add_recipe(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
         help="leave out rows without text or with unknown labels, and count them, instead of stopping",
     )
     data.add_argument(
+        "--streaming", action="store_true", default=None, help="for a file that does not fit into memory"
+    )
+    data.add_argument(
         "--extra-data",
         type=Path,
         action="append",

@@ -4,7 +4,7 @@ Rows of the data set and rows added to it are checked alike.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,7 +36,7 @@ class LabelNames:
 def label_names(table: Table, config: TrainingConfig) -> LabelNames:
     """Return the labels that are given, which rows may also number, or those that the rows name."""
     given = config.labels or table.label_names
-    names = list(given) if given else _infer_labels(table)
+    names = list(given) if given else infer_labels(table.name, _named(table))
     numbers = {str(index): index for index in range(len(names))} if given else {}
     return LabelNames(names, numbers | {name: index for index, name in enumerate(names)})
 
@@ -45,7 +45,7 @@ def checked(table: Table, labels: LabelNames, config: TrainingConfig, dropped: C
     """Return the rows that can be used; raises DataError naming the first other one, or counts them."""
     rows = []
     for number, (text, label, place) in enumerate(zip(table.texts, table.labels, table.places, strict=True)):
-        name = _label_name(label)
+        name = label_name(label)
         if not _is_text(text):
             fault, message = "not_text", f"{place} is not readable text but {text!r:.40}; mend or remove it"
         elif not clean(text).strip():
@@ -71,7 +71,11 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)
 
 
-def _label_name(label: Any) -> str | None:
+def _named(table: Table) -> set[str]:
+    return {name for label in table.labels if (name := label_name(label)) is not None}
+
+
+def label_name(label: Any) -> str | None:
     """Return how a label is written, or None for a missing one (NaN is the only value unequal to itself)."""
     if label is None or label != label:
         return None
@@ -82,11 +86,11 @@ def _label_name(label: Any) -> str | None:
     return str(label).strip() or None
 
 
-def _infer_labels(table: Table) -> list[str]:
-    names = {name for label in table.labels if (name := _label_name(label)) is not None}
+def infer_labels(source: str, names: Collection[str]) -> list[str]:
+    """Return the names that rows carry in order, numbers as numbers; raises DataError for too many."""
     if len(names) > MAX_LABELS:
         raise DataError(
-            f"{table.name} has {len(names):,} different labels, and at most {MAX_LABELS} make sense; name "
+            f"{source} has {len(names):,} different labels, and at most {MAX_LABELS} make sense; name "
             "the right column with --label-column"
         )
     return sorted(names, key=lambda name: (0, int(name), name) if name.isdecimal() else (1, 0, name))

@@ -47,6 +47,7 @@ class TrainingConfig(BaseModel):
     label_column: str = "label"
     labels: tuple[str, ...] | None = None  # in the model's order; None: as the data set names them
     drop_bad_rows: bool = False
+    streaming: bool = False  # the rows of `data`, a file, stay on disk
     extra_data: tuple[Path, ...] = ()  # files of rows to train on beside those of `data`
     source_weights: Weights = {}  # of a source's rows in the loss, by its name in the card; others weigh 1
     train_rows: Count | None = None  # of `data`, without extra rows; None: all that are left

@@ -7,7 +7,7 @@ is checked of each `training.checks`, and how extra rows are added `training.ext
 import hashlib
 import random
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from training.checks import Row, checked, label_names
@@ -18,15 +18,15 @@ from training.extra import ExtraRow, add, gather
 from training.sources import read
 
 _FEWEST_PER_LABEL = 3  # one row each to train, validate and test on
-_HELD_OUT_AT_MOST = 5  # validation and test take at most a fifth of the rows each
+HELD_OUT_AT_MOST = 5  # validation and test take at most a fifth of the rows each
 
 
 @dataclass(frozen=True)
 class Rows:
     """Texts and the index of each one's label, in the order of the data set's label names."""
 
-    texts: list[str]
-    labels: list[int]
+    texts: Sequence[str]
+    labels: Sequence[int]
     weights: list[float] | None = None  # in the loss, 1 on average; None: all alike
 
     def __len__(self) -> int:
@@ -57,15 +57,19 @@ def prepare(config: TrainingConfig) -> Dataset:
 
     Raises DataError naming the first bad row and the mend.
     """
+    if config.streaming:
+        from training.stream import prepare_streamed
+
+        return prepare_streamed(config)
     table = read(config)
     dropped: Counter[str] = Counter()
     labels = label_names(table, config)
     rows = _deduplicated(checked(table, labels, config, dropped), dropped)
-    _check_labels(table.name, labels.names, rows)
+    check_labels(table.name, labels.names, Counter(labels.names[row.label] for row in rows))
     train, validation, test = _split(rows, labels.names, config)
-    validation = _apart(validation, HeldOutTexts([row.text for row in test]), dropped)
+    validation = apart(validation, HeldOutTexts([row.text for row in test]), dropped)
     held_out = HeldOutTexts([row.text for row in (*validation, *test)])
-    train = _apart(train, held_out, dropped)
+    train = apart(train, held_out, dropped)
     _check_parts(labels.names, train, validation)
     extra = gather(config, labels, dropped)
     train, added = add(extra, train, held_out, dropped)
@@ -73,16 +77,16 @@ def prepare(config: TrainingConfig) -> Dataset:
     return Dataset(
         name=table.name,
         labels=labels.names,
-        train=replace(_rows(train), weights=_weights(source_of, config.source_weights)),
-        validation=_rows(validation),
-        test=_rows(test),
+        train=replace(rows_of(train), weights=weights(source_of, config.source_weights)),
+        validation=rows_of(validation),
+        test=rows_of(test),
         dropped=dict(sorted((+dropped).items())),  # + leaves out zeros
         fingerprint=_fingerprint(labels.names, rows, extra),
         sources=dict(Counter(source_of)),
     )
 
 
-def _weights(source_of: list[str], given: Mapping[str, float]) -> list[float] | None:
+def weights(source_of: list[str], given: Mapping[str, float]) -> list[float] | None:
     """Return each row's weight, scaled to 1 on average so that the learning rate means what it did."""
     if not given:
         return None
@@ -91,13 +95,14 @@ def _weights(source_of: list[str], given: Mapping[str, float]) -> list[float] | 
             f"source_weights: no rows come from {sorted(unknown)[0]!r}; sources are "
             f"{', '.join(dict.fromkeys(source_of))}"
         )
-    weights = [given.get(source, 1.0) for source in source_of]
-    if not any(weights):
+    each = [given.get(source, 1.0) for source in source_of]
+    if not any(each):
         raise ConfigError("source_weights: no row is left with a weight above 0")
-    return [weight * len(weights) / sum(weights) for weight in weights]
+    return [weight * len(each) / sum(each) for weight in each]
 
 
-def _rows(rows: list[Row]) -> Rows:
+def rows_of(rows: list[Row]) -> Rows:
+    """Return the rows as two columns."""
     return Rows([row.text for row in rows], [row.label for row in rows])
 
 
@@ -116,25 +121,26 @@ def _deduplicated(rows: list[Row], dropped: Counter[str]) -> list[Row]:
     return kept
 
 
-def _apart(rows: list[Row], held_out: HeldOutTexts, dropped: Counter[str]) -> list[Row]:
+def apart(rows: list[Row], held_out: HeldOutTexts, dropped: Counter[str]) -> list[Row]:
     """Leave out the rows that nearly equal a held-out one: that would be remembered, not judged."""
     kept = [row for row in rows if not held_out.repeated_by(row.text)]
     dropped["near_duplicate"] += len(rows) - len(kept)
     return kept
 
 
-def _check_labels(name: str, labels: list[str], rows: list[Row]) -> None:
-    counts = Counter(labels[row.label] for row in rows)
-    if len(counts) < 2:
+def check_labels(name: str, labels: list[str], counts: Mapping[str, int]) -> None:
+    """Raise DataError unless there are two labels, each with rows for all three parts."""
+    present = [label for label in labels if counts.get(label)]
+    if len(present) < 2:
         raise DataError(
-            f"{name} has rows of one label only ({', '.join(counts) or 'none'}); a classifier needs two or "
+            f"{name} has rows of one label only ({', '.join(present) or 'none'}); a classifier needs two or "
             "more, so add rows of another or name the right column with --label-column"
         )
     for label in labels:
-        if counts[label] < _FEWEST_PER_LABEL:
+        if counts.get(label, 0) < _FEWEST_PER_LABEL:
             raise DataError(
-                f"{name} has {counts[label]} rows labelled {label!r} and needs {_FEWEST_PER_LABEL} or more, "
-                "to train, validate and test on; add some or leave the label out"
+                f"{name} has {counts.get(label, 0)} rows labelled {label!r} and needs {_FEWEST_PER_LABEL} or "
+                "more, to train, validate and test on; add some or leave the label out"
             )
 
 
@@ -156,7 +162,7 @@ def _split(
     held_out: list[list[Row]] = [[] for _ in labels]
     for row in chance.sample(rows, len(rows)):
         (held_out if row.held_out else pools)[row.label].append(row)
-    share = max(len(rows) // _HELD_OUT_AT_MOST, len(labels))
+    share = max(len(rows) // HELD_OUT_AT_MOST, len(labels))
     own_test = any(row.held_out for row in rows)
     test = _take(held_out if own_test else pools, min(config.test_rows, share))
     validation = _take(pools, min(config.validation_rows, share))

@@ -7,6 +7,7 @@ whole is counted by `training.data`.
 import random
 import re
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,7 @@ def _quantiles(lengths: list[int]) -> dict[str, float]:
     return {f"p{share * 100:02.0f}": float(value) for share, value in zip(_QUANTILES, values, strict=True)}
 
 
-def _languages(texts: list[str]) -> dict[str, float]:
+def _languages(texts: Sequence[str]) -> dict[str, float]:
     """Guess the languages of a sample; returns the share of each ISO 639-1 code, most frequent first."""
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 

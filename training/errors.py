@@ -45,6 +45,10 @@ class ModelError(TrainingError):
     exit_code = 4
 
 
+class RegistryError(TrainingError):
+    """MLflow's registry cannot be reached; nothing was changed."""
+
+
 class Interrupted(TrainingError):
     """The run was told to stop and wrote a checkpoint, from which the next one goes on."""
 

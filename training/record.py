@@ -25,6 +25,7 @@ _DATA_OPTIONS = {
     "label_column",
     "labels",
     "drop_bad_rows",
+    "streaming",
     "train_rows",
     "validation_rows",
     "test_rows",

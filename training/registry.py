@@ -5,6 +5,7 @@ is a line in `artifacts/promotions.jsonl`, and no line is ever rewritten. MLflow
 and candidate say the same to whoever looks there. Whether a model may take over is `training.promotion`.
 """
 
+import fcntl
 import json
 import os
 from dataclasses import asdict, dataclass
@@ -16,6 +17,7 @@ from training.artifact import champion_of, point_at
 from training.errors import ModelError
 
 LEDGER = "promotions.jsonl"
+LOCK = ".promotions.lock"
 
 Action = Literal["promoted", "forced", "rolled_back"]
 
@@ -105,8 +107,26 @@ def put_forward(
     """Make a published model the champion; return whether MLflow's registry knows it, so that aliases moved.
 
     Written down first, then the registry, then the link: a kill in between leaves the old champion serving,
-    and doing it again completes it.
+    and doing it again completes it. Raises RegistryError, before anything is written, when MLflow's registry
+    cannot be reached.
     """
+    from training.track import check_registry
+
+    check_registry(artifacts)
+    with (artifacts / LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two at once: the second replaces what the first put there
+        return _put_forward(artifacts, model_version, action, by=by, why=why, comparison=comparison)
+
+
+def _put_forward(
+    artifacts: Path,
+    model_version: str,
+    action: Action,
+    *,
+    by: str,
+    why: str | None,
+    comparison: dict[str, Any] | None,
+) -> bool:
     from training.track import point_aliases
 
     replaced = champion_of(artifacts)

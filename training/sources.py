@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import files
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from training.errors import DataError
 EMBEDDED = "embedded"
 _LABELS = ("negative", "positive")
 _CSV_FIELD_LIMIT = 2**24  # characters; Python's default of 131,072 refuses long documents
+_PARQUET_ROWS = 1_000  # held at once
 _IGNORED_FOLDERS = {"unsup"}  # aclImdb's unlabelled reviews
 
 
@@ -84,18 +85,35 @@ def _read_embedded(source: str) -> Table:
     )
 
 
+def batches(config: TrainingConfig, rows: int) -> Iterator[Table]:
+    """Read a file as `read` does, some rows at a time, so that it need not fit into memory."""
+    path = Path(config.data)
+    reader = _READERS.get(path.suffix.lower())
+    if reader is None:
+        raise DataError(f"{path.name} is not a CSV, Parquet or JSONL file; give one")
+    yield from _tables(path, reader(path), config, rows)
+
+
 def _read_file(path: Path, rows: Iterable[dict[str, Any]], config: TrainingConfig) -> Table:
-    texts, labels, places = [], [], []
+    for table in _tables(path, rows, config, None):
+        return table
+    raise DataError(f"{path.name} has no rows; give one with a row for each text")
+
+
+def _tables(
+    path: Path, rows: Iterable[dict[str, Any]], config: TrainingConfig, size: int | None
+) -> Iterator[Table]:
+    """Yield tables of `size` rows, or one of all."""
+    numbered = enumerate(rows, start=1)
     with _naming(path):
-        for number, row in enumerate(rows, start=1):
-            place = f"{path.name} row {number}"
-            _check_columns(row, config, place)
-            texts.append(row[config.text_column])
-            labels.append(row[config.label_column])
-            places.append(place)
-    if not texts:
-        raise DataError(f"{path.name} has no rows; give one with a row for each text")
-    return Table(name=path.name, texts=texts, labels=labels, places=places)
+        while batch := list(islice(numbered, size)):
+            places = [f"{path.name} row {number}" for number, _ in batch]
+            for place, (_, row) in zip(places, batch, strict=True):
+                _check_columns(row, config, place)
+            texts, labels = (
+                [row[column] for _, row in batch] for column in (config.text_column, config.label_column)
+            )
+            yield Table(name=path.name, texts=texts, labels=labels, places=places)
 
 
 @contextmanager
@@ -137,7 +155,9 @@ def _read_parquet(path: Path) -> Iterator[dict[str, Any]]:
     import pyarrow.parquet as pq
 
     try:
-        yield from pq.read_table(path).to_pylist()
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(_PARQUET_ROWS):
+                yield from batch.to_pylist()
     except pa.ArrowInvalid as error:
         raise DataError(f"{path.name} is not a Parquet file: {error}") from error
 

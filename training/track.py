@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from training.config import MODEL_NAME, TrainingConfig
+from training.errors import RegistryError
 from training.evaluate import numbers
 
 CHAMPION = "champion"
@@ -123,6 +124,23 @@ def store(artifacts: Path) -> Iterator[str | None]:
     finally:
         if local:  # MLflow also put it into the environment, where the next run would find it
             mlflow.set_tracking_uri(None)
+
+
+def check_registry(artifacts: Path) -> None:
+    """Ask the registry for anything at all; raises RegistryError, after seconds, when it does not answer."""
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    with store(artifacts):
+        import mlflow
+
+        try:
+            mlflow.MlflowClient().search_registered_models(max_results=1)
+        except mlflow.MlflowException as error:
+            reason = str(error).splitlines()[0]
+            raise RegistryError(
+                f"MLflow's registry at {mlflow.get_registry_uri()} does not answer ({reason}), so nothing was "
+                "changed; start it, mend MLFLOW_TRACKING_URI, or unset that to use the one in "
+                f"{artifacts}"
+            ) from error
 
 
 def point_aliases(artifacts: Path, *, champion: str, previous: str | None) -> bool:

@@ -78,7 +78,7 @@ class ClassifierTrainer(Trainer):
         if not self.args.group_by_length:
             return super()._get_train_sampler(train_dataset)
         return EpochOrder(
-            [len(example["input_ids"]) for example in self.train_dataset],
+            self.train_dataset.lengths,
             self.args.train_batch_size * self.args.gradient_accumulation_steps,
             self.args.seed,
         )

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -33,9 +32,10 @@ from training.distill import check_teacher, keep_layers, layers_to_keep, listen
 from training.distributed import common_steps
 from training.errors import ConfigError, Interrupted
 from training.evaluate import classification_metrics, numbers
+from training.examples import Examples, tokenised
 from training.model import Classifier, backend, freeze, load_classifier, max_positions, stack
 from training.progress import Progress, silent
-from training.text import Truncation, encode_batch
+from training.text import Truncation
 from training.trainer import Arguments, ClassifierTrainer
 
 BEST = "best"
@@ -83,12 +83,11 @@ def fine_tune(
     if teacher is not None:
         check_teacher(teacher, data.labels)
     model, tokenizer = load_classifier(str(teacher or config.model), data.labels, dropout=config.dropout)
+    progress("Tokenising")
     examples = _examples(config, tokenizer, data.train)
     if teacher is not None and config.student_layers is not None:
         kept = layers_to_keep(len(stack(model)), config.student_layers)
-        texts = [example["input_ids"] for example in examples]
-        lessons = listen(Classifier(model, tokenizer), texts, kept, progress)
-        examples = [example | lesson for example, lesson in zip(examples, lessons, strict=True)]
+        examples.lessons = listen(Classifier(model, tokenizer), examples.ids, kept, progress)
         keep_layers(model, kept)
     limit = max_positions(model)
     if config.max_length > limit:
@@ -186,16 +185,10 @@ def _arguments(config: TrainingConfig, folder: Path, precision: str) -> Training
     )
 
 
-def _examples(config: TrainingConfig, tokenizer: PreTrainedTokenizerFast, rows: Rows) -> list[dict[str, Any]]:
+def _examples(config: TrainingConfig, tokenizer: PreTrainedTokenizerFast, rows: Rows) -> Examples:
     truncation = _TRAINING_TRUNCATION if config.truncation == "auto" else config.truncation
-    encoded = encode_batch(backend(tokenizer), rows.texts, config.training_length, truncation)
-    examples: list[dict[str, Any]] = [
-        {"input_ids": ids, "labels": label} for ids, label in zip(encoded, rows.labels, strict=True)
-    ]
-    if rows.weights is not None:
-        for example, weight in zip(examples, rows.weights, strict=True):
-            example["weights"] = weight
-    return examples
+    cache = config.artifacts / "cache"
+    return tokenised(rows, backend(tokenizer), config.training_length, truncation, cache)
 
 
 def _trainer_metrics(prediction: EvalPrediction) -> dict[str, float]:

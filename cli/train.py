@@ -31,7 +31,7 @@ def add_to(app: typer.Typer) -> None:
         "[bold]sentiment train --data stanfordnlp/imdb --model distilbert-base-uncased[/] | "
         "[bold]sentiment train --quick --resume[/] | "
         "[bold]sentiment train --on aws --env dev --data reviews.csv --trials 10[/]. "
-        "Exit codes: 2 data or option unusable, 3 gate not passed, 4 model unusable."
+        "Exit codes: 2 data or option unusable, 3 gate not passed, 4 model unusable, 5 disk full."
     )(train)
 
 

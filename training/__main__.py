@@ -26,7 +26,7 @@ _EXAMPLES = """examples:
   python -m training train --quick --extra-data feedback.jsonl
   python -m training train --quick --resume          go on with a run that was stopped
 
-exit codes: 0 published, 1 bug, 2 data or option unusable, 3 gate not passed, 4 model unusable"""
+exit codes: 0 published, 1 bug, 2 data or option unusable, 3 gate not passed, 4 model unusable, 5 disk full"""
 _SEARCH_EXAMPLES = """examples:
   python -m training search --trials 20 --quick
   python -m training search --trials 40 --quick      add 20 to those; a stopped search goes on likewise
@@ -35,7 +35,7 @@ _SEARCH_EXAMPLES = """examples:
   python -m training search --trials 20 --pareto     accuracy against latency
   python -m training train --parameters artifacts/searches/<study>/best.json
 
-exit codes: 0 found, 1 bug, 2 data or option unusable, 4 model unusable"""
+exit codes: 0 found, 1 bug, 2 data or option unusable, 4 model unusable, 5 disk full"""
 
 
 _EVALUATE_EXAMPLES = """examples:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from training.config import TrainingConfig
 from training.data import Dataset, prepare
+from training.errors import full_disk_told
 from training.progress import Progress, silent
 from training.record import TrainingRecord, git_commit
 
@@ -47,7 +48,8 @@ def run(config: TrainingConfig, progress: Progress = silent) -> "Artifact":
     from training.track import CANDIDATE, CHAMPION, track
 
     progress("Opening the experiment store")
-    with track(config, data.fingerprint, run_id=recorded_run(folder) if config.resume else None) as tracked:
+    known = recorded_run(folder) if config.resume else None
+    with full_disk_told(config.artifacts), track(config, data.fingerprint, run_id=known) as tracked:
         record_run(folder, tracked.id)
         checkpoint, record = tune_checkpoint(
             config, data, folder, run_id=tracked.id, progress=progress, log=tracked.log_metrics

@@ -26,7 +26,7 @@ from types import FrameType
 from training.config import TrainingConfig
 from training.container import Container, Request
 from training.data import Dataset, prepare
-from training.errors import ConfigError, Interrupted, ModelError, TrainingError
+from training.errors import ConfigError, Interrupted, ModelError, TrainingError, full_disk_told
 from training.pipeline import publish, record_run, recorded_run, run_key, summary, tune_checkpoint
 from training.progress import LineProgress, Progress, print_metrics, silent
 from training.record import read_record
@@ -72,7 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     stopping = Termination()
     signal.signal(signal.SIGTERM, stopping.receive)
     try:
-        return _run(container, stopping)
+        with full_disk_told(root):
+            return _run(container, stopping)
     except Interrupted as error:
         print(error, flush=True)
         if "RANK" in os.environ:

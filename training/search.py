@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial
 
 from training.config import TrainingConfig
 from training.data import Dataset, prepare
-from training.errors import ConfigError, Interrupted, ModelError
+from training.errors import ConfigError, Interrupted, ModelError, full_disk_told
 from training.model import count_layers
 from training.pipeline import model_identity, record_run, recorded_run
 from training.progress import Progress, silent
@@ -53,7 +53,7 @@ def search(
     space, recipe, model or data set.
     """
     space = _space(config, plan)
-    with closing(_open(config, data, folder, plan)) as shared:
+    with full_disk_told(folder), closing(_open(config, data, folder, plan)) as shared:
         shared.begin_with(_starting_point(config, space))
         with track(config, data.fingerprint, run_id=recorded_run(folder), name="search") as tracked:
             record_run(folder, tracked.id)

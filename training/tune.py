@@ -30,7 +30,7 @@ from training.config import TrainingConfig
 from training.data import Dataset, Rows
 from training.distill import check_teacher, keep_layers, layers_to_keep, listen
 from training.distributed import common_steps
-from training.errors import ConfigError, Interrupted
+from training.errors import ConfigError, Interrupted, ModelError
 from training.evaluate import classification_metrics, numbers
 from training.examples import Examples, tokenised
 from training.model import Classifier, backend, freeze, load_classifier, max_positions, stack
@@ -116,7 +116,14 @@ def fine_tune(
     trainer.layer_decay = config.layer_decay
     trainer.remove_callback(PrinterCallback)
     started = time.monotonic()
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    try:
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    except RuntimeError as error:
+        if checkpoint is None or "size mismatch" not in str(error):
+            raise
+        raise ModelError(
+            f"{checkpoint} is a checkpoint of another model; remove it, or leave out --resume"
+        ) from error
     if stop.stopped:
         raise Interrupted(f"told to stop after step {trainer.state.global_step}; saved, ready to go on")
     if trainer.is_world_process_zero() and not best.folder.exists():

@@ -1,0 +1,134 @@
+"""What goes wrong outside of the program is one clear line as well."""
+
+import errno
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from tests.training.test_tune import recipe, tune
+from training.__main__ import main
+from training.config import configure
+from training.data import prepare
+from training.errors import DataError, DiskFullError, ModelError, TrainingError, full_disk_told
+from training.model import load_classifier
+from training.tune import fine_tune
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:mtime may not be reliable")
+
+FULL = Path("/dev/full")  # every write to it fails as on a full disk
+
+
+def fill_sqlite(path: Path) -> None:
+    with sqlite3.connect(path) as store:
+        store.execute("PRAGMA max_page_count = 2")
+        store.execute("CREATE TABLE t (x)")
+        store.executemany("INSERT INTO t VALUES (?)", [("x" * 1000,)] * 100)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda _: FULL.write_text("x" * 100_000),
+        lambda _: torch.save(torch.zeros(100_000), FULL),
+        lambda folder: fill_sqlite(folder / "full.db"),
+    ],
+    ids=["system", "torch", "sqlite"],
+)
+def test_a_full_disk_is_told_whoever_met_it(
+    write: Callable[[Path], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
+    with (
+        pytest.raises(DiskFullError, match="the disk is full while writing"),
+        full_disk_told(tmp_path),
+    ):
+        write(tmp_path)
+
+
+def test_what_is_no_full_disk_stays_what_it_is(tmp_path: Path) -> None:
+    for error in (ValueError("x"), OSError(errno.EACCES, "denied"), DataError("row 1")):
+        with pytest.raises(type(error)), full_disk_told(tmp_path):
+            raise error
+    with (
+        pytest.raises(RuntimeError, match="inline_container|iostream"),
+        full_disk_told(tmp_path / "not yet there"),
+    ):
+        torch.save(torch.zeros(10), FULL)  # and yet there is room
+
+
+def test_a_cause_deep_down_counts(tmp_path: Path) -> None:
+    with pytest.raises(DiskFullError), full_disk_told(tmp_path):
+        try:
+            save_file({"a": torch.zeros(100_000)}, "/proc/self/none")
+        except Exception as error:
+            try:
+                raise OSError(errno.ENOSPC, "No space left on device") from error
+            except OSError as inner:
+                raise RuntimeError("could not save") from inner
+
+
+def test_every_error_has_a_documented_code() -> None:
+    import training.errors
+
+    table = training.errors.__doc__ or ""
+    for kind in TrainingError.__subclasses__():
+        assert f"| {kind.exit_code} " in table
+
+
+def test_a_checkpoint_of_another_model_is_refused(
+    reviews_csv: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    config = recipe(reviews_csv, tiny_model, epochs=1)
+    tune(config, tmp_path / "run")
+    model, tokenizer = load_classifier(str(tiny_model), ["negative", "positive"])
+    wider = type(model)(type(model.config)(**model.config.to_dict() | {"hidden_dim": 48}))
+    wider.save_pretrained(tmp_path / "wider")
+    tokenizer.save_pretrained(tmp_path / "wider")
+    other = config.model_copy(update={"model": str(tmp_path / "wider"), "resume": True, "epochs": 2})
+    with pytest.raises(ModelError, match=r"checkpoint-6 is a checkpoint of another model; remove it"):
+        fine_tune(other, prepare(other), tmp_path / "run")
+
+
+GOOD = "".join(f'"a long text, number {n}",{n % 2}\n' for n in range(40))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("cut.csv", "text,label\n" + GOOD + '"a text that en', "row 41 has no label"),
+        ("cut.jsonl", '{"text": "a", "label": 1}\n{"text": "b", "la', "row 2 is not JSON"),
+        ("cut.parquet", "PAR1 and then nothing", "is not a Parquet file"),
+    ],
+)
+def test_a_file_that_was_cut_short_is_one_line(
+    tmp_path: Path, name: str, content: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / name).write_text(content)
+    for extra in ([], ["--streaming"]):
+        assert main(["train", "--data", str(tmp_path / name), "--artifacts", str(tmp_path), *extra]) == 2
+        told = capsys.readouterr().err
+        assert message in told and "Traceback" not in told
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_no_way_to_the_hub_is_one_line(
+    reviews_csv: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    arguments = ["--data", str(reviews_csv), "--artifacts", str(tmp_path / "artifacts")]
+    assert main(["train", *arguments, "--model", "nobody/nothing"]) == 4
+    assert "cannot load model 'nobody/nothing'" in capsys.readouterr().err
+    assert not (tmp_path / "artifacts" / "models").exists()
+
+
+def test_an_option_that_is_none_is_one_line() -> None:
+    with pytest.raises(TrainingError, match=r"learning_ratee: Extra inputs are not permitted"):
+        configure(learning_ratee=1e-4)

@@ -57,7 +57,7 @@ def test_what_is_no_full_disk_stays_what_it_is(tmp_path: Path) -> None:
         with pytest.raises(type(error)), full_disk_told(tmp_path):
             raise error
     with (
-        pytest.raises(RuntimeError, match="inline_container|iostream"),
+        pytest.raises(RuntimeError, match=r"inline_container|iostream"),
         full_disk_told(tmp_path / "not yet there"),
     ):
         torch.save(torch.zeros(10), FULL)  # and yet there is room

@@ -52,6 +52,9 @@ def run_demo(settings: LocalSettings, console: Console, *, artifacts: Path, sing
 
 def train_quick(artifacts: Path, steps: Steps) -> bool:
     """Train the quick model unless training would make again what is there; return whether it was reused."""
+    from local.deployment import person
+    from training import registry
+    from training.artifact import champion_of
     from training.config import configure
     from training.pipeline import current_artifact, run
     from training.progress import RichProgress
@@ -65,7 +68,8 @@ def train_quick(artifacts: Path, steps: Steps) -> bool:
             registry.put_forward(artifacts, version, "promoted", by=person(), why="make demo")
         elif champion != version:
             steps.console.print(
-                f"{champion} serves; {version} is up to date, but was not promoted: `sentiment promote {version}`",
+                f"{champion} serves; {version} is up to date and was not promoted, which "
+                f"`sentiment promote {version}` would do",
                 highlight=False,
                 soft_wrap=True,
             )

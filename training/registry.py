@@ -17,7 +17,6 @@ from training.artifact import champion_of, point_at
 from training.errors import ModelError
 
 LEDGER = "promotions.jsonl"
-LOCK = ".promotions.lock"
 
 Action = Literal["promoted", "forced", "rolled_back"]
 
@@ -113,8 +112,8 @@ def put_forward(
     from training.track import check_registry
 
     check_registry(artifacts)
-    with (artifacts / LOCK).open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # two at once: the second replaces what the first put there
+    with (artifacts / LEDGER).open("a") as ledger:
+        fcntl.flock(ledger, fcntl.LOCK_EX)  # two at once: the second replaces what the first put there
         return _put_forward(artifacts, model_version, action, by=by, why=why, comparison=comparison)
 
 

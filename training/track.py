@@ -137,8 +137,8 @@ def check_registry(artifacts: Path) -> None:
         except mlflow.MlflowException as error:
             reason = str(error).splitlines()[0]
             raise RegistryError(
-                f"MLflow's registry at {mlflow.get_registry_uri()} does not answer ({reason}), so nothing was "
-                "changed; start it, mend MLFLOW_TRACKING_URI, or unset that to use the one in "
+                f"MLflow's registry at {mlflow.get_registry_uri()} does not answer ({reason}), so nothing "
+                "was changed; start it, mend MLFLOW_TRACKING_URI, or unset that to use the one in "
                 f"{artifacts}"
             ) from error
 

@@ -8,13 +8,18 @@ from typing import Any
 
 import pytest
 from sentiment.database.repositories import store_feedback, store_predictions
-from sentiment.exceptions import ConfigurationError
+from sentiment.database.session import DatabaseSettings, make_engine
+from sentiment.exceptions import ConfigurationError, DatabaseError
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from cli.promote import REFUSED
 from cli.snapshot import UnreachableError
+from functions.migrations.partitions import maintain_partitions
+from functions.migrations.schema import upgrade
 from local.deployment import read_card, record_champion
+from local.postgres import running_postgres
+from local.state import write_environment
 from tests.fixtures.artefacts import publish
 from tests.fixtures.messages import feedback, prediction
 from tests.fixtures.postgres import database, migrated_template, postgres
@@ -46,7 +51,7 @@ def test_a_candidate_that_is_as_good_serves_from_now_on(run: Any, artifacts: Pat
     assert result.exit_code == 0, result.output
     assert champion_of(artifacts) == "new"
     assert "difference +0.0 points (95% interval +0.0 to +0.0)" in result.output
-    assert "no database is running or named, so no labelled predictions were compared" in result.output
+    assert "there is no database yet, so no labelled predictions were compared" in result.output
     [decision] = promotions(artifacts)
     assert (decision.action, decision.model_version, decision.replaced) == ("promoted", "new", "old")
 
@@ -61,6 +66,50 @@ def test_what_people_labelled_is_compared_too(
     result = run("promote")
     assert result.exit_code == 0, result.output
     assert "3 labelled by people" in result.output
+
+
+def test_labels_of_the_local_system_count_while_it_is_stopped(
+    run: Any, artifacts: Path, empty_folder: Path
+) -> None:
+    up = empty_folder / ".local" / "up"
+    with running_postgres(up / "postgres", password="p", durable=False) as server:
+        write_environment(up / "secrets.env", {"DATABASE_PASSWORD": "p"})
+        early = run("promote")
+        assert "is in use by another running process" in str(early.exception), "someone else has it open"
+        values = {name.lower(): value for name, value in server.environment().items()}
+        engine = make_engine(DatabaseSettings.model_validate(values))
+        with engine.begin() as connection:
+            upgrade(connection)
+            maintain_partitions(connection, today=datetime.now(UTC).date(), retention_months=1)
+        made = prediction(datetime.now(UTC), text="A film about rain and wind.")
+        with Session(engine) as session, session.begin():
+            store_predictions(session, [made])
+            store_feedback(session, [feedback(made.prediction_id, label="negative")])
+        engine.dispose()
+    result = run("promote")
+    assert result.exit_code == 0, result.output
+    assert "1 labelled by people" in result.output
+
+
+def test_a_database_that_does_not_answer_is_named(
+    run: Any, artifacts: Path, database: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_NAME", "gone")
+    result = run("promote")
+    assert isinstance(result.exception, DatabaseError)
+    assert 'database "gone" does not exist' in str(result.exception)
+    assert champion_of(artifacts) == "old"
+
+
+def test_what_cannot_be_compared_can_be_forced(run: Any, artifacts: Path) -> None:
+    with (artifacts / "models" / "old" / "model.onnx").open("ab") as file:
+        file.write(b"x")
+    assert "is not the file its card vouches for" in str(run("promote", "new").exception)
+    forced = run("promote", "new", "--force", "--why", "the disk ate the old one")
+    assert forced.exit_code == 0, forced.output
+    assert "not compared: " in forced.output
+    [decision] = promotions(artifacts)
+    assert (decision.action, decision.comparison, champion_of(artifacts)) == ("forced", None, "new")
 
 
 def test_a_worse_candidate_does_not_serve_unless_forced_with_a_reason(

@@ -14,7 +14,7 @@ import pytest
 from tests.fixtures.artefacts import publish
 from training.artifact import champion_of, point_at
 from training.config import MODEL_NAME, configure
-from training.errors import ModelError
+from training.errors import ModelError, RegistryError
 from training.registry import (
     LEDGER,
     decision_on,
@@ -136,6 +136,33 @@ def test_a_kill_in_the_middle_leaves_a_champion_and_again_completes_it(artifacts
     assert champion_of(artifacts) == "two"
     assert aliases(artifacts) == {"champion": "two", "previous": "one"}
     assert previous_to(artifacts) == "one"
+
+
+TWICE = """
+import sys
+from pathlib import Path
+from training import registry
+registry.put_forward(Path(sys.argv[1]), sys.argv[2], "promoted", by="ann")
+"""
+
+
+def test_two_at_once_are_one_after_the_other(artifacts: Path) -> None:
+    command = [sys.executable, "-W", "ignore", "-c", TWICE, str(artifacts)]
+    both = [subprocess.Popen([*command, version]) for version in ("two", "three")]
+    assert [one.wait() for one in both] == [0, 0]
+    first, second = promotions(artifacts)
+    assert (first.replaced, second.replaced) == ("one", first.model_version)
+    assert champion_of(artifacts) == second.model_version
+
+
+def test_a_registry_that_does_not_answer_stops_it_before_anything_is_written(
+    artifacts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(RegistryError, match=r"registry at http://127\.0\.0\.1:9 does not answer .* nothing"):
+        put_forward(artifacts, "two", "promoted", by="ann")
+    assert (champion_of(artifacts), promotions(artifacts)) == ("one", [])
 
 
 def test_a_line_cut_short_is_passed_over_and_not_continued(artifacts: Path) -> None:

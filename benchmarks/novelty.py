@@ -9,7 +9,7 @@ again here. Prints a table and writes artifacts/bench/novelty.json.
 import json
 import random
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +83,7 @@ def main() -> None:
     scorer = Scorer(artifact / "model.onnx")
     tokenizer = Tokenizer.from_file(str(artifact / "tokenizer.json"))
 
-    def pooled(texts: list[str]) -> Floats:
+    def pooled(texts: Sequence[str]) -> Floats:
         given = scorer.scores(encode_batch(tokenizer, texts, card["max_length"], card["truncation"])).pooled
         if given is None:
             raise SystemExit(f"{artifact} gives no pooled output: export it again")

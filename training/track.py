@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from training.config import MODEL_NAME, TrainingConfig
@@ -82,7 +83,7 @@ class Run:
             MODEL_NAME,
             logged.model_uri,
             self.id,
-            tags={_VERSION_TAG: card["model_version"]},
+            tags={_VERSION_TAG: card["model_version"], "artefact_uri": folder.resolve().as_uri()},
             model_id=logged.model_id,
             await_creation_for=0,
         )
@@ -135,7 +136,7 @@ def check_registry(artifacts: Path) -> None:
         try:
             mlflow.MlflowClient().search_registered_models(max_results=1)
         except mlflow.MlflowException as error:
-            reason = str(error).splitlines()[0]
+            reason = shorten(str(error), 160, placeholder="…")
             raise RegistryError(
                 f"MLflow's registry at {mlflow.get_registry_uri()} does not answer ({reason}), so nothing "
                 "was changed; start it, mend MLFLOW_TRACKING_URI, or unset that to use the one in "

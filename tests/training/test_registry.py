@@ -99,6 +99,14 @@ def test_aliases_follow(artifacts: Path) -> None:
     assert aliases(artifacts) == {"champion": "one", "previous": "two", "candidate": "three"}
 
 
+def test_a_registered_version_names_its_artefact(artifacts: Path) -> None:
+    register(artifacts, "two")
+    store = f"sqlite:///{artifacts / 'mlflow.db'}"
+    client = mlflow.MlflowClient(store, registry_uri=store)
+    tags = client.get_model_version_by_alias(MODEL_NAME, CANDIDATE).tags
+    assert tags == {"model_version": "two", "artefact_uri": (artifacts / "models" / "two").as_uri()}
+
+
 def test_a_model_that_the_registry_does_not_know_serves_all_the_same(artifacts: Path) -> None:
     assert not put_forward(artifacts, "two", "promoted", by="ann")
     assert champion_of(artifacts) == "two"

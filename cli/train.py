@@ -1,6 +1,6 @@
 """`sentiment train`: the options of a training run, as `training.config` defines and checks them.
 
-With `--on aws` the same options start the state machine of an environment: see `cli.aws`.
+With `--on aws` the same options start the state machine of an environment: see `cli.train_on_aws`.
 """
 
 from enum import StrEnum
@@ -221,7 +221,9 @@ def train(
             raise typer.BadParameter("--trials and --follow are for --on aws")
         _show(_train_here(options), artifacts)
     else:
-        _show(_train_on_aws(options, env, trials, follow), artifacts)
+        from cli.train_on_aws import train_on_aws
+
+        _show(train_on_aws(options, env, trials, follow), artifacts)
 
 
 def _train_here(options: dict[str, Any]) -> "Artifact":
@@ -231,86 +233,6 @@ def _train_here(options: dict[str, Any]) -> "Artifact":
 
     with RichProgress(Console(stderr=True)) as progress:
         return run(configure(**options), progress)
-
-
-def _train_on_aws(options: dict[str, Any], env: str, trials: int | None, execution: str | None) -> "Artifact":
-    """Start an execution unless one is given, follow it and fetch the artefact."""
-    from cli import aws
-    from cli.environment import leave_local_system
-    from training.progress import RichProgress
-
-    leave_local_system()
-    session, artifacts = aws.session(env), options["artifacts"]
-    console = Console(stderr=True)
-    with aws.aws_errors():
-        if execution is None:
-            execution = _start(session, options, env, trials)
-            console.print(f"started {execution}", highlight=False, soft_wrap=True)
-        try:
-            with RichProgress(console) as progress:
-                done = aws.follow(session, execution, progress)
-                progress(f"Fetching {done['model_version']}")
-                return aws.fetch(session, done["artefact_uri"], artifacts)
-        except KeyboardInterrupt:
-            console.print(
-                "no longer following; the execution goes on. Follow it again: sentiment train --on aws "
-                f"--env {env} --follow {execution}\nStop it: aws stepfunctions stop-execution --region "
-                f"{session.region_name} --execution-arn {execution}",
-                highlight=False,
-                soft_wrap=True,
-            )
-            raise typer.Exit(130) from None
-
-
-def _start(session: Any, options: dict[str, Any], env: str, trials: int | None) -> str:
-    """Check the options and the data here, where a mistake costs nothing; then start."""
-    from sentiment.exceptions import ConfigurationError
-
-    from cli import aws
-    from training.config import configure
-    from training.data import prepare
-
-    if options["resume"]:
-        raise ConfigurationError("--resume is for runs on this machine; executions go on by themselves")
-    data, model = options["data"] or "embedded", options["model"] or "embedded"
-    stored = data if data.startswith("s3://") else None
-    if not (data == "embedded" or stored or Path(data).is_file()):
-        raise ConfigurationError(f"{data} is not a file; on AWS give embedded, a file or s3://…")
-    if options["teacher"]:
-        raise ConfigurationError("on AWS a job fine-tunes the teacher itself; leave out --teacher")
-    if model != "embedded" and not aws.reaches_hub(env, model):
-        raise ConfigurationError(
-            f"the jobs of {env} cannot reach model {model!r}; take embedded, or a model of the hub and "
-            "training_internet in cdk/environments.py"
-        )
-    extra: tuple[Path, ...] = options["extra_data"] or ()
-    if len(extra) > 1:
-        raise ConfigurationError("on AWS give --extra-data once: put the rows of all files into one")
-    if not all(path.is_file() for path in extra):
-        raise ConfigurationError(f"{extra[0]} is not a file; give one of extra rows")
-    given = {name: value for name, value in options.items() if name not in {"artifacts", "resume"}}
-    config = configure(**given | ({"data": "embedded"} if stored else {}))
-    if not stored:
-        prepare(config)
-
-    def uploaded(file: Path) -> str:
-        return aws.upload(session, aws.stack_output(session, env, "data", "ArtefactBucket"), file)
-
-    if data != "embedded" and not stored:
-        stored = uploaded(Path(data))
-    found = given.pop("parameters") or {}
-    given = {name: value for name, value in given.items() if name not in {"data", "extra_data"}}
-    recipe = found | {name: value for name, value in given.items() if value is not None}
-    if not recipe["quick"]:
-        del recipe["quick"]
-    request: dict[str, Any] = {"hyperparameters": aws.hyperparameters(recipe), "data_uri": stored}
-    if extra:
-        request["extra_data_uri"] = uploaded(extra[0])
-    if found or trials == 0:
-        request["search"] = False
-    elif trials is not None:
-        request["trials"] = str(trials)
-    return aws.start(session, env, request)
 
 
 def _show(artifact: "Artifact", artifacts: Path) -> None:

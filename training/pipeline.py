@@ -42,9 +42,6 @@ def run(config: TrainingConfig, progress: Progress = silent) -> "Artifact":
     progress("Loading the libraries")
     # Imported here so that a mistake in the data is told in a second, not after torch has loaded.
     from training.artifact import champion_of
-    from training.evaluation import evaluate
-    from training.evaluation_page import PAGE, write_page
-    from training.served import ServedModel
     from training.track import CANDIDATE, CHAMPION, track
 
     progress("Opening the experiment store")
@@ -57,10 +54,8 @@ def run(config: TrainingConfig, progress: Progress = silent) -> "Artifact":
         artifact = publish(
             checkpoint, record, data, config.artifacts, progress=progress, log=tracked.log_metrics
         )
-        progress("Evaluating the published model")
-        evaluation = evaluate(ServedModel(artifact, progress))
-        tracked.log_metrics({"evaluation": evaluation.metrics()})
-        tracked.log_files([write_page(evaluation, folder / PAGE)], "evaluation")
+        page = evaluate_artifact(artifact, folder, tracked.log_metrics, progress)
+        tracked.log_files([page], "evaluation")
         progress("Registering the model")
         serves = champion_of(config.artifacts) == artifact.card["model_version"]
         tracked.register(artifact.folder, artifact.card, alias=CHAMPION if serves else CANDIDATE)
@@ -144,6 +139,18 @@ def publish(
         card_fields=record.card_fields(data) | {"truncation_metrics": measured},
         progress=progress,
     )
+
+
+def evaluate_artifact(artifact: "Artifact", folder: Path, log: "Log", progress: Progress = silent) -> Path:
+    """Measure what was published beyond its accuracy; returns the page about it, in `folder`."""
+    from training.evaluation import evaluate
+    from training.evaluation_page import PAGE, write_page
+    from training.served import ServedModel
+
+    progress("Evaluating the published model")
+    found = evaluate(ServedModel(artifact, progress))
+    log({"evaluation": found.metrics()}, 0)
+    return write_page(found, folder / PAGE)
 
 
 def run_key(config: TrainingConfig, data: Dataset | None = None) -> str:

@@ -1,7 +1,8 @@
 """`python -m training.sagemaker train`: one job of the cloud's training, in a SageMaker training container.
 
 The hyperparameter `job` says which: `search` writes best.json, `fine_tune` a checkpoint with run.json,
-`export` the artefact. Each is a stage of `training.pipeline`, or `training.search`, in SageMaker's folders.
+`export` the artefact, and the page of its evaluation into output.tar.gz. Each is a stage of
+`training.pipeline`, or `training.search`, in SageMaker's folders.
 
 When SageMaker takes a spot machine back it sends SIGTERM two minutes before: search and fine_tune then save
 into the checkpoint folder and end with code 143; started again with that folder they go on. Exit codes are
@@ -27,7 +28,15 @@ from training.config import TrainingConfig
 from training.container import Container, Request
 from training.data import Dataset, prepare
 from training.errors import ConfigError, Interrupted, ModelError, TrainingError, full_disk_told
-from training.pipeline import publish, record_run, recorded_run, run_key, summary, tune_checkpoint
+from training.pipeline import (
+    evaluate_artifact,
+    publish,
+    record_run,
+    recorded_run,
+    run_key,
+    summary,
+    tune_checkpoint,
+)
 from training.progress import LineProgress, Progress, print_metrics, silent
 from training.record import read_record
 
@@ -188,7 +197,9 @@ def _export(container: Container, request: Request, scratch: Path, stopping: Ter
             artifact = publish(
                 trained / "checkpoint", record, data, scratch / "artifacts", progress=progress, log=log
             )
+            page = evaluate_artifact(artifact, container.kept, log, progress)
             if run:
+                run.log_files([page], "evaluation")
                 run.register(artifact.folder, artifact.card, alias=CANDIDATE)
         shutil.copytree(artifact.folder, container.model, dirs_exist_ok=True)
     print(f"published {artifact.card['model_version']}", flush=True)

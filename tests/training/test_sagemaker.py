@@ -47,6 +47,7 @@ def test_search_fine_tune_and_export_hand_their_output_on(
     assert code == 0, output
     card = json.loads((export.root / "model" / "model.json").read_text())
     assert set(card["files"]) | {"model.json"} == {p.name for p in (export.root / "model").iterdir()}
+    assert (export.root / "output" / "data" / "evaluation.html").exists()
     assert card["data"]["fingerprint"] == record["data_fingerprint"]
     assert card["training"]["run_key"] == record["run_key"]
     assert card["mlflow_run_id"] == record["mlflow_run_id"]

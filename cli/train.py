@@ -183,6 +183,10 @@ def train(
     artifacts: Annotated[Path, typer.Option(help="Folder to publish in.", rich_help_panel=RUNNING)] = Path(
         "artifacts"
     ),
+    cache: Annotated[
+        Path | None,
+        typer.Option(help="Folder for tokens, which can be removed.", rich_help_panel=RUNNING),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the last finished epoch.", rich_help_panel=RUNNING)
     ] = False,

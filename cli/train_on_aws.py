@@ -65,7 +65,7 @@ def _start(session: Any, options: dict[str, Any], env: str, trials: int | None) 
         raise ConfigurationError("on AWS give --extra-data once: put the rows of all files into one")
     if not all(path.is_file() for path in extra):
         raise ConfigurationError(f"{extra[0]} is not a file; give one of extra rows")
-    given = {name: value for name, value in options.items() if name not in {"artifacts", "resume"}}
+    given = {name: value for name, value in options.items() if name not in {"artifacts", "cache", "resume"}}
     config = configure(**given | ({"data": "embedded"} if stored else {}))
     if not stored:
         prepare(config)

@@ -223,6 +223,7 @@ def _add_recipe(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
 
     where = parser.add_argument_group("running")
     where.add_argument("--artifacts", "--output", type=Path, help="folder to publish in (artifacts)")
+    where.add_argument("--cache", type=Path, help="folder for tokens, which can be removed (in artifacts)")
     return where
 
 

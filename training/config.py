@@ -87,6 +87,7 @@ class TrainingConfig(BaseModel):
 
     # Where, and how to go on
     artifacts: Path = Path("artifacts")
+    cache: Path | None = None  # of tokens and streamed rows; None: in `artifacts`
     resume: bool = False
 
     @model_validator(mode="after")
@@ -104,12 +105,17 @@ class TrainingConfig(BaseModel):
         """Return the number of tokens that training reads of each text."""
         return self.train_max_length or self.max_length
 
+    @property
+    def cache_folder(self) -> Path:
+        """Return where what can be made again is kept."""
+        return self.cache or self.artifacts / "cache"
+
     def recipe(self) -> dict[str, Any]:
         """Return every field that shapes the result; where it is written and resuming do not.
 
         Nor does where the extra rows lie: the rows themselves are part of the data's fingerprint.
         """
-        return self.model_dump(mode="json", exclude={"artifacts", "extra_data", "resume"})
+        return self.model_dump(mode="json", exclude={"artifacts", "cache", "extra_data", "resume"})
 
 
 # The embedded encoder is small and takes larger steps than a DistilBERT-base.

@@ -22,7 +22,7 @@ _FAILURE_CHARACTERS = 1024  # what SageMaker keeps of it
 _TRIALS = "20"
 _OF_A_SEARCH = ("trials", "workers", "pruner", "pareto", "storage")
 # Options that only a person at a terminal can give; the container has folders for what they name.
-_OF_THE_CONTAINER = {"artifacts", "extra_data", "resume"}
+_OF_THE_CONTAINER = {"artifacts", "cache", "extra_data", "resume"}
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,12 @@ class Container:
             given["labels"] = tuple(name.strip() for name in given["labels"].split(","))
         given["data"] = self._data(given.get("data"))
         config = configure(
-            quick=quick, **given, extra_data=self._extra_data(), artifacts=self.kept, resume=True
+            quick=quick,
+            **given,
+            extra_data=self._extra_data(),
+            artifacts=self.kept,
+            cache=self.root / "cache",  # what is kept is uploaded
+            resume=True,
         )
         return Request(job=job, config=config, given=names, search=search)
 

@@ -42,7 +42,7 @@ class _Plan:
 
 
 def prepare_streamed(config: TrainingConfig) -> Dataset:
-    """Read, check and split a file; its training rows end in `artifacts/cache`.
+    """Read, check and split a file; its training rows end in the cache.
 
     Raises DataError naming the first bad row, ConfigError for data that cannot be streamed.
     """
@@ -65,7 +65,7 @@ def prepare_streamed(config: TrainingConfig) -> Dataset:
     index = HeldOutTexts([*validation.texts, *test.texts])
     extra = [one for one in gather(config, labels, dropped) if not index.repeated_by(one.row.text)]
     key = hashlib.sha256(f"{plan.fingerprint}{config.recipe()}{[e.row for e in extra]}".encode()).hexdigest()
-    rows_path = config.artifacts / "cache" / f"rows-{key[:20]}.arrow"
+    rows_path = config.cache_folder / f"rows-{key[:20]}.arrow"
     near: Counter[str] = Counter()
     write_table(rows_path, _SCHEMA, _training_rows(config, labels, plan, index, extra, near))
     dropped += near

@@ -194,8 +194,7 @@ def _arguments(config: TrainingConfig, folder: Path, precision: str) -> Training
 
 def _examples(config: TrainingConfig, tokenizer: PreTrainedTokenizerFast, rows: Rows) -> Examples:
     truncation = _TRAINING_TRUNCATION if config.truncation == "auto" else config.truncation
-    cache = config.artifacts / "cache"
-    return tokenised(rows, backend(tokenizer), config.training_length, truncation, cache)
+    return tokenised(rows, backend(tokenizer), config.training_length, truncation, config.cache_folder)
 
 
 def _trainer_metrics(prediction: EvalPrediction) -> dict[str, float]:

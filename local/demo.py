@@ -92,13 +92,13 @@ def promote_unless_worse(artifacts: Path, model_version: str, progress: Any) -> 
     champion = champion_of(artifacts)
     if champion == model_version:
         return None
-    before, after = (
-        served.ServedModel(served.read_artifact(artifacts / "models" / version), progress)
-        for version in (str(champion), model_version)
-    )
     try:
+        before, after = (
+            served.ServedModel(served.read_artifact(artifacts / "models" / version), progress)
+            for version in (str(champion), model_version)
+        )
         comparison = promotion.compare(before, after, [])
-    except TrainingError as error:  # somebody's own model serves: of other labels, or of other data
+    except TrainingError as error:  # somebody's own model serves: of other labels, of other data, or damaged
         return f"{champion} goes on serving: {error}"
     if not comparison.allows(promotion.MARGIN):
         return (

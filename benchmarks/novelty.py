@@ -24,8 +24,9 @@ from tokenizers import Tokenizer
 from local.report import Review
 from local.shifts import SHIFTS
 from training.config import configure
-from training.data import Dataset, prepare
+from training.data import prepare
 from training.novelty import DIRECTIONS, fit
+from training.rows import Dataset
 from training.scorer import Scorer
 from training.text import encode_batch
 

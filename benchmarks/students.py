@@ -19,11 +19,12 @@ from rich.table import Table
 
 from training.artifact import Artifact
 from training.config import TrainingConfig, configure
-from training.data import Dataset, prepare
+from training.data import prepare
 from training.evaluate import bootstrap_interval
-from training.export import time_tokens
 from training.pipeline import publish, tune_checkpoint
 from training.progress import Progress, RichProgress
+from training.rows import Dataset
+from training.scorer import time_tokens
 from training.served import ServedModel
 
 RESULT = Path("artifacts/bench/students.json")

@@ -8,8 +8,8 @@ import pytest
 
 from functions.api.artifact import load_artifact
 from functions.api.classifier import Classifier
-from training.data import Rows
 from training.export import Gate, build_artifact
+from training.rows import Rows
 
 FAMILIAR = [
     f"A {word} {subject}. {remark}"

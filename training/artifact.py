@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from training.data import Rows
+from training.rows import Rows
 from training.text import clean, unknown_id
 
 # No export fills its folder for this long; a younger one may belong to an export that is running now.

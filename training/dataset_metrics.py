@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from training.data import Dataset, Rows
+from training.rows import Dataset, Rows
 from training.text import clean
 
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)

@@ -14,7 +14,7 @@ import torch
 from tokenizers import Tokenizer
 
 from training.arrow import Column, open_table, write_table
-from training.data import Rows
+from training.rows import Rows
 from training.text import Truncation, encode_batch
 
 _BATCH = 1_000

@@ -5,12 +5,10 @@ How a candidate is made is `training.graph`, how the artefact is written `traini
 """
 
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -20,20 +18,19 @@ from transformers import AutoConfig
 
 from training.artifact import Artifact, published, write_reference
 from training.calibration import calibration_error, fit_temperature, softmax
-from training.data import Rows
 from training.errors import GateError
 from training.evaluate import classification_metrics
 from training.golden import GOLDEN_FILE, choose_golden, write_golden
 from training.graph import OPSET, QUANTIZATIONS, Quantization, export_graph, quantize
 from training.novelty import fit
-from training.scorer import Scorer
+from training.rows import Rows
+from training.scorer import Scorer, time_scorers
 from training.text import CLEANING, Truncation, encode_batch
 
 CARD_SCHEMA_VERSION = 1
 # Candidates this close to the fastest count as equally fast; then the safest and smallest is taken.
 LATENCY_TIE = 1.05
 _TIMED_TOKENS = 128
-_TIMED_ROUNDS = 15
 
 Progress = Callable[[str], None]
 
@@ -190,7 +187,7 @@ def _measure_candidates(
     scorers = [Scorer(graph) for graph in graphs]
     candidates = []
     for option, graph, scorer, latency_ms in zip(
-        QUANTIZATIONS, graphs, scorers, _latencies(scorers), strict=True
+        QUANTIZATIONS, graphs, scorers, time_scorers(scorers, _TIMED_TOKENS), strict=True
     ):
         say(f"Scoring {option.name} on {len(rows):,} validation rows")
         scores, pooled = scorer.scores(encoded)
@@ -222,25 +219,6 @@ def _calibrate(chosen: Candidate, rows: Rows) -> dict[str, Any]:
         "rows": len(rows),
         "ece": {"before": before, "after": after},
     }
-
-
-def time_tokens(graphs: Sequence[Path], tokens: int) -> list[float]:
-    """Time one text of that many tokens on each graph, on one thread (ms, medians).
-
-    They take turns, so that all meet the same noise.
-    """
-    return _latencies([Scorer(graph) for graph in graphs], tokens)
-
-
-def _latencies(scorers: Sequence[Scorer], tokens: int = _TIMED_TOKENS) -> list[float]:
-    ids = [101] * tokens
-    samples: list[list[float]] = [[] for _ in scorers]
-    for _ in range(_TIMED_ROUNDS):
-        for scorer, times in zip(scorers, samples, strict=True):
-            start = time.perf_counter()
-            scorer.logits(ids)
-            times.append((time.perf_counter() - start) * 1000)
-    return [median(times) for times in samples]
 
 
 def _described(candidate: Candidate, gate: Gate) -> dict[str, Any]:

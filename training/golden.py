@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.data import Rows
+from training.rows import Rows
 
 GOLDEN_FILE = "golden.json"
 GOLDEN_REVIEWS = 32

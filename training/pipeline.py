@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from training.config import TrainingConfig
-from training.data import Dataset, prepare
+from training.data import prepare
 from training.errors import full_disk_told
 from training.progress import Progress, silent
 from training.record import TrainingRecord, git_commit
+from training.rows import Dataset
 
 if TYPE_CHECKING:
     from collections.abc import Callable

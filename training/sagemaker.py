@@ -26,7 +26,7 @@ from types import FrameType
 
 from training.config import TrainingConfig
 from training.container import Container, Request
-from training.data import Dataset, prepare
+from training.data import prepare
 from training.errors import ConfigError, Interrupted, ModelError, TrainingError, full_disk_told
 from training.pipeline import (
     evaluate_artifact,
@@ -39,6 +39,7 @@ from training.pipeline import (
 )
 from training.progress import LineProgress, Progress, print_metrics, silent
 from training.record import read_record
+from training.rows import Dataset
 
 
 class Termination:

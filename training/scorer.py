@@ -1,9 +1,11 @@
 """Run an ONNX graph as serving does, over many texts; says nothing about how good its answers are."""
 
 import os
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from statistics import median
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +13,8 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from training.graph import POOLED
+
+_TIMED_ROUNDS = 15
 
 
 class Scores(NamedTuple):
@@ -52,3 +56,23 @@ class Scorer:
         }
         given: list[NDArray[Any]] = self.session.run(outputs, {name: feed[name] for name in self.inputs})
         return given
+
+
+def time_tokens(graphs: Sequence[Path], tokens: int) -> list[float]:
+    """Time one text of that many tokens on each graph, on one thread (ms, medians).
+
+    They take turns, so that all meet the same noise.
+    """
+    return time_scorers([Scorer(graph) for graph in graphs], tokens)
+
+
+def time_scorers(scorers: Sequence[Scorer], tokens: int) -> list[float]:
+    """Do the same with graphs that are loaded already."""
+    ids = [101] * tokens
+    samples: list[list[float]] = [[] for _ in scorers]
+    for _ in range(_TIMED_ROUNDS):
+        for scorer, times in zip(scorers, samples, strict=True):
+            start = time.perf_counter()
+            scorer.logits(ids)
+            times.append((time.perf_counter() - start) * 1000)
+    return [median(times) for times in samples]

@@ -17,11 +17,12 @@ from typing import Any
 from optuna.trial import FrozenTrial
 
 from training.config import TrainingConfig
-from training.data import Dataset, prepare
+from training.data import prepare
 from training.errors import ConfigError, Interrupted, ModelError, full_disk_told
 from training.model import count_layers
 from training.pipeline import model_identity, record_run, recorded_run
 from training.progress import Progress, silent
+from training.rows import Dataset
 from training.space import BEST, Space, described, fingerprint, holds, search_space
 from training.study import SharedStudy, own_threads
 from training.study_report import write_report

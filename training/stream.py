@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 from training.arrow import Column, open_table, write_table
 from training.checks import LabelNames, Row, checked, infer_labels, label_name
 from training.config import TrainingConfig
-from training.data import HELD_OUT_AT_MOST, Dataset, Rows, apart, check_labels, rows_of, weights
 from training.duplicates import HeldOutTexts, normalized
 from training.errors import ConfigError, DataError
 from training.extra import ExtraRow, gather
+from training.rows import HELD_OUT_AT_MOST, Dataset, Rows, apart, check_labels, rows_of, weights
 from training.sources import batches
 
 _BATCH = 1_000

@@ -17,12 +17,12 @@ import torch
 from optuna.trial import Trial, TrialState
 
 from training.config import TrainingConfig
-from training.data import Dataset
 from training.errors import ConfigError
-from training.export import time_tokens
 from training.graph import QUANTIZATIONS, export_graph, quantize
 from training.model import backend, load_classifier
 from training.progress import Progress
+from training.rows import Dataset
+from training.scorer import time_tokens
 from training.space import Space, fingerprint
 from training.study import EVALUATIONS_PER_EPOCH, PRUNERS, SharedStudy
 from training.text import encode_batch

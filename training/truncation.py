@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from training.data import Rows
 from training.evaluate import Metrics, classification_metrics
 from training.model import Classifier, backend
 from training.progress import Progress, silent
+from training.rows import Rows
 from training.text import TRUNCATIONS, Truncation, encode_batch
 
 _BATCH = 16

@@ -27,7 +27,6 @@ from transformers import (
 
 from training.callbacks import KeepBest, Log, Report, Stop
 from training.config import TrainingConfig
-from training.data import Dataset, Rows
 from training.distill import check_teacher, keep_layers, layers_to_keep, listen
 from training.distributed import common_steps
 from training.errors import ConfigError, Interrupted, ModelError
@@ -35,6 +34,7 @@ from training.evaluate import classification_metrics, numbers
 from training.examples import Examples, tokenised
 from training.model import Classifier, backend, freeze, load_classifier, max_positions, stack
 from training.progress import Progress, silent
+from training.rows import Dataset, Rows
 from training.text import Truncation
 from training.trainer import Arguments, ClassifierTrainer
 

@@ -21,7 +21,7 @@ from tokenizers import Tokenizer
 from tests.fixtures.messages import prediction
 from training.artifact import write_reference
 from training.config import configure
-from training.data import Rows
+from training.rows import Rows
 from training.sources import read
 
 LABELS = ["negative", "positive"]

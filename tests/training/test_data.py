@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from training.config import configure
-from training.data import Dataset, prepare
+from training.data import prepare
 from training.errors import DataError
+from training.rows import Dataset
 
 PLENTY = [(f"review number {n}", "good" if n % 2 else "bad") for n in range(40)]
 

@@ -1,7 +1,7 @@
 """A data set is described by part: how it is labelled, how long its texts are, in which languages."""
 
-from training.data import Dataset, Rows
 from training.dataset_metrics import describe
+from training.rows import Dataset, Rows
 
 ENGLISH = "This was a very long film about the rain, and nobody in the cinema wanted it to end."
 GERMAN = "Das war ein sehr langer Film ueber den Regen, und niemand im Kino wollte, dass er endet."

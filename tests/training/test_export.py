@@ -26,11 +26,11 @@ from transformers import (
 )
 
 from training.artifact import Artifact
-from training.data import Rows
 from training.errors import GateError
 from training.export import Candidate, Gate, build_artifact, choose
 from training.graph import QUANTIZATIONS, Quantization, export_graph, expose_pooled, quantize
 from training.model import load_classifier
+from training.rows import Rows
 from training.scorer import Scorer
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::torch.jit.TracerWarning")
@@ -229,7 +229,7 @@ KILLED = """
 import os, signal, sys, warnings
 warnings.simplefilter("ignore")
 from pathlib import Path
-from training.data import Rows
+from training.rows import Rows
 from training.export import Gate, build_artifact
 rows = Rows(["good", "bad"], [1, 0])
 build_artifact(

@@ -12,10 +12,11 @@ import pytest
 
 from training.__main__ import main
 from training.config import configure
-from training.data import Dataset, prepare
+from training.data import prepare
 from training.errors import ConfigError, DataError
 from training.pipeline import run_key
 from training.record import TrainingRecord
+from training.rows import Dataset
 
 WORDS = ("film", "story", "cast", "music", "script", "pace", "was", "felt", "so", "very", "warm", "dim", "it")
 REVIEWS = [

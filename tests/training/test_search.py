@@ -12,8 +12,9 @@ import pytest
 
 from training.__main__ import main
 from training.config import MODEL_NAME, TrainingConfig, configure
-from training.data import Dataset, Rows, prepare
+from training.data import prepare
 from training.errors import ConfigError, DataError, Interrupted
+from training.rows import Dataset, Rows
 from training.search import search
 from training.space import described, fingerprint, read_best, search_space
 from training.trials import Plan

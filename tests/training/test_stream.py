@@ -17,10 +17,11 @@ from transformers import PreTrainedTokenizerFast
 from tests.training.test_tune import recipe, tune
 from training.arrow import Column, open_table, write_table
 from training.config import configure
-from training.data import Dataset, Rows, prepare
+from training.data import prepare
 from training.errors import ConfigError, DataError
 from training.examples import tokenised
 from training.model import backend, load_classifier
+from training.rows import Dataset, Rows
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:mtime may not be reliable")
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from training.data import Rows
 from training.evaluate import classification_metrics
 from training.model import backend, load_classifier
+from training.rows import Rows
 from training.text import TRUNCATIONS, encode
 from training.truncation import better, compare
 

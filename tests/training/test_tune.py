@@ -14,8 +14,9 @@ import torch
 from safetensors.torch import load_file
 
 from training.config import TrainingConfig, configure
-from training.data import Dataset, Rows, prepare
+from training.data import prepare
 from training.errors import ConfigError, Interrupted
+from training.rows import Dataset, Rows
 from training.tune import Tuned, choose_precision, fine_tune
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:mtime may not be reliable")

@@ -51,7 +51,7 @@ def read_reviews(source: str, count: int, folder: Path) -> list[Row]:
     rows = Rows([table.texts[i] for i in chosen], labels)
     probabilities = np.stack([1 - positive, positive], axis=1)
     novelty = random.lognormal(0.0, 0.2, size=len(labels))
-    write_reference(path, rows, tokenizer(), MAX_LENGTH, LABELS, probabilities, novelty)
+    write_reference(path, rows, tokenizer(), MAX_LENGTH, LABELS, probabilities, novelty, probabilities)
     read_back: list[Row] = pq.read_table(path).to_pylist()
     return read_back
 

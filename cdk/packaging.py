@@ -30,7 +30,7 @@ RETENTIONS = {
     90: logs.RetentionDays.THREE_MONTHS,
     365: logs.RetentionDays.ONE_YEAR,
 }
-ARTEFACT = ROOT / "artifacts" / "model"  # a link to the version that was trained last
+ARTEFACT = ROOT / "artifacts" / "model"  # a link to the champion
 NO_ARTEFACT = "artifacts/models/none"  # COPY refuses it, so no image without a model can be built
 JUNK = ("**/__pycache__", "**/*.pyc", "**/.mypy_cache")
 # Lambda makes a VPC function's network interfaces with the function's role, before they have an ARN to name.

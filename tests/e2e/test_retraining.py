@@ -16,6 +16,8 @@ from local.processes import wait_until
 from local.retraining import Retraining
 from local.steps import Steps
 from local.system import System, running_system
+from training.artifact import champion_of
+from training.registry import newest_candidate
 
 TEXTS, LABELS = 64, 24
 JUDGEMENT = {
@@ -54,9 +56,9 @@ def test_labels_of_changed_traffic_become_a_new_model(
         assert wait_until(lambda: executions(system)[0]["status"] == "SUCCEEDED", seconds=10)
         assert execution["name"] in ended
 
-    card = json.loads((artifacts / "model" / "model.json").read_text())
     before = json.loads((tiny_artifact / "model.json").read_text())
-    assert card["model_version"] != before["model_version"]
+    assert champion_of(artifacts) == before["model_version"], "it is a candidate until somebody promotes it"
+    card = json.loads((artifacts / "models" / newest_candidate(artifacts) / "model.json").read_text())
     assert card["data"]["rows"]["train"] == before["data"]["rows"]["train"] + LABELS
     assert card["data"]["rows"]["test"] == before["data"]["rows"]["test"], "nothing of it is measured on"
     assert card["training"]["learning_rate"] == before["training"]["learning_rate"]

@@ -6,8 +6,8 @@ temperature and quantization of each, test rows are reported. Latencies are of t
 on one thread, all taking turns.
 """
 
+import argparse
 import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ RESULT = Path("artifacts/bench/students.json")
 FOLDER = Path("artifacts/bench/students")
 LAYERS = (4, 3, 2)
 TOKENS = (16, 128, 256)
-TRAIN_ROWS, TEST_ROWS, EPOCHS = 4_000, 2_500, 2
+TEST_ROWS = 2_500
 
 
 @dataclass(frozen=True)
@@ -47,23 +47,27 @@ class Measured:
 
 def main() -> None:
     """Distil, measure, show and write the table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.students", description=__doc__)
+    parser.add_argument("teacher", nargs="?", type=Path)
+    parser.add_argument("--train-rows", type=int, default=4_000)
+    parser.add_argument("--epochs", type=int, default=2, help="of each student")
+    given = parser.parse_args()
     console = Console()
     options: dict[str, Any] = {
         "quick": True,
-        "train_rows": TRAIN_ROWS,
+        "train_rows": given.train_rows,
         "test_rows": TEST_ROWS,
         "artifacts": FOLDER,
     }
     data = prepare(configure(**options))
     with RichProgress(console) as progress:
-        if len(sys.argv) > 1:
-            teacher = Path(sys.argv[1])
-        else:
+        teacher = given.teacher
+        if teacher is None:
             config = configure(**options)
             teacher, _ = tune_checkpoint(config, data, FOLDER / "teacher", run_id=None, progress=progress)
         models = [measure(configure(**options), data, teacher, 0.0, progress)]
         for layers in LAYERS:
-            config = configure(**options, epochs=EPOCHS, student_layers=layers, teacher=str(teacher))
+            config = configure(**options, epochs=given.epochs, student_layers=layers, teacher=str(teacher))
             checkpoint, record = tune_checkpoint(
                 config, data, FOLDER / str(layers), run_id=None, progress=progress
             )

@@ -28,7 +28,7 @@ from training.order import EpochOrder
 
 RESULT = Path("artifacts/bench/training_speed.json")
 CACHE = Path("artifacts/bench/cache")
-ROWS, TURNS, STEPS, UNTIMED = 800, 4, 4, 2
+ROWS, TURNS, STEPS, UNTIMED = 800, 3, 2, 1
 
 
 @dataclass(frozen=True)

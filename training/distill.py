@@ -4,20 +4,24 @@ The student is the teacher with some layers taken out (Sanh et al. 2019, "Distil
 things of each training row: its label, the teacher's probabilities (Hinton et al. 2015, "Distilling the
 Knowledge in a Neural Network"), and where the teacher's layers put the first token, which is what the head
 reads (Sun et al. 2019, "Patient Knowledge Distillation for BERT Model Compression"). The teacher reads every
-row once, before the training. The optimisation is `training.tune`, as of any other model.
+row once, before the training, and its answers stay in memory. The optimisation is `training.tune`, as of any
+other model.
 """
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import kl_div, log_softmax, normalize, softmax
-from transformers import AutoConfig, PreTrainedModel
+from transformers import PreTrainedModel
 
-from training.errors import ConfigError, ModelError
-from training.model import Classifier, stack
+from training.config import TrainingConfig
+from training.distributed import any_process
+from training.errors import ConfigError, Interrupted, ModelError
+from training.model import Classifier, read_config, stack
 from training.progress import Progress, silent
 
 # Patient distillation searches shares of the hard labels from 0.3 to 0.8 and temperatures from 5 on; of two
@@ -26,6 +30,9 @@ HARD_SHARE = 0.5
 TEMPERATURE = 2.0
 STATES_WEIGHT = 1.0
 _BATCH = 32
+# Their layers stand in one list and are alike. Others share them (ALBERT) or tell them apart by their place
+# (ModernBERT), so that what is left would not be the teacher's.
+FAMILIES = ("bert", "camembert", "distilbert", "electra", "roberta", "xlm-roberta")
 
 
 def layers_to_keep(teacher: int, student: int) -> list[int]:
@@ -48,41 +55,56 @@ def keep_layers(model: PreTrainedModel, layers: Sequence[int]) -> None:
     model.config.num_hidden_layers = len(layers)
 
 
-def check_teacher(folder: Path, labels: Sequence[str]) -> None:
-    """Raise ModelError unless the folder holds a classifier of these labels, in this order."""
-    try:
-        names = AutoConfig.from_pretrained(folder).id2label
-    except (OSError, ValueError) as error:
+def check(config: TrainingConfig, labels: Sequence[str]) -> None:
+    """Raise ConfigError or ModelError unless the teacher has these labels, in this order, and enough layers.
+
+    Reads its configuration alone, so that a mistake is told before a teacher is fine-tuned.
+    """
+    if config.student_layers is None:
+        return
+    model = read_config(config.teacher or config.model)
+    if model.model_type not in FAMILIES:
         raise ModelError(
-            f"teacher {folder} cannot be read; give a folder such as artifacts/runs/<run>/checkpoints/best"
-        ) from error
-    if [names[index] for index in sorted(names)] != list(labels):
+            f"cannot take layers out of a model of type {model.model_type}; distil one of "
+            f"{', '.join(FAMILIES)}"
+        )
+    layers_to_keep(int(model.num_hidden_layers), config.student_layers)
+    names = [model.id2label[index] for index in sorted(model.id2label)]
+    if config.teacher is not None and names != list(labels):
         raise ModelError(
-            f"teacher {folder} tells {', '.join(names.values())} apart, and the data {', '.join(labels)}; "
+            f"teacher {config.teacher} tells {', '.join(names)} apart, and the data {', '.join(labels)}; "
             "fine-tune it on data of the same labels"
         )
 
 
 def listen(
-    teacher: Classifier, encoded: Sequence[list[int]], layers: Sequence[int], progress: Progress = silent
-) -> list[dict[str, list[Any]]]:
-    """Return what the teacher says of each text: `teacher_logits` (labels) and `teacher_states`.
+    teacher: Classifier,
+    encoded: Sequence[list[int]],
+    layers: Sequence[int],
+    progress: Progress = silent,
+    stopping: Callable[[], bool] = lambda: False,
+) -> dict[str, NDArray[Any]]:
+    """Return what the teacher says of the texts: `teacher_logits` (texts, labels) and `teacher_states`.
 
-    The latter are of the first token after each of these layers, (layers, width), of unit length.
+    The latter are of the first token after each of these layers, (texts, layers, width), of unit length, for
+    which half precision is enough. Once `stopping` returns true in any process, Interrupted is raised.
     """
     model = teacher.model.eval().to("cuda" if torch.cuda.is_available() else "cpu")
     longest_first = sorted(range(len(encoded)), key=lambda row: -len(encoded[row]))
-    said: list[dict[str, list[Any]]] = [{}] * len(encoded)
+    logits = np.empty((len(encoded), model.config.num_labels), np.float32)
+    states = np.empty((len(encoded), len(layers), model.config.hidden_size), np.float16)
     for start in range(0, len(encoded), _BATCH):
+        if any_process(stopping()):
+            raise Interrupted("told to stop while the teacher was asked; ready to go on, and ask it again")
         progress("Asking the teacher", start, len(encoded))
         rows = longest_first[start : start + _BATCH]
         batch = teacher.tokenizer.pad({"input_ids": [encoded[row] for row in rows]}, return_tensors="pt")
         with torch.inference_mode():
             outputs = model(**batch.to(model.device), output_hidden_states=True)
-        states = normalize(_first_tokens(outputs, [layer + 1 for layer in layers]), dim=-1)
-        for row, logits, of_row in zip(rows, outputs.logits.tolist(), states.tolist(), strict=True):
-            said[row] = {"teacher_logits": logits, "teacher_states": of_row}
-    return said
+        logits[rows] = outputs.logits.cpu()
+        first_tokens = _first_tokens(outputs, [layer + 1 for layer in layers])
+        states[rows] = normalize(first_tokens, dim=-1).cpu()
+    return {"teacher_logits": logits, "teacher_states": states}
 
 
 def distillation_loss(hard: Tensor, outputs: Any, logits: Tensor, states: Tensor) -> Tensor:

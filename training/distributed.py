@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 import torch.distributed as dist
@@ -97,10 +98,32 @@ def common_steps(steps: Iterable[int]) -> list[int]:
     return sorted(found)
 
 
+def share_folder(folder: Path) -> None:
+    """Give every machine the files of the first process's `folder`; all processes must call it.
+
+    They go through memory, so it is for a model and not for data. Nothing is written where they are already:
+    the machines may share a disk.
+    """
+    if not _connected():
+        return
+    sent = [_files(folder) if dist.get_rank() == 0 else None]
+    dist.broadcast_object_list(sent)
+    files = sent[0] or {}
+    if os.environ["LOCAL_RANK"] == "0" and _files(folder) != files:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+    dist.barrier()
+
+
 def disconnect() -> None:
     """Leave the other processes in order, once all work is done."""
     if _connected():
         dist.destroy_process_group()
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.glob("*") if path.is_file()}
 
 
 def _connected() -> bool:

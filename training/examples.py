@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import torch
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from training.arrow import Column, open_table, write_table
@@ -27,7 +28,7 @@ class Examples(torch.utils.data.Dataset[dict[str, Any]]):
     def __init__(self, table: pa.Table, weights: list[float] | None) -> None:
         self.ids, self._labels = Column(table["input_ids"]), Column(table["labels"])
         self._weights = weights
-        self.lessons: list[dict[str, Any]] | None = None  # what a teacher says of each row
+        self.lessons: dict[str, NDArray[Any]] = {}  # what a teacher says of the rows, a row each
         self.lengths: list[int] = pc.list_value_length(table["input_ids"]).to_pylist()
 
     def __len__(self) -> int:
@@ -37,7 +38,7 @@ class Examples(torch.utils.data.Dataset[dict[str, Any]]):
         example = {"input_ids": self.ids[row], "labels": self._labels[row]}
         if self._weights is not None:
             example["weights"] = self._weights[row]
-        return example if self.lessons is None else example | self.lessons[row]
+        return example | {name: said[row] for name, said in self.lessons.items()}
 
 
 def tokenised(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from transformers import (
@@ -85,8 +86,15 @@ def backend(tokenizer: PreTrainedTokenizerFast) -> Tokenizer:
 
 def count_layers(name: str) -> int:
     """Return how many layers the encoder of `embedded`, a local folder or a model of the hub has."""
-    config = BertConfig.from_pretrained(embedded_folder()) if name == EMBEDDED else _read_config(name)
-    return int(config.num_hidden_layers)
+    return int(read_config(name).num_hidden_layers)
+
+
+def read_config(name: str) -> PretrainedConfig:
+    """Read the configuration of `embedded`, a local folder or a model of the hub, without its weights."""
+    try:
+        return AutoConfig.from_pretrained(embedded_folder() if name == EMBEDDED else name)
+    except (OSError, ValueError) as error:
+        raise _unloadable(name, error) from error
 
 
 def max_positions(model: PreTrainedModel) -> int:
@@ -179,24 +187,17 @@ def _load_embedded(options: dict[str, Any]) -> Classifier:
 
 def _load_pretrained(name: str, options: dict[str, Any]) -> Classifier:
     try:
-        config = _read_config(name)
+        config = read_config(name)
         config.update(_known(options, config))
         tokenizer = AutoTokenizer.from_pretrained(name, use_fast=True)
         model = AutoModelForSequenceClassification.from_pretrained(
             name, config=config, ignore_mismatched_sizes=True
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise _unloadable(name, error) from error
     if not tokenizer.is_fast:
         raise ModelError(f"model {name!r} has no tokenizer.json; choose one with a fast tokenizer")
     return Classifier(model, tokenizer)
-
-
-def _read_config(name: str) -> PretrainedConfig:
-    try:
-        return AutoConfig.from_pretrained(name)
-    except (OSError, ValueError) as error:
-        raise _unloadable(name, error) from error
 
 
 def _unloadable(name: str, error: Exception) -> ModelError:

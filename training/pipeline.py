@@ -6,6 +6,7 @@
 
 import hashlib
 import json
+import shutil
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 # The libraries whose version can change what a run gives.
 _LIBRARIES = ("tokenizers", "torch", "transformers", "onnxruntime")
 _RUN_FILE = "mlflow_run_id"
-_TAUGHT = "teacher.done"
+_TAUGHT = "done"  # beside a teacher that is fully trained, and gone when another begins
+_TEACHER_FILES = ("config.json", "model.safetensors", "tokenizer.json")
 
 
 def run(config: TrainingConfig, progress: Progress = silent) -> "Artifact":
@@ -75,19 +77,17 @@ def tune_checkpoint(
 ) -> tuple[Path, TrainingRecord]:
     """Fine-tune in `folder`/checkpoints and return the best checkpoint with the record of how it came about.
 
-    Every process of a distributed run calls this; only rank 0 writes. Once `stopping` returns true the run
-    saves itself and raises Interrupted.
+    Every process of a distributed run calls this, and rank 0 writes what is returned. Once `stopping` returns
+    true the run saves itself and raises Interrupted.
     """
-    from training.tune import BEST, fine_tune
+    from training.distill import check
+    from training.model import count_layers
+    from training.tune import fine_tune
 
+    check(config, data.labels)
     teacher = Path(config.teacher) if config.teacher else None
     if config.student_layers is not None and teacher is None:
-        # Its own model first; a whole one is not trained again by a run that goes on.
-        teacher = folder / "teacher" / BEST
-        if not (config.resume and (folder / _TAUGHT).exists()):
-            alone = config.model_copy(update={"student_layers": None})
-            fine_tune(alone, data, teacher.parent, progress=progress, stopping=stopping)
-            (folder / _TAUGHT).touch()
+        teacher = _fine_tuned_teacher(config, data, folder / "teacher", progress, stopping)
     tuned = fine_tune(
         config, data, folder / "checkpoints", progress=progress, log=log, stopping=stopping, teacher=teacher
     )
@@ -102,8 +102,37 @@ def tune_checkpoint(
         processes=tuned.processes,
         git_commit=git_commit(),
         mlflow_run_id=run_id,
+        distilled_from={"layers": count_layers(str(teacher)), "checkpoint": model_identity(str(teacher))}
+        if teacher
+        else None,
     )
     return tuned.checkpoint, record
+
+
+def _fine_tuned_teacher(
+    config: TrainingConfig,
+    data: Dataset,
+    folder: Path,
+    progress: Progress,
+    stopping: "Callable[[], bool]",
+) -> Path:
+    """Fine-tune the model whole, for its student; a run that goes on does not do so again.
+
+    SageMaker restores each file on its own, so that it is done does not say that all of it is there.
+    """
+    from training.distributed import share_folder
+    from training.tune import BEST, fine_tune
+
+    teacher, done = folder / BEST, folder / _TAUGHT
+    if not all((teacher / name).is_file() for name in _TEACHER_FILES):
+        shutil.rmtree(teacher, ignore_errors=True)  # the rest of it would pass for the best weights
+    elif config.resume and done.exists():
+        return teacher
+    whole = config.model_copy(update={"student_layers": None})
+    fine_tune(whole, data, folder, progress=progress, stopping=stopping)
+    share_folder(teacher)
+    done.touch()
+    return teacher
 
 
 def publish(

@@ -48,6 +48,7 @@ class TrainingRecord(BaseModel):
     processes: int
     git_commit: str | None
     mlflow_run_id: str | None
+    distilled_from: dict[str, int | str] | None = None  # the teacher's layers and what its files are
 
     def write(self, folder: Path) -> None:
         """Write the record into the folder that the checkpoint is in."""
@@ -83,6 +84,7 @@ class TrainingRecord(BaseModel):
                 "resumed_from_step": self.resumed_from_step,
                 "trained_in": self.precision,
                 "processes": self.processes,
+                "distilled_from": self.distilled_from,
             },
             "git_commit": self.git_commit,
             "mlflow_run_id": self.mlflow_run_id,

@@ -27,7 +27,7 @@ from transformers import (
 
 from training.callbacks import KeepBest, Log, Report, Stop
 from training.config import TrainingConfig
-from training.distill import check_teacher, keep_layers, layers_to_keep, listen
+from training.distill import keep_layers, layers_to_keep, listen
 from training.distributed import common_steps
 from training.errors import ConfigError, Interrupted, ModelError
 from training.evaluate import classification_metrics, numbers
@@ -80,21 +80,20 @@ def fine_tune(
     """
     progress("Loading the model")
     set_seed(config.seed)
-    if teacher is not None:
-        check_teacher(teacher, data.labels)
     model, tokenizer = load_classifier(str(teacher or config.model), data.labels, dropout=config.dropout)
     progress("Tokenising")
     examples = _examples(config, tokenizer, data.train)
-    if teacher is not None and config.student_layers is not None:
-        kept = layers_to_keep(len(stack(model)), config.student_layers)
-        examples.lessons = listen(Classifier(model, tokenizer), examples.ids, kept, progress)
-        keep_layers(model, kept)
     limit = max_positions(model)
     if config.max_length > limit:
         raise ConfigError(f"max_length: the model reads at most {limit} tokens, not {config.max_length}")
     freeze(model, embeddings=config.freeze_embeddings, layers=config.frozen_layers)
     precision = choose_precision(config.precision)
     arguments = _arguments(config, folder, precision)  # connects the processes, if there are several
+    if teacher is not None and config.student_layers is not None:
+        # After freezing: the same layers stay frozen, not as many of the student's few.
+        kept = layers_to_keep(len(stack(model)), config.student_layers)
+        examples.lessons = listen(Classifier(model, tokenizer), examples.ids, kept, progress, stopping)
+        keep_layers(model, kept)
     steps = common_steps(_whole_checkpoints(folder)) if config.resume else []
     checkpoint = folder / f"checkpoint-{steps[-1]}" if steps else None
     if checkpoint is None and arguments.local_process_index == 0:

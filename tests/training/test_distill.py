@@ -3,13 +3,19 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file
 from transformers import (
+    AlbertConfig,
     BertConfig,
     BertForSequenceClassification,
     DistilBertConfig,
     DistilBertForSequenceClassification,
+    RobertaConfig,
+    RobertaForSequenceClassification,
 )
 
 from tests.training.test_tune import recipe, tune
@@ -24,10 +30,10 @@ from training.distill import (
     layers_to_keep,
     listen,
 )
-from training.errors import ConfigError, ModelError
+from training.errors import ConfigError, Interrupted, ModelError
 from training.export import Gate, build_artifact
-from training.model import load_classifier, stack
-from training.pipeline import tune_checkpoint
+from training.model import count_layers, load_classifier, load_embedded_tokenizer, stack
+from training.pipeline import model_identity, tune_checkpoint
 from training.tune import fine_tune
 
 pytestmark = pytest.mark.filterwarnings(
@@ -76,13 +82,20 @@ def test_the_teacher_is_heard_on_every_row_whatever_its_batch(tiny_model: Path) 
     teacher = load_classifier(str(tiny_model), LABELS)
     texts = [[2, *range(5, 5 + length), 3] for length in (1, 9, 4, 30)]
     together = listen(teacher, texts, [0, 1])
-    for text, said in zip(texts, together, strict=True):
-        [alone] = listen(teacher, [text], [0, 1])
-        assert said["teacher_logits"] == pytest.approx(alone["teacher_logits"], abs=1e-5)
-        states = torch.tensor(said["teacher_states"])
-        assert torch.allclose(states, torch.tensor(alone["teacher_states"]), atol=1e-5)
-        assert states.shape == (2, teacher.model.config.hidden_size)
-        assert torch.allclose(states.norm(dim=-1), torch.ones(2), atol=1e-5)
+    assert together["teacher_logits"].shape == (4, 2)
+    assert together["teacher_states"].shape == (4, 2, teacher.model.config.hidden_size)
+    assert np.linalg.norm(together["teacher_states"].astype(float), axis=-1) == pytest.approx(1, abs=1e-3)
+    for row, text in enumerate(texts):
+        alone = listen(teacher, [text], [0, 1])
+        assert together["teacher_logits"][row] == pytest.approx(alone["teacher_logits"][0], abs=1e-5)
+        assert together["teacher_states"][row] == pytest.approx(alone["teacher_states"][0], abs=1e-3)
+
+
+def test_a_run_that_is_told_to_stop_does_not_wait_for_the_teacher(tiny_model: Path) -> None:
+    answers = iter([False, True])
+    texts = [[2, 5, 3]] * 1_000
+    with pytest.raises(Interrupted, match="told to stop while the teacher was asked"):
+        listen(load_classifier(str(tiny_model), LABELS), texts, [0], stopping=lambda: next(answers))
 
 
 def test_the_loss_is_of_label_answer_and_states() -> None:
@@ -109,7 +122,8 @@ def test_a_distilled_model_is_smaller_answers_right_and_can_be_exported(
     data = prepare(config)
     checkpoint, record = tune_checkpoint(config, data, tmp_path / "run", run_id=None)
     assert json.loads((checkpoint / "config.json").read_text())["n_layers"] == 1
-    assert (tmp_path / "run" / "teacher" / "best").is_dir(), "the teacher was fine-tuned first, and is kept"
+    teacher = tmp_path / "run" / "teacher" / "best"
+    assert count_layers(str(teacher)) == 2, "it was fine-tuned first, and is kept"
     artifact = build_artifact(
         checkpoint,
         data.validation,
@@ -121,9 +135,43 @@ def test_a_distilled_model_is_smaller_answers_right_and_can_be_exported(
         card_fields=record.card_fields(data),
         gate=Gate(max_accuracy_loss=1, max_flipped=1),
     )
-    assert artifact.card["architecture"]["layers"] == artifact.card["training"]["student_layers"] == 1
-    assert artifact.card["metrics"]["fp32"]["accuracy"] > 0.8
-    assert artifact.card["novelty"]["output"] == "pooled"
+    card = artifact.card
+    assert card["architecture"]["layers"] == card["training"]["student_layers"] == 1
+    assert card["training"]["distilled_from"] == {"layers": 2, "checkpoint": model_identity(str(teacher))}
+    assert card["metrics"]["fp32"]["accuracy"] > 0.8
+    assert card["novelty"]["output"] == "pooled"
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta"])
+def test_students_of_other_families(family: str, reviews_csv: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    size = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 64}
+    model = {
+        "bert": lambda: BertForSequenceClassification(BertConfig(**size, max_position_embeddings=32)),
+        "roberta": lambda: RobertaForSequenceClassification(
+            RobertaConfig(**size, vocab_size=30522, max_position_embeddings=34, pad_token_id=0)
+        ),
+    }[family]()
+    model.save_pretrained(tmp_path / "model")
+    load_embedded_tokenizer().save_pretrained(tmp_path / "model")
+    config = recipe(reviews_csv, tmp_path / "model", epochs=1, student_layers=2)
+    checkpoint, _ = tune_checkpoint(config, prepare(config), tmp_path / "run", run_id=None)
+    assert count_layers(str(checkpoint)) == 2
+
+
+def test_what_was_to_stay_frozen_is_counted_in_the_teachers_layers(
+    reviews_csv: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    config = recipe(reviews_csv, tiny_model, epochs=1, student_layers=1, frozen_layers=1)
+    checkpoint, _ = tune_checkpoint(config, prepare(config), tmp_path, run_id=None)
+    teacher = load_file(tmp_path / "teacher" / "best" / "model.safetensors")
+    student = load_file(checkpoint / "model.safetensors")
+    layer = "distilbert.transformer.layer.{}.ffn.lin1.weight"
+    assert not torch.equal(student[layer.format(0)], teacher[layer.format(1)]), (
+        "the last layer goes on learning"
+    )
+    words = "distilbert.embeddings.word_embeddings.weight"
+    assert torch.equal(student[words], teacher[words])
 
 
 def test_a_run_that_goes_on_does_not_train_its_teacher_again(
@@ -138,39 +186,89 @@ def test_a_run_that_goes_on_does_not_train_its_teacher_again(
     assert weights.stat().st_mtime_ns == before
 
 
-def test_a_teacher_of_other_labels_or_none_at_all_is_refused(
+def test_a_teacher_that_was_not_finished_is_finished_before_anybody_learns_from_it(
     reviews_csv: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
-    config = recipe(reviews_csv, tiny_model, student_layers=1)
+    config = recipe(reviews_csv, tiny_model, epochs=2, student_layers=1, patience=0, evaluate_every=2)
     data = prepare(config)
-    other, _ = load_classifier(str(tiny_model), ["bad", "good"])
-    other.save_pretrained(tmp_path / "other")
-    load_classifier(str(tiny_model), LABELS).tokenizer.save_pretrained(tmp_path / "other")
+    tune_checkpoint(config, data, tmp_path, run_id=None)  # an earlier run, which the next one replaces
+    answers = iter([False] * 4)
+    with pytest.raises(Interrupted):
+        tune_checkpoint(config, data, tmp_path, run_id=None, stopping=lambda: next(answers, True))
+    assert (tmp_path / "teacher" / "best").is_dir(), "it has been evaluated, and is not done"
+    tune_checkpoint(config.model_copy(update={"resume": True}), data, tmp_path, run_id=None)
+    assert (tmp_path / "teacher" / "checkpoint-12").is_dir()
+
+    (tmp_path / "teacher" / "best" / "model.safetensors").unlink()  # as if it had not been restored yet
+    checkpoint, _ = tune_checkpoint(config.model_copy(update={"resume": True}), data, tmp_path, run_id=None)
+    assert (tmp_path / "teacher" / "best" / "model.safetensors").is_file()
+    assert count_layers(str(checkpoint)) == 1
+
+
+@pytest.mark.parametrize("layers", [3, 30])
+def test_too_many_layers_are_told_before_a_teacher_is_trained(
+    layers: int, reviews_csv: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    config = recipe(reviews_csv, tiny_model, student_layers=layers)
+    with pytest.raises(ConfigError, match="student_layers: the teacher has 2 layers; give 1 to 2"):
+        tune_checkpoint(config, prepare(config), tmp_path / "run", run_id=None)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_teacher_of_other_labels_or_layers_or_none_at_all_is_refused(
+    reviews_csv: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    data = prepare(recipe(reviews_csv, tiny_model))
+
+    def distil(teacher: Path) -> None:
+        config = recipe(reviews_csv, tiny_model, student_layers=1, teacher=str(teacher))
+        tune_checkpoint(config, data, tmp_path / "run", run_id=None)
+
+    def saved(name: str, labels: list[str]) -> Path:
+        model, tokenizer = load_classifier(str(tiny_model), labels)
+        model.save_pretrained(tmp_path / name)
+        tokenizer.save_pretrained(tmp_path / name)
+        return tmp_path / name
+
     with pytest.raises(ModelError, match="tells bad, good apart, and the data negative, positive"):
-        fine_tune(config, data, tmp_path / "run", teacher=tmp_path / "other")
-    with pytest.raises(ModelError, match="gone cannot be read; give a folder such as"):
-        fine_tune(config, data, tmp_path / "run", teacher=tmp_path / "gone")
+        distil(saved("other", ["bad", "good"]))
+    with pytest.raises(ModelError, match="tells positive, negative apart"):
+        distil(saved("turned", LABELS[::-1]))
+    with pytest.raises(ModelError, match=r"cannot load model '.*gone'"):
+        distil(tmp_path / "gone")
+    weights = saved("cut", LABELS) / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1_000])
+    with pytest.raises(ModelError, match=r"cannot load model '.*cut'"):
+        distil(tmp_path / "cut")
+    AlbertConfig().save_pretrained(tmp_path / "albert")
+    with pytest.raises(
+        ModelError, match="cannot take layers out of a model of type albert; distil one of bert"
+    ):
+        distil(tmp_path / "albert")
     with pytest.raises(ConfigError, match="give student_layers too"):
         configure(teacher="somewhere")
 
 
-def test_a_student_learns_more_from_its_teacher_than_its_labels_say(
+def test_a_student_answers_more_like_its_teacher_than_one_that_learnt_of_labels_alone(
     reviews_csv: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
-    config = recipe(reviews_csv, tiny_model, epochs=2)
+    config = recipe(reviews_csv, tiny_model, epochs=2, dropout=0.0)
     data = prepare(config)
-    teacher, _ = tune(config, tmp_path / "teacher", data)
-    student, _ = (
-        fine_tune(
-            config.model_copy(update={"student_layers": 1}),
-            data,
-            tmp_path / "student",
-            teacher=teacher.checkpoint,
-        ),
-        None,
+    teacher = tune(config, tmp_path / "teacher", data)[0].checkpoint
+    model, tokenizer = load_classifier(str(teacher), data.labels)
+    keep_layers(model, [1])  # what a student begins as
+    model.save_pretrained(tmp_path / "start")
+    tokenizer.save_pretrained(tmp_path / "start")
+
+    alone = tune(config.model_copy(update={"model": str(tmp_path / "start")}), tmp_path / "alone", data)[0]
+    taught = fine_tune(
+        config.model_copy(update={"student_layers": 1}), data, tmp_path / "taught", teacher=teacher
     )
-    models = [load_classifier(str(one.checkpoint), data.labels) for one in (teacher, student)]
-    ids = [models[0].tokenizer(text)["input_ids"][:32] for text in data.test.texts]
-    said = [torch.tensor([row["teacher_logits"] for row in listen(model, ids, [0])]) for model in models]
-    probabilities = [torch.softmax(logits, dim=1)[:, 1] for logits in said]
-    assert torch.corrcoef(torch.stack(probabilities))[0, 1] > 0.8
+    ids = [tokenizer(text)["input_ids"][:32] for text in data.test.texts]
+
+    def positive(checkpoint: Path) -> NDArray[np.float64]:
+        said = listen(load_classifier(str(checkpoint), data.labels), ids, [0])["teacher_logits"]
+        return 1 / (1 + np.exp(said[:, 0] - said[:, 1]))
+
+    apart = [np.abs(positive(one.checkpoint) - positive(teacher)).mean() for one in (alone, taught)]
+    assert apart[1] < 0.7 * apart[0]

@@ -98,6 +98,7 @@ def test_it_uploads_starts_follows_and_fetches(cloud: Cloud, run: Any, reviews_c
     cloud.deploy(SUCCEEDS)
     cloud.publish({"model.onnx": b"graph", "tokenizer.json": b"{}"})
     options = ["--data", str(reviews_csv), "--epochs", "2", "--labels", "negative, positive", "--quick"]
+    options += ["--student-layers", "3", "--no-length-grouped", "--source-weights", "reviews.csv=2"]
     result = run("train", "--on", "aws", *options, "--trials", "3", "--drop-bad-rows")
     assert result.exit_code == 0, result.exception
     assert "int8 87.1%" in result.output
@@ -110,6 +111,9 @@ def test_it_uploads_starts_follows_and_fetches(cloud: Cloud, run: Any, reviews_c
                 "labels": "negative,positive",
                 "quick": "true",
                 "drop_bad_rows": "true",
+                "student_layers": "3",
+                "length_grouped": "false",
+                "source_weights": "reviews.csv=2",
             },
             "data_uri": f"s3://artefacts/data/{digest}/",
             "trials": "3",
@@ -209,6 +213,7 @@ def test_what_is_not_deployed_is_named(cloud: Cloud, run: Any) -> None:
         (["--max-length", "7"], ConfigError, "max_length"),
         (["--data", "gone.csv"], ConfigurationError, "gone.csv is not a file"),
         (["--model", "distilbert-base-uncased"], ConfigurationError, "cannot reach model"),
+        (["--student-layers", "3", "--teacher", "x"], ConfigurationError, "leave out --teacher"),
         (["--resume"], ConfigurationError, "executions go on by themselves"),
         (["--env", "moon"], ConfigurationError, "no environment 'moon'; choose one of dev"),
     ],

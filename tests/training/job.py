@@ -17,7 +17,10 @@ from training.config import MODEL_NAME
 with socket.socket() as free:
     free.bind(("127.0.0.1", 0))
     PORT = free.getsockname()[1]
-COMMAND = [sys.executable, "-W", "ignore", "-m", "training.sagemaker", "train"]
+PYTHON = [sys.executable, "-W", "ignore"]
+JOB = ["-m", "training.sagemaker", "train"]
+# On a machine with several devices the job itself starts as many processes; here they are asked for.
+TWO_PROCESSES = ["-m", "torch.distributed.run", "--nproc-per-node=2", f"--master-port={PORT}"]
 
 
 class Job:
@@ -27,6 +30,7 @@ class Job:
         self.root = root
         self.environment = os.environ | {"MLFLOW_TRACKING_URI": f"sqlite:///{store}"}
         self.environment["MASTER_PORT"] = str(PORT)
+        self.command = [*PYTHON, *JOB]
         self.hyperparameters = HYPERPARAMETERS | {"model": str(model)}
         (root / "model").mkdir(parents=True)
         self.channel("training", data)
@@ -44,7 +48,7 @@ class Job:
     def start(self, job: str, **hyperparameters: str) -> subprocess.Popen[str]:
         self.configure("hyperparameters", {**self.hyperparameters, "job": job, **hyperparameters})
         return subprocess.Popen(
-            [*COMMAND, "--root", str(self.root)],
+            [*self.command, "--root", str(self.root)],
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -81,6 +85,14 @@ def runs(store: Path) -> list[Any]:
     client = mlflow.MlflowClient(f"sqlite:///{store}")
     experiment = client.get_experiment_by_name(MODEL_NAME)
     return [] if experiment is None else list(client.search_runs([experiment.experiment_id]))
+
+
+def registered(store: Path) -> list[str]:
+    """Return the runs whose models are registered, one for each version."""
+    import mlflow
+
+    client = mlflow.MlflowClient(f"sqlite:///{store}", registry_uri=f"sqlite:///{store}")
+    return [version.run_id for version in client.search_model_versions(f"name = '{MODEL_NAME}'")]
 
 
 def wait_for(process: subprocess.Popen[str], text: str) -> None:

@@ -92,6 +92,35 @@ def test_a_fine_tuning_that_is_told_to_stop_saves_and_goes_on(make_job: MakeJob,
 
 
 @pytest.mark.slow
+def test_a_distillation_goes_on_with_the_teacher_it_had(
+    make_job: MakeJob, store: Path, tmp_path: Path
+) -> None:
+    job, export = make_job("job"), make_job("export")
+    options = {"student_layers": "1", "epochs": "20", "patience": "0", "evaluate_every": "3"}
+    for moment in ("Fine-tuning", "step=9 eval_loss"):  # the teacher's own steps; the student's evaluations
+        process = job.start("fine_tune", **options)
+        wait_for(process, moment)
+        process.send_signal(signal.SIGTERM)
+        output = process.communicate()[0]
+        assert process.returncode == 143, output
+        assert job.failure is None
+        assert list((job.root / "model").iterdir()) == []
+
+    code, output = job.run("fine_tune", **options)
+    assert code == 0, output
+    assert output.count("Loading the model") == 1, "the student; its teacher was trained already"
+    assert 9 <= job.record()["resumed_from_step"] < 120
+    assert [run.info.run_id for run in runs(store)] == [job.record()["mlflow_run_id"]]
+
+    export.channel("checkpoint", job.packed(tmp_path))
+    code, output = export.run("export")
+    assert code == 0, output
+    card = json.loads((export.root / "model" / "model.json").read_text())
+    assert card["architecture"]["layers"] == 1
+    assert card["training"]["distilled_from"]["layers"] == 2
+
+
+@pytest.mark.slow
 def test_without_a_tracking_server_the_record_ends_in_the_output(make_job: MakeJob) -> None:
     job = make_job("job")
     del job.environment["MLFLOW_TRACKING_URI"]
@@ -115,6 +144,7 @@ def test_without_a_tracking_server_the_record_ends_in_the_output(make_job: MakeJ
         ("fine_tune", {"extra_data": "/etc"}, 2, "ConfigError: unknown hyperparameter 'extra_data'"),
         ("fine_tune", {"epochs": "three"}, 2, "ConfigError: epochs: Input should be a valid integer"),
         ("search", {"trials": "0"}, 2, "ConfigError: hyperparameter trials: give a number above 0, not '0'"),
+        ("fine_tune", {"student_layers": "3"}, 2, "ConfigError: student_layers: the teacher has 2 layers"),
         ("fine_tune", {"data": "gone.csv"}, 2, "DataError: the channel training has no gone.csv"),
         ("fine_tune", {"text_column": "body"}, 2, "DataError: reviews.csv row 1 has no column 'body'"),
         ("export", {}, 4, "ModelError: the channel checkpoint is missing"),

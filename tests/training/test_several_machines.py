@@ -1,21 +1,56 @@
-"""Several machines train one model: one writes, all stop together, and an error of one is the job's."""
+"""Several processes train one model: one writes, all stop together, and an error of one is the job's."""
 
 import signal
 from pathlib import Path
 
 import pytest
 
-from tests.training.job import MakeJob, runs, wait_for
+from tests.training.job import JOB, PYTHON, TWO_PROCESSES, MakeJob, registered, runs, wait_for
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # MLflow's use of SQLAlchemy
 
 
+# Without dropout and grouping, half the batch in twice the processes is the very same step.
+SAME_STEPS = {"dropout": "0.0", "length_grouped": "false", "learning_rate": "0.005"}
+ALONE_OR_DISTILLED = pytest.mark.parametrize(
+    "kind", [{}, {"student_layers": "1"}], ids=["alone", "distilled"]
+)
+
+
 @pytest.mark.slow
-def test_two_machines_train_one_model_and_only_the_first_writes(make_job: MakeJob, store: Path) -> None:
-    # Without dropout and grouping, half the batch in twice the processes is the very same step.
-    recipe = {"dropout": "0.0", "length_grouped": "false", "learning_rate": "0.005"}
+@ALONE_OR_DISTILLED
+def test_torchrun_gives_what_one_process_gives_and_reports_and_registers_it_once(
+    make_job: MakeJob, store: Path, tmp_path: Path, kind: dict[str, str]
+) -> None:
+    single, double, export = (make_job(name) for name in ("single", "double", "export"))
+    code, output = single.run("fine_tune", batch_size="16", **SAME_STEPS, **kind)
+    assert code == 0, output
+    double.command = [*PYTHON, *TWO_PROCESSES, *JOB]
+    code, output = double.run("fine_tune", batch_size="8", **SAME_STEPS, **kind)
+    assert code == 0, output
+
+    assert double.record()["processes"] == 2
+    assert double.record()["steps"] == single.record()["steps"]
+    evaluations = [line for line in output.splitlines() if "eval_accuracy=" in line]
+    assert len(evaluations) == len(set(evaluations)) == 3, "one for each epoch, not for each process"
+    assert len(runs(store)) == 2, "one for each job"
+    for name, within in (("eval_loss", 1e-3), ("eval_accuracy", 0.05)):
+        one, other = (run.data.metrics[name] for run in runs(store))
+        assert one == pytest.approx(other, rel=within)
+
+    export.channel("checkpoint", double.packed(tmp_path))
+    code, output = export.run("export")
+    assert code == 0, output
+    assert registered(store) == [double.record()["mlflow_run_id"]]
+
+
+@pytest.mark.slow
+@ALONE_OR_DISTILLED
+def test_two_machines_train_one_model_and_only_the_first_writes(
+    make_job: MakeJob, store: Path, kind: dict[str, str]
+) -> None:
     single = make_job("single")
-    code, output = single.run("fine_tune", batch_size="16", **recipe)
+    code, output = single.run("fine_tune", batch_size="16", **SAME_STEPS, **kind)
     assert code == 0, output
     assert len(runs(store)) == 1
 
@@ -25,7 +60,7 @@ def test_two_machines_train_one_model_and_only_the_first_writes(make_job: MakeJo
         machine.configure(
             "resourceconfig", {"hosts": hosts, "current_host": host, "network_interface_name": "lo"}
         )
-    processes = [machine.start("fine_tune", batch_size="8", **recipe) for machine in machines]
+    processes = [machine.start("fine_tune", batch_size="8", **SAME_STEPS, **kind) for machine in machines]
     outputs = [process.communicate()[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], outputs
 

@@ -26,7 +26,7 @@ from tests.local.observability.seeds import seed
 __all__ = ["database", "migrated_template", "postgres", "system"]
 
 READER_PASSWORD = "of-the-reader's"
-TRAFFIC_SECONDS = 6
+TRAFFIC_SECONDS, TRAFFIC_ROUNDS = 6, 6
 
 
 @pytest.fixture(scope="session")
@@ -49,15 +49,21 @@ def api(system: System) -> Iterator[str]:
 def prometheus(api: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     """Prometheus on a running API, after some seconds of everything that clients do."""
     with running_prometheus(tmp_path_factory.mktemp("prometheus"), target=urlsplit(api).netloc) as server:
-        make_traffic(api, TRAFFIC_SECONDS)
+        make_traffic(api)  # its first answers take as long as loading the model does, and count for one moment
+        make_traffic(api, seconds=TRAFFIC_SECONDS, rounds=TRAFFIC_ROUNDS)
         yield server
 
 
-def make_traffic(api: str, seconds: float) -> None:
-    """Send single texts and batches, some too long to be read whole, feedback, and what is refused."""
-    until = time.monotonic() + seconds
+def make_traffic(api: str, *, seconds: float = 0, rounds: int = 1) -> None:
+    """Send single texts and batches, some too long to be read whole, feedback, and what is refused.
+
+    Goes on for the seconds and the rounds given: a rate needs counts that grow from one scrape to the next,
+    however slow the machine.
+    """
+    until, left = time.monotonic() + seconds, rounds
     with httpx.Client(base_url=api, timeout=30) as client:
-        while time.monotonic() < until:
+        while time.monotonic() < until or left > 0:
+            left -= 1
             made = client.post("/predict", json={"text": "A superb film. I saw it twice."})
             assert made.status_code == 200
             batch = {"texts": ["An awful story.", "A dull film. " * 60, "Lovely music, great cast."]}

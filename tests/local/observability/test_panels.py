@@ -129,7 +129,9 @@ def test_stored_figures_are_those_of_the_rows(reader: pg8000.dbapi.Connection) -
     _, deployments = ask(reader, POSTGRES_TARGETS["Deployments, A"])
     assert [row[1] for row in deployments] == [VERSION]
     _, agreed = ask(reader, POSTGRES_TARGETS["Agreement with people, A"])
-    assert all(0 < row[1] < 1 for row in agreed)
+    # The first and the last hour of the clock are seeded in part, perhaps with a single label.
+    assert len(agreed) >= HOURS
+    assert all(0 < row[1] < 1 for row in agreed[1:-1])
 
 
 def test_no_query_reads_what_a_person_wrote_or_what_leads_to_one(

@@ -1,7 +1,7 @@
 """Show how far a run is: one line per stage, and a bar for those whose end is known."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -21,10 +21,14 @@ def silent(message: str, done: int = 0, total: int | None = None) -> None:
     """Show nothing."""
 
 
+def _print_now(line: str) -> None:
+    print(line, flush=True)
+
+
 class RichProgress:
     """Progress on a terminal: the stage that runs now with a bar and its time, those before it above.
 
-    Where there is no terminal to animate, each stage is one printed line.
+    Where there is no terminal to animate, it is lines as of a log.
     """
 
     def __init__(self, console: Console) -> None:
@@ -38,6 +42,7 @@ class RichProgress:
             console=console,
             disable=not console.is_terminal,
         )
+        self._lines = None if console.is_terminal else LineProgress(self._print)
         self._stage = ""
 
     def __enter__(self) -> Self:
@@ -53,13 +58,17 @@ class RichProgress:
 
     def __call__(self, message: str, done: int = 0, total: int | None = None) -> None:
         """Show the stage `message`; one that was shown before it is finished."""
+        if self._lines is not None:
+            self._lines(message, done, total)
+            return
         if message != self._stage:
             self._finish()
             self._stage = message
             self._bars.add_task(message, total=total)
-            if not self.console.is_terminal:
-                self.console.print(message, markup=False, highlight=False, soft_wrap=True)
         self._bars.update(self._bars.task_ids[-1], completed=done, total=total)
+
+    def _print(self, line: str) -> None:
+        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def _finish(self) -> None:
         for task in self._bars.task_ids[-1:]:
@@ -72,7 +81,8 @@ class LineProgress:
 
     every_seconds = 30.0
 
-    def __init__(self) -> None:
+    def __init__(self, say: Callable[[str], None] = _print_now) -> None:
+        self._say = say
         self._stage = ""
         self._said_at = 0.0
 
@@ -81,7 +91,7 @@ class LineProgress:
         begins, now = message != self._stage, time.monotonic()
         if begins or (total and now - self._said_at >= self.every_seconds):
             self._stage, self._said_at = message, now
-            print(message if not total else f"{message}: {done:,} of {total:,}", flush=True)
+            self._say(message if not total else f"{message}: {done:,} of {total:,}")
 
 
 def print_metrics(metrics: Mapping[str, Any], step: int) -> None:

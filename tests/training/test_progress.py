@@ -18,8 +18,8 @@ def show(*, terminal: bool) -> str:
     return console.file.getvalue()
 
 
-def test_without_a_terminal_each_stage_is_one_line() -> None:
-    assert show(terminal=False).split() == ["Reading", "Training"]
+def test_without_a_terminal_there_are_lines_as_of_a_log() -> None:
+    assert show(terminal=False).splitlines() == ["Reading", "Training: 0 of 3"]
 
 
 def test_on_a_terminal_the_bar_ends_full() -> None:

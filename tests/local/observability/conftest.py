@@ -49,7 +49,9 @@ def api(system: System) -> Iterator[str]:
 def prometheus(api: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     """Prometheus on a running API, after some seconds of everything that clients do."""
     with running_prometheus(tmp_path_factory.mktemp("prometheus"), target=urlsplit(api).netloc) as server:
-        make_traffic(api)  # its first answers take as long as loading the model does, and count for one moment
+        make_traffic(
+            api
+        )  # its first answers take as long as loading the model does, and count for one moment
         make_traffic(api, seconds=TRAFFIC_SECONDS, rounds=TRAFFIC_ROUNDS)
         yield server
 

@@ -46,6 +46,7 @@ from functions.reports.questions import (
     DaysQuestion,
     DeploymentsQuestion,
     DriftQuestion,
+    PageQuestion,
     PerformanceQuestion,
     PredictionsQuestion,
     QuestionT,
@@ -160,14 +161,17 @@ def drift() -> dict[str, Any]:
 
 
 @app.get("/reports/drift/<run_id>/page")
-def page(run_id: str) -> Response[str]:
+def page(run_id: str) -> Response[str] | dict[str, Any]:
     """Lead to the page of a drift run, which can be read for five minutes under a signed URL."""
+    question = asked(PageQuestion)
     wanted = read_id(run_id, "the id of a drift run is a UUID, as /reports/drift lists it")
     with transaction(engine()) as session:
         run = find_drift_run(session, wanted)
         if run is None:
             raise PageNotFoundError("there is no such drift run")
         location = sign(run.metrics.get("report_uri"), settings().report_bucket)
+    if not question.redirect:
+        return {"url": location}
     return Response(302, content_types.APPLICATION_JSON, "{}", headers={"location": location})
 
 

@@ -148,6 +148,12 @@ class ReviewQuestion(Question):
     model_version: Name | None = None
 
 
+class PageQuestion(Question):
+    """Whether to lead to the page, or only to say where it is: a script cannot see where it is led."""
+
+    redirect: bool = True
+
+
 class DeploymentsQuestion(Question):
     """How many deployments to list."""
 

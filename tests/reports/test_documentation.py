@@ -15,6 +15,7 @@ QUESTIONS: dict[str, type[questions.Question]] = {
     "/reports/reconciliation": questions.DaysQuestion,
     "/reports/alerts": questions.AlertsQuestion,
     "/reports/drift": questions.DriftQuestion,
+    "/reports/drift/{id}/page": questions.PageQuestion,
     "/reports/deployments": questions.DeploymentsQuestion,
 }
 

@@ -124,6 +124,9 @@ def test_a_runs_page_is_reached_for_five_minutes_by_a_signed_address(database: E
     assert signed["X-Amz-Signature"]
     assert answer["headers"]["cache-control"] == "no-store"
 
+    told = ask(f"/reports/drift/{added}/page", redirect="false")
+    assert urlsplit(told["url"]).path == f"/{PAGE}", "a script cannot see where it is led, so it asks"
+
 
 @pytest.mark.parametrize(
     "uri",

@@ -87,7 +87,12 @@ def test_the_summary_spreads_its_predictions_over_equal_spans_of_time(database: 
     since, until = NOW - 25 * HOUR, NOW - HOUR
     last = prediction(until - timedelta(milliseconds=1))
     store(
-        database, prediction(since + timedelta(minutes=90)), prediction(since + timedelta(minutes=91)), last
+        database,
+        prediction(since + timedelta(minutes=90), confidence=0.6, inference_time_ms=10.0),
+        prediction(
+            since + timedelta(minutes=91), confidence=0.8, inference_time_ms=20.0, sentiment="negative"
+        ),
+        last,
     )
 
     over_time = ask("/reports/summary", since=since.isoformat(), until=until.isoformat())["over_time"]
@@ -96,6 +101,16 @@ def test_the_summary_spreads_its_predictions_over_equal_spans_of_time(database: 
     assert [datetime.fromisoformat(span["since"]) for span in over_time] == [
         since + hour * HOUR for hour in range(24)
     ]
+    assert over_time[1]["by_sentiment"] == {"positive": 1, "negative": 1}
+    assert over_time[1]["confidence"] == pytest.approx(0.7)
+    assert over_time[1]["inference_time_ms"] == {"p50": pytest.approx(15.0), "p95": pytest.approx(19.5)}
+    assert over_time[0] | {"since": None} == {
+        "since": None,
+        "predictions": 0,
+        "by_sentiment": {},
+        "confidence": None,
+        "inference_time_ms": {"p50": None, "p95": None},
+    }
 
 
 def test_a_span_may_be_told_in_any_zone_and_ends_now_unless_told_otherwise(database: Engine) -> None:

@@ -149,15 +149,42 @@ def _confidence_histogram(session: Session, window: Window) -> list[dict[str, fl
 
 
 def _over_time(session: Session, window: Window) -> list[dict[str, Any]]:
+    log = PredictionLog
     ends = [instant.timestamp() for instant in (window.since, window.until)]
-    number = func.width_bucket(func.extract("epoch", PredictionLog.predicted_at), *ends, TIME_BINS)
+    bucket = func.width_bucket(func.extract("epoch", log.predicted_at), *ends, TIME_BINS)
     # The window is told by ids, whose milliseconds may round to either side of its ends.
-    counts = _count(session, window, func.greatest(1, func.least(number, TIME_BINS)))
+    number = func.greatest(1, func.least(bucket, TIME_BINS)).label("bin")
+    rows = (
+        select(number, log.sentiment, log.confidence, log.inference_time_ms).where(window.holds()).subquery()
+    )
+    median, high = (
+        func.percentile_cont(share).within_group(rows.c.inference_time_ms) for share in (0.5, 0.95)
+    )
+    figures = {
+        row[0]: row[1:]
+        for row in session.execute(
+            select(rows.c.bin, func.count(), func.avg(rows.c.confidence), median, high).group_by(rows.c.bin)
+        )
+    }
+    mix: dict[int, dict[str, int]] = {}
+    for bin_, label, count in session.execute(
+        select(rows.c.bin, rows.c.sentiment, func.count()).group_by(rows.c.bin, rows.c.sentiment)
+    ):
+        mix.setdefault(bin_, {})[label] = count
     length = (window.until - window.since) / TIME_BINS
-    return [
-        {"since": window.since + (bin_ - 1) * length, "predictions": counts.get(bin_, 0)}
-        for bin_ in range(1, TIME_BINS + 1)
-    ]
+    described = []
+    for bin_ in range(1, TIME_BINS + 1):
+        predictions, confidence, p50, p95 = figures.get(bin_, (0, None, None, None))
+        described.append(
+            {
+                "since": window.since + (bin_ - 1) * length,
+                "predictions": predictions,
+                "by_sentiment": mix.get(bin_, {}),
+                "confidence": confidence,
+                "inference_time_ms": {"p50": p50, "p95": p95},
+            }
+        )
+    return described
 
 
 def _count(session: Session, window: Window, what: Any) -> dict[Any, int]:

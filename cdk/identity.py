@@ -1,8 +1,12 @@
-"""Who may call: a Cognito user pool whose one client is a machine, and a scope for each kind of call.
+"""Who may call: a Cognito user pool, clients for machines and for the page, a scope for each kind of call.
 
-Nobody has a user name here. A caller exchanges the client's id and secret for a token of an hour, and API
-Gateway checks the token before any function runs.
+A machine exchanges its client's id and secret for a token of an hour. People, whom somebody has to invite,
+sign in from the page by authorization code with PKCE; that needs a domain of one's own (`web_domain`), as
+Cognito sends them back to addresses that it knows beforehand. API Gateway checks the token before any
+function runs.
 """
+
+from typing import Any
 
 import aws_cdk as cdk
 from aws_cdk import aws_cognito as cognito
@@ -23,7 +27,7 @@ SCOPES = {
 
 
 class Identity(Construct):
-    """The user pool, its machine client, and the authorizer of the HTTP API."""
+    """The user pool, its clients, and the authorizer of the HTTP API."""
 
     def __init__(self, scope: Construct, id: str, *, environment: Environment) -> None:
         super().__init__(scope, id)
@@ -46,9 +50,9 @@ class Identity(Construct):
         acknowledge(
             self.user_pool,
             {
-                "AwsSolutions-COG3": "Threat protection watches users type passwords; this pool has none, "
-                "only a client whose secret Cognito made.",
-                "AwsSolutions-COG8": "The Plus plan protects users' sign-in, and there are no users.",
+                "AwsSolutions-COG3": "Threat protection is the Plus plan's; people are invited one by one, "
+                "and none signs in without a second factor.",
+                "AwsSolutions-COG8": "The Plus plan costs more a month than all the rest of the sign-in.",
             },
         )
         scopes = [
@@ -65,6 +69,23 @@ class Identity(Construct):
                 scopes=[cognito.OAuthScope.resource_server(server, scope) for scope in scopes],
             ),
         )
+        self.page_client = environment.web_domain and self.user_pool.add_client(
+            "Page",
+            generate_secret=False,  # a browser keeps none; PKCE stands in for it
+            access_token_validity=cdk.Duration.hours(1),
+            refresh_token_validity=cdk.Duration.days(1),
+            prevent_user_existence_errors=True,
+            o_auth=cognito.OAuthSettings(
+                flows=cognito.OAuthFlows(authorization_code_grant=True),
+                scopes=[
+                    cognito.OAuthScope.OPENID,
+                    cognito.OAuthScope.EMAIL,
+                    *(cognito.OAuthScope.resource_server(server, scope) for scope in scopes),
+                ],
+                callback_urls=[f"https://{environment.web_domain}/"],
+                logout_urls=[f"https://{environment.web_domain}/"],
+            ),
+        )
         # Token addresses are unique in a region, so the account's number makes it so.
         domain = self.user_pool.add_domain(
             "Domain",
@@ -72,9 +93,22 @@ class Identity(Construct):
                 domain_prefix=f"sentiment-{environment.name}-{cdk.Aws.ACCOUNT_ID}"
             ),
         )
-        self.token_url = f"{domain.base_url()}/oauth2/token"
+        self.domain_url = domain.base_url()
+        self.token_url = f"{self.domain_url}/oauth2/token"
+        clients = [client for client in (self.client, self.page_client) if client]
         self.authorizer = HttpJwtAuthorizer(
             "Machines",
             self.user_pool.user_pool_provider_url,
-            jwt_audience=[self.client.user_pool_client_id],
+            jwt_audience=[client.user_pool_client_id for client in clients],
         )
+
+    def sign_in(self) -> dict[str, Any] | None:
+        """Return what the page needs to know to sign people in (web/src/session); None without a domain."""
+        if not self.page_client:
+            return None
+        return {
+            "authority": self.user_pool.user_pool_provider_url,
+            "domain": self.domain_url,
+            "client_id": self.page_client.user_pool_client_id,
+            "scopes": ["openid", "email", *(f"{RESOURCE_SERVER}/{scope}" for scope in SCOPES)],
+        }

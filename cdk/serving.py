@@ -58,7 +58,7 @@ class ServingStack(cdk.Stack):
         # Its links to the drift monitor's pages open what it may read itself.
         data.allow_objects(self.reports, "reports", "s3:GetObject")
         identity = Identity(self, "Identity", environment=environment) if environment.authorize else None
-        self.user_pool = identity.user_pool if identity else None
+        self.identity = identity
         gateway = Gateway(
             self,
             "Gateway",

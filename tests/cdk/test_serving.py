@@ -63,6 +63,17 @@ def test_only_a_machine_with_a_secret_gets_tokens_and_nobody_signs_up(name: str)
     assert authorizer["JwtConfiguration"]["Audience"]
 
 
+def test_people_sign_in_from_the_page_of_a_domain_by_code_and_keep_no_secret() -> None:
+    template = serving(RICH)
+    clients = template.find_resources("AWS::Cognito::UserPoolClient")
+    [page] = [c["Properties"] for c in clients.values() if c["Properties"]["AllowedOAuthFlows"] == ["code"]]
+    assert page["GenerateSecret"] is False
+    assert page["CallbackURLs"] == page["LogoutURLs"] == ["https://sentiment.example.com/"]
+    assert page["PreventUserExistenceErrors"] == "ENABLED"
+    [authorizer] = resources(template, "AWS::ApiGatewayV2::Authorizer")
+    assert authorizer["JwtConfiguration"]["Audience"] == [{"Ref": name} for name in clients]
+
+
 def test_dev_needs_no_token_by_its_keyword() -> None:
     assert ENVIRONMENTS["dev"].authorize is False
     assert {route["AuthorizationType"] for route in routes(ENVIRONMENTS["dev"]).values()} == {"NONE"}

@@ -20,7 +20,7 @@ REPOSITORY_URL ?= $(if $(GITHUB_REPOSITORY),$(GITHUB_SERVER_URL)/$(GITHUB_REPOSI
 CONTEXT = --context env=$(call chosen) $(if $(REPOSITORY_URL),--context repository_url=$(REPOSITORY_URL))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check format bench synth lint-cloud bootstrap diff deploy destroy images sam deploy-emulated cloud lock clean
+.PHONY: help setup demo up web web-client test check format bench synth lint-cloud bootstrap diff deploy destroy images sam deploy-emulated cloud lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -41,10 +41,28 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 demo: setup ## Train on real reviews, serve them through a Lambda runtime, store them in Postgres, report
 	@$(BIN)/sentiment demo
 
-up: setup ## Keep the system running on http://localhost:8000 until Ctrl-C
+up: setup $(if $(shell command -v npm),web) ## Keep the system running on http://localhost:8000 until Ctrl-C
 	@$(BIN)/sentiment up
 
-test: setup ## Run the whole suite with coverage
+PAGE := web/dist/index.html
+PACKAGES := web/node_modules/.package-lock.json
+
+web: $(PAGE) ## Build the web page into web/dist (needs Node.js 20.19 or newer)
+
+$(PAGE): $(PACKAGES) $(shell find web/src web/public -type f) web/index.html web/vite.config.ts web/tsconfig.json
+	@npm run --silent --prefix web build
+	@touch $@
+
+$(PACKAGES): web/package-lock.json
+	@npm ci --silent --no-audit --no-fund --prefix web
+	@touch $@
+
+web-client: setup $(PACKAGES) ## Write the API's description and the page's client from it
+	@$(BIN)/python -c 'from tests.web.test_client import describe; describe()'
+	@npm run --silent --prefix web client
+
+test: setup web ## Run the whole suite with coverage, and the page's own
+	@npm run --silent --prefix web test
 	@$(BIN)/pytest --cov --cov-report=term
 
 check: setup ## Lint, formatting and types
@@ -77,7 +95,7 @@ bootstrap: setup $(CDK) ## Prepare your AWS account for CDK, once for each regio
 diff: setup $(CDK) ## Say what deploying ENV would change
 	@$(CDK) diff $(CONTEXT) $(CDK_FLAGS)
 
-deploy: setup $(CDK) ## Deploy ENV (dev, staging or prod) into the account of your AWS credentials
+deploy: setup $(CDK) web ## Deploy ENV (dev, staging or prod) into the account of your AWS credentials
 	@$(CDK) deploy --all $(CONTEXT) --context deployed_by="$${GITHUB_ACTOR:-$$(id -un)}" $(if $(CI),--require-approval never) $(CDK_FLAGS)
 
 destroy: setup $(CDK) ## Delete ENV; prod keeps its data and refuses until its protection is lifted
@@ -118,4 +136,4 @@ lock: ## Resolve the dependencies again (needs uv)
 		--output-file layers/requirements/$$group.txt; done
 
 clean: ## Remove the environment, local state and artefacts
-	rm -rf $(VENV) .local artifacts cdk.out cdk/node_modules
+	rm -rf $(VENV) .local artifacts cdk.out cdk/node_modules web/node_modules web/dist

@@ -4,6 +4,7 @@ Without a domain of one's own CloudFront serves its default certificate, whose l
 with `web_domain` and `web_certificate_arn` it is 1.2.
 """
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -24,18 +25,7 @@ from cdk.serving import ServingStack
 
 EDGE = Path(__file__).parent / "edge"
 PAGE = ROOT / "web" / "dist"
-CONTENT_SECURITY_POLICY = {
-    "default-src": "'none'",
-    "base-uri": "'none'",
-    "connect-src": "'self'",
-    "font-src": "'self'",
-    "form-action": "'none'",
-    "frame-ancestors": "'none'",
-    "img-src": "'self' data:",
-    "script-src": "'self'",
-    "style-src": "'self'",
-    "worker-src": "'self'",
-}
+SECURITY = json.loads((ROOT / "web" / "security.json").read_text())  # the laptop's page has the same
 
 
 class WebStack(cdk.Stack):
@@ -69,7 +59,7 @@ class WebStack(cdk.Stack):
             {"AwsSolutions-S1": "CloudFront is the bucket's only reader, and logs every request."},
         )
         self.distribution = self._distribution(environment, data, serving, firewall_arn)
-        self._deploy(environment)
+        self._deploy(environment, serving)
         cdk.CfnOutput(self, "Url", value=f"https://{environment.web_domain or self.distribution.domain_name}")
 
     def _distribution(
@@ -79,7 +69,7 @@ class WebStack(cdk.Stack):
         serving: ServingStack,
         firewall_arn: str | None,
     ) -> cloudfront.Distribution:
-        headers = self._headers()
+        headers = self._headers(serving)
         certificate = environment.web_certificate_arn and certificates.Certificate.from_certificate_arn(
             self, "Certificate", environment.web_certificate_arn
         )
@@ -148,13 +138,11 @@ class WebStack(cdk.Stack):
             ),
         )
 
-    def _headers(self) -> cloudfront.ResponseHeadersPolicy:
-        policy = "; ".join(f"{name} {value}" for name, value in CONTENT_SECURITY_POLICY.items())
-        more = {
-            "Cross-Origin-Opener-Policy": "same-origin",
-            "Cross-Origin-Resource-Policy": "same-origin",
-            "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-        }
+    def _headers(self, serving: ServingStack) -> cloudfront.ResponseHeadersPolicy:
+        directives = dict(SECURITY["content_security_policy"])
+        if serving.identity and serving.identity.page_client:
+            directives["connect-src"] += f" {serving.identity.domain_url}"  # where codes become tokens
+        policy = "; ".join(f"{name} {value}" for name, value in directives.items())
         return cloudfront.ResponseHeadersPolicy(
             self,
             "Headers",
@@ -176,21 +164,24 @@ class WebStack(cdk.Stack):
             custom_headers_behavior=cloudfront.ResponseCustomHeadersBehavior(
                 custom_headers=[
                     cloudfront.ResponseCustomHeader(header=header, value=value, override=True)
-                    for header, value in more.items()
+                    for header, value in SECURITY["headers"].items()
                 ]
             ),
         )
 
-    def _deploy(self, environment: Environment) -> None:
+    def _deploy(self, environment: Environment, serving: ServingStack) -> None:
         """Put the built page into the bucket, or one that says where the API is.
 
-        Built files carry their hash in their name and never change; index.html is asked for anew each time.
+        Built files carry their hash in their name and never change; index.html, and config.json, which says
+        where people sign in, are asked for anew each time.
         """
         source = (
             deployment.Source.asset(str(PAGE))
             if PAGE.is_dir()
             else deployment.Source.data("index.html", (EDGE / "index.html").read_text())
         )
+        sign_in = serving.identity.sign_in() if serving.identity else None
+        config = deployment.Source.json_data("config.json", {"sign_in": sign_in})
         once = cdk.Duration.days(365)
         log = log_group(self, "DeployerLog", environment)  # CDK's own would outlive the stack
         deployment.BucketDeployment(
@@ -206,11 +197,11 @@ class WebStack(cdk.Stack):
         deployment.BucketDeployment(
             self,
             "Entry",
-            sources=[source],
+            sources=[source, config],
             destination_bucket=self.bucket,
             log_group=log,
             exclude=["*"],
-            include=["index.html"],
+            include=["index.html", "config.json"],
             cache_control=[deployment.CacheControl.no_cache()],
             prune=False,
         )

@@ -54,6 +54,7 @@ def up() -> None:
     from local.steps import Steps
     from local.system import Ports, running_system
     from local.watch import watching
+    from local.web import WebPage
 
     leave_local_system()  # one that runs already is no database to build upon
     settings, console = local_settings(), Console(file=sys.stdout)
@@ -76,13 +77,20 @@ def up() -> None:
             system.check_health()
         try:
             with (
-                running_gateway(system.api, system.reports, port=settings.api_port, host=settings.api_host),
+                running_gateway(
+                    system.api,
+                    system.reports,
+                    page=WebPage(),
+                    port=settings.api_port,
+                    host=settings.api_host,
+                ),
                 watching(
                     system, settings, tell=lambda line: console.print(line, markup=False, soft_wrap=True)
                 ),
             ):
                 console.print(
                     f"\n[bold green]{system.card['model_version']} answers on {url}[/]\n"
+                    f"  the page       {url}/\n"
                     f"  documentation  {url}/docs\n"
                     f'  try            sentiment predict "A film to remember."\n'
                     f"  what is stored sentiment rows prediction_logs\n"

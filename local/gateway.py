@@ -1,7 +1,8 @@
 """API Gateway's HTTP API on the laptop: HTTP in, payload format 2.0 to the function, HTTP out.
 
 The served code is the very Lambda handler; nothing of the API runs in this process. No authorizers, stages
-or throttling: the project uses none of them behind CloudFront.
+or throttling. With a page it is CloudFront too: the page at /, the functions beneath /api; they also answer
+at their bare paths, as the HTTP API does to its own host.
 """
 
 import asyncio
@@ -24,6 +25,7 @@ from starlette.types import Receive, Scope, Send
 
 from local.lambda_runtime import Function, FunctionError
 from local.processes import HOST, claim_port, wait_until
+from local.web import PREFIX, WebPage
 
 BODY_LIMIT_BYTES = 10 * 1024 * 1024  # HTTP APIs refuse larger payloads (API Gateway quotas)
 START_SECONDS = 10.0
@@ -107,8 +109,10 @@ def http_response(answer: Any) -> Response:
 class Gateway:
     """The ASGI application in front of the functions."""
 
-    def __init__(self, api: Function, reports: Function | None = None) -> None:
-        self._api, self._reports = api, reports
+    def __init__(
+        self, api: Function, reports: Function | None = None, *, page: WebPage | None = None
+    ) -> None:
+        self._api, self._reports, self._page = api, reports, page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
@@ -121,6 +125,11 @@ class Gateway:
         return self._reports if self._reports and path.startswith(REPORTS) else self._api
 
     async def _respond(self, request: Request) -> Response:
+        path = request.scope["path"]
+        if self._page and request.method in ("GET", "HEAD") and (page := self._page.answer(path)):
+            return page
+        if self._page and path.startswith(f"{PREFIX}/"):
+            path = path.removeprefix(PREFIX)
         body = bytearray()
         async for chunk in request.stream():
             body += chunk
@@ -128,7 +137,7 @@ class Gateway:
                 return JSONResponse({"message": "Request Entity Too Large"}, status_code=413)
         event = api_event(
             request.method,
-            request.scope["path"],
+            path,
             query=request.url.query,
             headers=request.headers.items(),
             body=bytes(body),
@@ -143,7 +152,12 @@ class Gateway:
 
 @contextmanager
 def running_gateway(
-    api: Function, reports: Function | None = None, *, port: int | None = None, host: str = HOST
+    api: Function,
+    reports: Function | None = None,
+    *,
+    page: WebPage | None = None,
+    port: int | None = None,
+    host: str = HOST,
 ) -> Iterator[str]:
     """Serve the functions for the length of the block and yield the URL; `port=None` takes a free one.
 
@@ -151,7 +165,12 @@ def running_gateway(
     """
     port = claim_port(port, what="the API", variable="API_PORT")
     configuration = uvicorn.Config(
-        Gateway(api, reports), host=host, port=port, lifespan="off", log_config=None, access_log=False
+        Gateway(api, reports, page=page),
+        host=host,
+        port=port,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
     )
     server = uvicorn.Server(configuration)
     thread = threading.Thread(target=server.run, name="gateway", daemon=True)

@@ -101,8 +101,8 @@ def test_the_edge_runs_before_every_request(template: Template, distribution: di
 def test_every_answer_carries_strict_headers(template: Template, distribution: dict[str, Any]) -> None:
     ((name, policy),) = template.find_resources("AWS::CloudFront::ResponseHeadersPolicy").items()
     headers = policy["Properties"]["ResponseHeadersPolicyConfig"]["SecurityHeadersConfig"]
-    content = headers["ContentSecurityPolicy"]["ContentSecurityPolicy"]
-    assert content.startswith("default-src 'none'; ")
+    content = json.dumps(headers["ContentSecurityPolicy"]["ContentSecurityPolicy"])
+    assert "default-src 'none'; " in content
     for forbidden in ("unsafe-inline", "unsafe-eval", "*", "http:"):
         assert forbidden not in content
     assert "frame-ancestors 'none'" in content
@@ -111,6 +111,27 @@ def test_every_answer_carries_strict_headers(template: Template, distribution: d
     assert headers["ContentTypeOptions"]["Override"] is True
     for behaviour in (distribution["DefaultCacheBehavior"], *distribution["CacheBehaviors"]):
         assert behaviour["ResponseHeadersPolicyId"] == {"Ref": name}
+
+
+def test_the_page_may_reach_where_people_sign_in_and_nothing_else(template: Template) -> None:
+    [policy] = resources(template, "AWS::CloudFront::ResponseHeadersPolicy")
+    config = policy["ResponseHeadersPolicyConfig"]["SecurityHeadersConfig"]
+    content = json.dumps(config["ContentSecurityPolicy"]["ContentSecurityPolicy"])
+    assert "connect-src 'self' https://" in content
+    assert ".amazoncognito.com" in content
+    [open_to_all] = resources(synthesize(PLAIN)["Web"], "AWS::CloudFront::ResponseHeadersPolicy")
+    config = open_to_all["ResponseHeadersPolicyConfig"]["SecurityHeadersConfig"]
+    assert "connect-src 'self';" in config["ContentSecurityPolicy"]["ContentSecurityPolicy"]
+
+
+def test_the_page_learns_where_people_sign_in_from_a_file_that_is_not_cached(template: Template) -> None:
+    [entry] = [
+        found
+        for found in resources(template, "Custom::CDKBucketDeployment")
+        if "config.json" in found.get("Include", [])
+    ]
+    assert entry["SystemMetadata"]["cache-control"] == "no-cache"
+    assert entry["SourceMarkers"], "the client's id and address are filled in when it is deployed"
 
 
 def test_every_request_is_logged_without_cookies(distribution: dict[str, Any]) -> None:
@@ -167,7 +188,7 @@ def test_without_a_page_the_bucket_gets_one_that_says_where_the_api_is() -> None
 def test_a_new_entry_page_is_seen_at_once_and_assets_are_kept(template: Template) -> None:
     deployments = resources(template, "Custom::CDKBucketDeployment")
     caches = {
-        "entry" if each.get("Include") == ["index.html"] else "assets": each["SystemMetadata"][
+        "entry" if each.get("Include") == ["index.html", "config.json"] else "assets": each["SystemMetadata"][
             "cache-control"
         ]
         for each in deployments

@@ -11,6 +11,7 @@ from sentiment.exceptions import ConfigurationError
 
 from local.gateway import BODY_LIMIT_BYTES, api_event, http_response, running_gateway
 from local.lambda_runtime import FunctionError
+from local.web import WebPage
 
 EVENTS = Path(__file__).parents[2] / "events"
 
@@ -138,3 +139,37 @@ def test_a_taken_port_is_named_with_the_variable_that_moves_it(address: str, sta
         running_gateway(start("echo"), port=port),
     ):
         pass
+
+
+def test_the_page_is_at_the_root_and_the_functions_beneath_api_and_at_their_own_paths(
+    start: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "assets").mkdir()
+    (tmp_path / "index.html").write_text("<p>the page</p>")
+    (tmp_path / "assets" / "index-4f2a.js").write_text("1")
+    with running_gateway(start("answer_http"), page=WebPage(tmp_path)) as url:
+        address = urlsplit(url).netloc
+        for place in ("/", "/watch"):
+            response, body = request(address, "GET", place)
+            assert (response.status, body) == (200, b"<p>the page</p>")
+            assert response.headers["cache-control"] == "no-cache"
+            assert response.headers["content-security-policy"].startswith("default-src 'none'")
+        response, body = request(address, "GET", "/assets/index-4f2a.js")
+        assert (response.status, response.headers["content-type"][:15], body) == (
+            200,
+            "text/javascript",
+            b"1",
+        )
+        assert "immutable" in response.headers["cache-control"]
+        assert json.loads(request(address, "GET", "/config.json")[1]) == {"sign_in": None}
+        for path in ("/assets/none.js", "/assets/../../secret", "/assets/%2e%2e/%2e%2e/etc/passwd"):
+            assert request(address, "GET", path)[0].status == 404
+        for path in ("/api/predict", "/predict"):
+            assert json.loads(request(address, "PUT", path)[1])["rawPath"] == "/predict"
+
+
+def test_a_page_that_was_not_built_says_how_to(start: Any, tmp_path: Path) -> None:
+    with running_gateway(start("answer_http"), page=WebPage(tmp_path / "none")) as url:
+        response, body = request(urlsplit(url).netloc, "GET", "/")
+    assert response.status == 404
+    assert b"make web" in body

@@ -1,0 +1,131 @@
+"""The page in a real browser, on the whole local system with the artefact that the tests trained."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+from math import sin
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from rich.console import Console
+from sentiment.database.repositories import store_feedback, store_predictions
+from sentiment.database.session import transaction
+from sentiment.messages import PredictionMade
+
+from local.demo_drift import forget_alerts, judge, send_hour
+from local.gateway import running_gateway
+from local.steps import Steps
+from local.system import System, running_system
+from local.web import BUILT, ROOT, WebPage
+from tests.fixtures.messages import feedback, prediction
+
+# The newest of what the browser showed, for people to look at and for the README.
+SCREENSHOTS = Path("artifacts/screenshots")
+PATIENCE_MS = 20_000
+JUDGEMENT = {"MINIMUM_ROWS": "50", "SUFFICIENT_ROWS": "50", "ON_DRIFT": "notify"}
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory, tiny_artifact: Path) -> Iterator[System]:
+    """The local system, whose drift monitor judges as few predictions as a test sends."""
+    steps = Steps(Console(file=StringIO()))
+    folder = tmp_path_factory.mktemp("system")
+    with running_system(folder, steps, model_dir=tiny_artifact, judgement=JUDGEMENT) as system:
+        yield system
+
+
+def built_page() -> Path:
+    """Build the page as `make web` does, if its sources are newer; skips without npm."""
+    entry = BUILT / "index.html"
+    sources = [*ROOT.glob("*.*"), *ROOT.glob("src/**/*"), *ROOT.glob("public/*")]
+    if entry.exists() and entry.stat().st_mtime >= max(source.stat().st_mtime for source in sources):
+        return BUILT
+    if shutil.which("npm") is None:
+        pytest.skip("npm is missing: the page needs Node.js 20 or newer to be built")
+    subprocess.run(["make", "web"], cwd=ROOT.parent, check=True)
+    return BUILT
+
+
+@pytest.fixture(scope="module")
+def address(system: System) -> Iterator[str]:
+    with running_gateway(system.api, system.reports, page=WebPage(built_page())) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium; skips, saying how to get it, when there is none."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("chromium is missing: apt-get install chromium")
+    sandbox = [] if os.geteuid() else ["--no-sandbox"]  # root has none
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=sandbox)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    """Open an empty tab; the test fails if the browser itself complains, for instance of the policy."""
+    context = browser.new_context(
+        base_url=address,
+        viewport={"width": 1440, "height": 1000},
+        accept_downloads=True,
+        color_scheme="light",
+    )
+    context.set_default_timeout(PATIENCE_MS)
+    tab = context.new_page()
+    complaints: list[str] = []
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type == "error" and "Failed to load resource" not in message.text:
+            complaints.append(message.text)
+
+    tab.on("console", note)
+    tab.on("pageerror", lambda error: complaints.append(str(error)))
+    yield tab
+    context.close()
+    assert complaints == []
+
+
+def picture(page: Page, name: str, *, whole: bool = True) -> None:
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=whole)
+
+
+def ordinary(hours_ago: int, number: int, version: str) -> PredictionMade:
+    """Make one prediction of a day whose figures go up and down."""
+    confidence = 0.99 - 0.02 * (number % 20)
+    label, other = ("positive", "negative") if (number + hours_ago) % 2 else ("negative", "positive")
+    return prediction(
+        datetime.now(UTC) - timedelta(hours=hours_ago, minutes=number),
+        text=f"Film {number} of hour {hours_ago}",
+        sentiment=label,
+        confidence=confidence,
+        probabilities={label: confidence, other: 1 - confidence},
+        inference_time_ms=6 + 3 * abs(sin(hours_ago)) + number % 7,
+        model_version=version,
+    )
+
+
+@pytest.fixture(scope="module")
+def shifted(system: System) -> System:
+    """The system after an ordinary day, then two hours of texts that the model was not made for."""
+    with transaction(system.engine) as session:
+        for hours_ago in range(2, 24):
+            made = [
+                ordinary(hours_ago, number, system.card["model_version"]) for number in range(20 + hours_ago)
+            ]
+            store_predictions(session, made)
+            right = [feedback(each.prediction_id, label=each.sentiment) for each in made[::9]]
+            store_feedback(session, right)
+    other = [f"Zugang gesperrt, Fehler {number}: bitte später noch einmal" for number in range(256)]
+    forget_alerts(system)
+    for _ in range(2):
+        judge(system, "another language", send_hour(system, other))
+    return system

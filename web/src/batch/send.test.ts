@@ -1,0 +1,84 @@
+import { describe, expect, it } from "vitest";
+
+import type { BatchResult } from "../api/client";
+import { ApiError } from "../api/errors";
+import type { Row } from "./rows";
+import { chunksOf, type Send, sendAll } from "./send";
+
+const answer = (text: string): BatchResult => ({
+  prediction_id: `of ${text}`,
+  sentiment: "positive",
+  confidence: 0.9,
+  model_version: "m",
+  truncated: false,
+  inference_time_ms: 1,
+});
+const answerAll: Send = async (texts) => texts.map(answer);
+const atOnce = async () => {};
+
+async function collect(texts: string[], signal: AbortSignal, send: Send): Promise<Row[]> {
+  const rows: Row[] = [];
+  for await (const some of sendAll(texts, signal, send, atOnce)) rows.push(...some);
+  return rows;
+}
+
+describe("many texts", () => {
+  it("go in requests of 32 and of less than the API's megabyte, in order", () => {
+    const texts = Array.from({ length: 70 }, (_, number) => `text ${number}`);
+    expect(chunksOf(texts).map((chunk) => chunk.length)).toEqual([32, 32, 6]);
+    expect(chunksOf(texts).flat()).toEqual(texts);
+    const long = "\u{1F600}".repeat(5_000); // 20 kB each
+    const sizes = chunksOf(Array.from({ length: 64 }, () => long)).map((chunk) => JSON.stringify(chunk).length);
+    expect(Math.max(...sizes)).toBeLessThan(1_000_000);
+  });
+
+  it("come back in order, each with its own", async () => {
+    const texts = Array.from({ length: 40 }, (_, number) => `text ${number}`);
+    const rows = await collect(texts, new AbortController().signal, answerAll);
+    expect(rows.map((row) => row.predictionId)).toEqual(texts.map((text) => `of ${text}`));
+  });
+
+  it("are tried again after a failure that passes", async () => {
+    let calls = 0;
+    const rows = await collect(["a"], new AbortController().signal, async (texts) => {
+      calls += 1;
+      if (calls < 3) throw new ApiError(503, "not_stored", "", null);
+      return texts.map(answer);
+    });
+    expect([calls, rows.length]).toEqual([3, 1]);
+  });
+
+  it("stop at a failure that stays, and at the fourth that does not", async () => {
+    for (const [status, expected] of [
+      [422, 1],
+      [503, 4],
+    ] as const) {
+      let calls = 0;
+      const fail: Send = async () => {
+        calls += 1;
+        throw new ApiError(status, "x", "", null);
+      };
+      await expect(collect(["a"], new AbortController().signal, fail)).rejects.toThrow(ApiError);
+      expect(calls).toBe(expected);
+    }
+  });
+
+  it("stop when they are told to", async () => {
+    const stop = new AbortController();
+    const rows: Row[] = [];
+    const work = (async () => {
+      for await (const some of sendAll(Array(96).fill("x"), stop.signal, answerAll, atOnce)) {
+        rows.push(...some);
+        stop.abort();
+      }
+    })();
+    await expect(work).rejects.toThrow();
+    expect(rows).toHaveLength(32);
+  });
+
+  it("may fail one by one", async () => {
+    const send: Send = async () => [{ error: { code: "invalid_input", message: "Text must not be empty" } }];
+    const [row] = await collect([" "], new AbortController().signal, send);
+    expect(row?.error).toBe("This cannot be answered: Text must not be empty.");
+  });
+});

@@ -1,0 +1,20 @@
+/** How numbers, times and labels are written. */
+
+export const percent = (share: number | null | undefined, digits = 1): string =>
+  share === null || share === undefined ? "–" : `${(100 * share).toFixed(digits)}%`;
+
+export const milliseconds = (value: number | null | undefined): string =>
+  value === null || value === undefined ? "–" : `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`;
+
+export const count = (value: number): string => value.toLocaleString("en");
+
+export const moment = (iso: string): string =>
+  new Date(iso).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
+
+/** Tell the tone of a label: two have colours and signs of their own, others are neutral. */
+export function toneOf(label: string): "positive" | "negative" | "neutral" {
+  if (label === "positive" || label === "negative") return label;
+  return "neutral";
+}
+
+export const SIGNS = { positive: "+", negative: "−", neutral: "•" } as const;

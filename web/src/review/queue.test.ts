@@ -1,0 +1,33 @@
+import { describe, expect, it } from "vitest";
+
+import type { ReviewItem } from "../api/reports";
+import { agreement, EMPTY, queue } from "./queue";
+
+const item = (id: string, sentiment = "positive") => ({ id, sentiment }) as ReviewItem;
+const loaded = queue(EMPTY, { type: "loaded", items: [item("a"), item("b", "negative")] });
+
+describe("the queue", () => {
+  it("moves on with each label, and back by undo", () => {
+    const labelled = queue(loaded, { type: "labelled", label: "positive" });
+    expect(labelled.left.map(({ id }) => id)).toEqual(["b"]);
+    expect(queue(labelled, { type: "undone" })).toEqual(loaded);
+  });
+
+  it("counts agreement over labels and not over what was skipped", () => {
+    const skipped = queue(loaded, { type: "skipped" });
+    const both = queue(skipped, { type: "labelled", label: "positive" });
+    expect(agreement(both.done)).toEqual({ labelled: 1, agreed: 0 });
+    expect(both.left).toEqual([]);
+  });
+
+  it("does not ask again for what was done when more is fetched", () => {
+    const labelled = queue(loaded, { type: "labelled", label: "positive" });
+    const more = queue(labelled, { type: "loaded", items: [item("a"), item("b"), item("c")] });
+    expect(more.left.map(({ id }) => id)).toEqual(["b", "c"]);
+  });
+
+  it("stays as it is when there is nothing to do", () => {
+    expect(queue(EMPTY, { type: "labelled", label: "positive" })).toEqual(EMPTY);
+    expect(queue(EMPTY, { type: "undone" })).toEqual(EMPTY);
+  });
+});

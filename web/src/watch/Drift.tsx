@@ -1,0 +1,81 @@
+/** Drift over time: the score against the policy's limit, and each feature against its own threshold. */
+
+import { Select, Table } from "@mantine/core";
+import { useState } from "react";
+
+import type { DriftRun } from "../api/reports";
+import { count, moment } from "../figures";
+import { LinesChart } from "./charts";
+import { featuresOf, seriesOf } from "./drift";
+import { PageLink } from "./PageLink";
+import { tick } from "./range";
+
+const SCORE_LIMIT = 0.5; // the default policy's
+
+export function Drift({ runs }: { runs: DriftRun[] }) {
+  const series = seriesOf(runs);
+  const [wanted, setWanted] = useState<string | null>(null);
+  const shown = series.find((one) => one.feature === wanted) ?? series[0];
+  const latest = runs[0];
+  const first = runs.at(-1);
+  const span = first && latest ? (Date.parse(latest.until) - Date.parse(first.until)) / 3_600_000 : 1;
+  return (
+    <>
+      {latest && (
+        <p>
+          Last judged {moment(latest.at)} on {count(latest.rows)} predictions by <code>{latest.model_version}</code>: score{" "}
+          {latest.score.toFixed(2)}. <PageLink run={latest} />
+        </p>
+      )}
+      <div className="charts">
+        <LinesChart
+          title="Drift score"
+          unit="score"
+          data={[...runs].reverse().map((run) => ({ at: tick(run.until, span), value: run.score, threshold: SCORE_LIMIT }))}
+        />
+        {shown && (
+          <div>
+            <Select
+              label="Feature"
+              value={shown.feature}
+              onChange={setWanted}
+              allowDeselect={false}
+              data={series.map((one) => one.feature)}
+            />
+            <LinesChart
+              title={`Effect of ${shown.feature}`}
+              unit="effect"
+              data={shown.points.map((point) => ({ at: tick(point.at, span), value: point.effect, threshold: point.threshold }))}
+            />
+          </div>
+        )}
+      </div>
+      {latest && (
+        <div className="scroll" tabIndex={0} role="region" aria-label="Features of the last run">
+          <Table className="fit">
+            <Table.Thead>
+              <Table.Tr>
+                <Table.Th scope="col">Feature</Table.Th>
+                <Table.Th scope="col">Measure</Table.Th>
+                <Table.Th scope="col">Effect</Table.Th>
+                <Table.Th scope="col">Threshold</Table.Th>
+                <Table.Th scope="col">Moved</Table.Th>
+              </Table.Tr>
+            </Table.Thead>
+            <Table.Tbody>
+              {featuresOf(latest).map((one) => (
+                <Table.Tr key={one.feature}>
+                  <Table.Td>{one.feature}</Table.Td>
+                  <Table.Td>{one.method}</Table.Td>
+                  <Table.Td className="number">{one.effect.toFixed(3)}</Table.Td>
+                  <Table.Td className="number">{one.threshold.toFixed(3)}</Table.Td>
+                  <Table.Td>{one.drifted ? "yes" : "no"}</Table.Td>
+                </Table.Tr>
+              ))}
+            </Table.Tbody>
+          </Table>
+        </div>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,136 @@
+/** What the system does: traffic, speed, answers, accuracy, drift, alerts, deployments. */
+
+import { Button, SegmentedControl } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { useSearch, useLocation } from "wouter";
+
+import { readAlerts, readDeployments, readDrift, readPerformance, readSummary } from "../api/reports";
+import { count, milliseconds, percent } from "../figures";
+import { Empty, Failed, Loading, OfflineNote } from "../states";
+import { Alerts } from "./Alerts";
+import { AccuracyChart, ConfidenceChart, LatencyChart, MixChart, TrafficChart } from "./charts";
+import { Deployments } from "./Deployments";
+import { Drift } from "./Drift";
+import { daysOf, hoursOf, RANGES } from "./range";
+
+const REFRESH_MS = 30_000;
+const DRIFT_RUNS = 168;
+
+export default function WatchPage() {
+  const hours = hoursOf(useSearch());
+  const [, go] = useLocation();
+  // TanStack Query lets the clock rest while the page is hidden.
+  const live = { refetchInterval: REFRESH_MS, refetchIntervalInBackground: false, placeholderData: <T,>(old: T) => old };
+  const summary = useQuery({ queryKey: ["summary", hours], queryFn: () => readSummary({ hours }), ...live });
+  const performance = useQuery({ queryKey: ["performance", hours], queryFn: () => readPerformance(daysOf(hours)), ...live });
+  const drift = useQuery({ queryKey: ["drift"], queryFn: () => readDrift(DRIFT_RUNS), ...live });
+  const alerts = useQuery({ queryKey: ["alerts"], queryFn: readAlerts, ...live });
+  const deployments = useQuery({ queryKey: ["deployments"], queryFn: readDeployments, ...live });
+  const all = [summary, performance, drift, alerts, deployments];
+
+  return (
+    <>
+      <h1>What it does</h1>
+      <OfflineNote />
+      <div className="row wrap">
+        <SegmentedControl
+          aria-label="Time range"
+          value={String(hours)}
+          onChange={(chosen) => go(`/watch?hours=${chosen}`)}
+          data={RANGES.map((range) => ({ value: String(range.hours), label: range.name }))}
+        />
+        <Button
+          variant="default"
+          loading={all.some((one) => one.isFetching && !one.isPending)}
+          onClick={() => void Promise.all(all.map((one) => one.refetch()))}
+        >
+          Refresh
+        </Button>
+      </div>
+
+      <Section title="Alerts" query={alerts}>
+        {({ alerts: found }) => <Alerts alerts={found} runs={drift.data?.runs ?? []} />}
+      </Section>
+
+      <Section title="Traffic" query={summary}>
+        {(figures) =>
+          figures.predictions === 0 ? (
+            <Empty>Nobody asked anything in this time.</Empty>
+          ) : (
+            <>
+              <dl className="tiles">
+                <Tile name="Predictions" value={count(figures.predictions)} />
+                <Tile name="p50" value={milliseconds(figures.inference_time_ms.p50)} />
+                <Tile name="p95" value={milliseconds(figures.inference_time_ms.p95)} />
+                <Tile name="p99" value={milliseconds(figures.inference_time_ms.p99)} />
+                <Tile name="Read in part" value={percent(figures.truncated_share)} />
+                <Tile name="Errors" value={percent(figures.requests?.error_rate, 2)} />
+                <Tile name="Feedback" value={`${count(figures.feedback.given)}, agreed ${count(figures.feedback.agreed)}`} />
+              </dl>
+              <div className="charts">
+                <TrafficChart summary={figures} hours={hours} />
+                <LatencyChart summary={figures} hours={hours} />
+                <MixChart summary={figures} hours={hours} />
+                <ConfidenceChart summary={figures} />
+              </div>
+            </>
+          )
+        }
+      </Section>
+
+      <Section title="Accuracy" query={performance}>
+        {(figures) =>
+          figures.days.length === 0 ? (
+            <Empty>Neither labels nor estimates in this time.</Empty>
+          ) : (
+            <>
+              <p>
+                By {count(figures.labelled.labels)} labels {percent(figures.labelled.accuracy)}
+                {figures.labelled.low !== null && ` (95% interval ${percent(figures.labelled.low)} to ${percent(figures.labelled.high)})`}
+                ; estimated without labels {percent(figures.monitor?.estimate?.accuracy)}; on the reference{" "}
+                {percent(figures.monitor?.reference?.accuracy)}. Labels from the review queue are of the hardest texts.
+              </p>
+              <div className="charts">
+                <AccuracyChart performance={figures} />
+              </div>
+            </>
+          )
+        }
+      </Section>
+
+      <Section title="Drift" query={drift}>
+        {({ runs }) => (runs.length === 0 ? <Empty>The drift monitor has not run yet.</Empty> : <Drift runs={runs} />)}
+      </Section>
+
+      <Section title="Deployments" query={deployments}>
+        {({ deployments: rows }) => <Deployments deployments={rows} />}
+      </Section>
+    </>
+  );
+}
+
+interface SectionProps<T> {
+  title: string;
+  query: { data: T | undefined; isPending: boolean; error: unknown; refetch: () => unknown };
+  children: (data: T) => React.ReactNode;
+}
+
+function Section<T>({ title, query, children }: SectionProps<T>) {
+  return (
+    <section className="card" aria-label={title}>
+      <h2>{title}</h2>
+      {query.isPending && <Loading what={title} />}
+      {query.error !== null && query.error !== undefined && <Failed error={query.error} retry={() => void query.refetch()} />}
+      {query.data !== undefined && children(query.data)}
+    </section>
+  );
+}
+
+function Tile({ name, value }: { name: string; value: string }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{value}</dd>
+    </div>
+  );
+}

@@ -1,0 +1,183 @@
+/** The charts. Each has a title, and its figures as a table for those who cannot see it. */
+
+import { Bar, BarChart, CartesianGrid, ErrorBar, Legend, Line, LineChart, ResponsiveContainer, Tooltip, XAxis, YAxis } from "recharts";
+
+import type { Performance, Summary } from "../api/reports";
+import { count, milliseconds, percent, toneOf } from "../figures";
+import { tick } from "./range";
+
+const HEIGHT = 220;
+const MARGIN = { top: 8, right: 12, bottom: 0, left: 0 };
+const COLOURS = { first: "var(--series-1)", second: "var(--series-2)", third: "var(--series-3)" };
+const DASHED = "6 3"; // readable without colour
+const still = { isAnimationActive: false };
+const axis = { stroke: "var(--quiet)", tick: { fontSize: 12, fill: "var(--quiet)" } };
+const share = { domain: [0, 1] as [number, number], tickFormatter: (value: number) => percent(value, 0) };
+
+interface ChartProps {
+  title: string;
+  head: string[];
+  rows: (string | number)[][];
+  children: React.ReactElement;
+}
+
+export function Chart({ title, head, rows, children }: ChartProps) {
+  return (
+    <figure className="chart">
+      <figcaption>{title}</figcaption>
+      <div aria-hidden="true">
+        <ResponsiveContainer width="100%" height={HEIGHT}>
+          {children}
+        </ResponsiveContainer>
+      </div>
+      <div className="hidden">
+      <table>
+        <caption>{title}</caption>
+        <thead>
+          <tr>
+            {head.map((name) => (
+              <th key={name} scope="col">
+                {name}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((row, place) => (
+            <tr key={place}>
+              {row.map((cell, column) => (
+                <td key={column}>{cell}</td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      </div>
+    </figure>
+  );
+}
+
+export function TrafficChart({ summary, hours }: { summary: Summary; hours: number }) {
+  const data = summary.over_time.map((bin) => ({ at: tick(bin.since, hours), predictions: bin.predictions }));
+  return (
+    <Chart title="Predictions" head={["From", "Predictions"]} rows={data.map((bin) => [bin.at, count(bin.predictions)])}>
+      <BarChart data={data} margin={MARGIN} accessibilityLayer={false}>
+        <CartesianGrid vertical={false} stroke="var(--grid)" />
+        <XAxis dataKey="at" {...axis} minTickGap={24} />
+        <YAxis {...axis} allowDecimals={false} width={44} />
+        <Tooltip contentStyle={TOOLTIP} />
+        <Bar dataKey="predictions" fill={COLOURS.first} {...still} />
+      </BarChart>
+    </Chart>
+  );
+}
+
+export function LatencyChart({ summary, hours }: { summary: Summary; hours: number }) {
+  const data = summary.over_time.map((bin) => ({ at: tick(bin.since, hours), ...bin.inference_time_ms }));
+  return (
+    <Chart title="Time in the model" head={["From", "p50", "p95"]} rows={data.map((bin) => [bin.at, milliseconds(bin.p50), milliseconds(bin.p95)])}>
+      <LineChart data={data} margin={MARGIN} accessibilityLayer={false}>
+        <CartesianGrid vertical={false} stroke="var(--grid)" />
+        <XAxis dataKey="at" {...axis} minTickGap={24} />
+        <YAxis {...axis} width={56} tickFormatter={(value: number) => milliseconds(value)} />
+        <Tooltip contentStyle={TOOLTIP} formatter={(value) => milliseconds(Number(value))} />
+        <Legend />
+        <Line dataKey="p50" stroke={COLOURS.first} strokeWidth={2} connectNulls {...still} />
+        <Line dataKey="p95" stroke={COLOURS.second} strokeWidth={2} strokeDasharray={DASHED} connectNulls {...still} />
+      </LineChart>
+    </Chart>
+  );
+}
+
+export function MixChart({ summary, hours }: { summary: Summary; hours: number }) {
+  const labels = Object.keys(summary.by_sentiment).sort();
+  const data = summary.over_time.map((bin) => ({ at: tick(bin.since, hours), ...bin.by_sentiment }));
+  return (
+    <Chart
+      title="Answers"
+      head={["From", ...labels]}
+      rows={summary.over_time.map((bin) => [tick(bin.since, hours), ...labels.map((label) => count(bin.by_sentiment[label] ?? 0))])}
+    >
+      <BarChart data={data} margin={MARGIN} stackOffset="expand" accessibilityLayer={false}>
+        <CartesianGrid vertical={false} stroke="var(--grid)" />
+        <XAxis dataKey="at" {...axis} minTickGap={24} />
+        <YAxis {...axis} width={44} {...share} />
+        <Tooltip contentStyle={TOOLTIP} />
+        <Legend />
+        {labels.map((label, place) => (
+          <Bar key={label} dataKey={label} stackId="mix" fill={fillOf(label, place)} stroke="var(--mantine-color-body)" {...still} />
+        ))}
+      </BarChart>
+    </Chart>
+  );
+}
+
+export function ConfidenceChart({ summary }: { summary: Summary }) {
+  const data = summary.confidence.histogram
+    .filter((bin) => bin.to > 0.5 || bin.predictions > 0) // of two labels the likelier has at least half
+    .map((bin) => ({ bin: `${percent(bin.from, 0)}`, predictions: bin.predictions }));
+  return (
+    <Chart title="Confidence" head={["From", "Predictions"]} rows={data.map((bin) => [bin.bin, count(bin.predictions)])}>
+      <BarChart data={data} margin={MARGIN} accessibilityLayer={false}>
+        <CartesianGrid vertical={false} stroke="var(--grid)" />
+        <XAxis dataKey="bin" {...axis} minTickGap={16} />
+        <YAxis {...axis} allowDecimals={false} width={44} />
+        <Tooltip contentStyle={TOOLTIP} />
+        <Bar dataKey="predictions" fill={COLOURS.first} {...still} />
+      </BarChart>
+    </Chart>
+  );
+}
+
+export function AccuracyChart({ performance }: { performance: Performance }) {
+  const data = [...performance.days].reverse().map((day) => ({
+    day: day.day.slice(5),
+    labelled: day.accuracy,
+    spread: day.accuracy === null || day.low === null || day.high === null ? undefined : [day.accuracy - day.low, day.high - day.accuracy],
+    estimated: day.estimate?.accuracy ?? null,
+    estimatedSpread: day.estimate ? [day.estimate.accuracy - day.estimate.low, day.estimate.high - day.estimate.accuracy] : undefined,
+  }));
+  return (
+    <Chart title="Accuracy by day, with 95% intervals" head={["Day", "By labels", "Estimated"]} rows={data.map((day) => [day.day, percent(day.labelled), percent(day.estimated)])}>
+      <LineChart data={data} margin={MARGIN} accessibilityLayer={false}>
+        <CartesianGrid vertical={false} stroke="var(--grid)" />
+        <XAxis dataKey="day" {...axis} />
+        <YAxis {...axis} width={44} {...share} />
+        <Tooltip contentStyle={TOOLTIP} formatter={(value) => percent(Number(value))} />
+        <Legend />
+        <Line name="by labels" dataKey="labelled" stroke={COLOURS.first} strokeWidth={2} connectNulls {...still}>
+          <ErrorBar dataKey="spread" stroke={COLOURS.first} width={4} />
+        </Line>
+        <Line name="estimated" dataKey="estimated" stroke={COLOURS.second} strokeWidth={2} strokeDasharray={DASHED} connectNulls {...still}>
+          <ErrorBar dataKey="estimatedSpread" stroke={COLOURS.second} width={4} />
+        </Line>
+      </LineChart>
+    </Chart>
+  );
+}
+
+export function LinesChart({ title, data, unit }: { title: string; data: { at: string; value: number; threshold: number }[]; unit: string }) {
+  return (
+    <Chart title={title} head={["Until", unit, "Threshold"]} rows={data.map((point) => [point.at, point.value.toFixed(3), point.threshold.toFixed(3)])}>
+      <LineChart data={data} margin={MARGIN} accessibilityLayer={false}>
+        <CartesianGrid vertical={false} stroke="var(--grid)" />
+        <XAxis dataKey="at" {...axis} minTickGap={24} />
+        <YAxis {...axis} width={48} />
+        <Tooltip contentStyle={TOOLTIP} formatter={(value) => Number(value).toFixed(3)} />
+        <Legend />
+        <Line name={unit} dataKey="value" stroke={COLOURS.first} strokeWidth={2} {...still} />
+        <Line name="threshold" dataKey="threshold" stroke={COLOURS.second} strokeDasharray={DASHED} dot={false} {...still} />
+      </LineChart>
+    </Chart>
+  );
+}
+
+// The two usual labels have the colours that they have everywhere on the page.
+function fillOf(label: string, place: number): string {
+  const tone = toneOf(label);
+  if (tone === "positive") return COLOURS.first;
+  if (tone === "negative") return COLOURS.second;
+  return Object.values(COLOURS)[place % 3] ?? COLOURS.third;
+}
+
+const TOOLTIP = { background: "var(--mantine-color-body)", color: "var(--mantine-color-text)", border: "1px solid var(--grid)" };

@@ -1,0 +1,27 @@
+/** The span of time that is looked at, as the address says it: `?hours=24`. */
+
+export const RANGES = [
+  { hours: 1, name: "1 hour" },
+  { hours: 24, name: "1 day" },
+  { hours: 168, name: "1 week" },
+  { hours: 744, name: "31 days" },
+] as const;
+
+export const DEFAULT_HOURS = 24;
+const LONGEST_HOURS = 744;
+
+export function hoursOf(search: string): number {
+  const given = Number(new URLSearchParams(search).get("hours"));
+  return Number.isInteger(given) && given >= 1 && given <= LONGEST_HOURS ? given : DEFAULT_HOURS;
+}
+
+/** Whole days that cover the hours, as `performance` counts them. */
+export const daysOf = (hours: number): number => Math.min(31, Math.ceil(hours / 24) + 1);
+
+/** Write a moment as short as the span allows. */
+export function tick(iso: string, hours: number): string {
+  const date = new Date(iso);
+  return hours <= 48
+    ? date.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" })
+    : date.toLocaleDateString("en-GB", { day: "numeric", month: "short" });
+}

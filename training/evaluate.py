@@ -40,6 +40,14 @@ def classification_metrics(
     }
 
 
+def confusion(
+    labels: NDArray[np.integer[Any]], probabilities: NDArray[np.floating[Any]]
+) -> NDArray[np.int64]:
+    """Count the rows by their label (first axis) and by the decision (second axis)."""
+    classes, decisions = range(probabilities.shape[1]), probabilities.argmax(axis=1)
+    return np.array([[((labels == i) & (decisions == j)).sum() for j in classes] for i in classes])
+
+
 def numbers(metrics: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
     """Keep the plain numbers of (nested) metrics under dotted names, as experiment trackers want them."""
     flat: dict[str, float] = {}

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import f1_score, roc_auc_score
 
 from training.calibration import Bin, calibration_error, reliability
-from training.evaluate import bootstrap_interval
+from training.evaluate import bootstrap_interval, confusion
 from training.robustness import INVARIANCES, POLAR, negations
 from training.served import ServedModel
 
@@ -100,7 +100,7 @@ def evaluate(model: ServedModel, *, seed: int = 0) -> Evaluation:
     truth = np.array([labels.index(one) for one in named])
     probabilities = np.array(table["probabilities"].to_pylist(), dtype=np.float64)
     decided = probabilities.argmax(axis=1)
-    right, places = decided == truth, range(len(labels))
+    right = decided == truth
     return Evaluation(
         card=card,
         rows=len(texts),
@@ -108,7 +108,7 @@ def evaluate(model: ServedModel, *, seed: int = 0) -> Evaluation:
         slices=list(_slices(texts, named, table["tokens"].to_pylist(), right, card["max_length"])),
         changes=_changes(model, texts, named, seed),
         reliability=reliability(probabilities, truth),
-        confusion=np.array([[int(((truth == i) & (decided == j)).sum()) for j in places] for i in places]),
+        confusion=confusion(truth, probabilities),
         worst=_worst(texts, named, [labels[one] for one in decided], probabilities.max(axis=1), right),
     )
 

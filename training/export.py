@@ -17,9 +17,9 @@ from tokenizers import Tokenizer
 from transformers import AutoConfig
 
 from training.artifact import Artifact, published, write_reference
-from training.calibration import calibration_error, fit_temperature, softmax
+from training.calibration import calibration_error, fit_temperature, reliability, softmax
 from training.errors import GateError
-from training.evaluate import classification_metrics
+from training.evaluate import classification_metrics, confusion
 from training.golden import GOLDEN_FILE, choose_golden, write_golden
 from training.graph import OPSET, QUANTIZATIONS, Quantization, export_graph, quantize
 from training.novelty import fit
@@ -119,6 +119,9 @@ def build_artifact(
                 "fp32": classification_metrics(truth, fp32_test),
                 "int8": classification_metrics(truth, int8_test),
                 "flipped": flipped(fp32_test, int8_test),
+                # Of int8: by label and decision, in the labels' order; by confidence, from unsure to sure.
+                "confusion": confusion(truth, int8_test).tolist(),
+                "reliability": [asdict(one) for one in reliability(int8_test, truth)],
             },
             "export": {
                 "opset": OPSET,

@@ -63,6 +63,14 @@ def test_the_confusion_matrix_counts_every_answer(model: ServedModel, found: Eva
         for column, other in enumerate(labels):
             count = sum(one == label and two == other for one, two in zip(truth, said, strict=True))
             assert found.confusion[row, column] == count
+    assert model.card["metrics"]["confusion"] == found.confusion.tolist()
+
+
+def test_the_card_tells_how_often_each_confidence_is_right(model: ServedModel) -> None:
+    bins, metrics = model.card["metrics"]["reliability"], model.card["metrics"]
+    assert sum(one["rows"] for one in bins) == metrics["rows"]
+    right = sum(one["rows"] * one["accuracy"] for one in bins)
+    assert right / metrics["rows"] == pytest.approx(metrics["int8"]["accuracy"])
 
 
 def test_the_worst_are_wrong_and_the_surest_come_first(model: ServedModel) -> None:

@@ -56,6 +56,7 @@ export const giveFeedback = (predictionId: string, label: string): Promise<unkno
     api.POST("/predictions/{prediction_id}/feedback", {
       params: { path: { prediction_id: predictionId } },
       body: { label },
+      keepalive: true, // a label that is given while the page closes arrives all the same
     }),
   );
 

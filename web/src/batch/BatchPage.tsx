@@ -1,7 +1,7 @@
 /** Many texts at once: pasted lines or a CSV in, a table to look through and a CSV out. */
 
 import { Button, FileButton, Progress, SegmentedControl, Textarea, TextInput } from "@mantine/core";
-import { useReducer, useRef, useState } from "react";
+import { useEffect, useReducer, useRef, useState } from "react";
 
 import { count } from "../figures";
 import { Failed, OfflineNote } from "../states";
@@ -48,6 +48,8 @@ export default function BatchPage() {
   const [shown, setShown] = useState<string>("all");
   const [wanted, setWanted] = useState("");
   const cancel = useRef<AbortController | null>(null);
+
+  useEffect(() => () => cancel.current?.abort(), []); // nobody would see the answers to what is still unsent
 
   const texts = file?.texts ?? linesOf(pasted);
   const running = now.state === "running";

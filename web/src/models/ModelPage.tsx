@@ -10,8 +10,10 @@ import { count, milliseconds, moment, percent } from "../figures";
 import { Failed, Loading } from "../states";
 import { Deployments } from "../watch/Deployments";
 import type { Card, Metrics } from "./card";
+import { Confusion } from "./Confusion";
 
-const MetricsChart = lazy(() => import("./MetricsChart"));
+const Reliability = lazy(async () => ({ default: (await import("./EvaluationCharts")).Reliability }));
+const FormTimes = lazy(async () => ({ default: (await import("./EvaluationCharts")).FormTimes }));
 
 export default function ModelPage() {
   const read = useQuery({ queryKey: ["card"], queryFn: readCard, staleTime: 60_000 });
@@ -77,16 +79,20 @@ function Shown({ card }: { card: Card }) {
             </Table>
           </div>
           <p>Quantizing changed {percent(metrics.flipped)} of the decisions.</p>
-          {exported?.candidates && (
-            <Suspense fallback={<Loading what="the chart" />}>
-              <MetricsChart candidates={exported.candidates} chosen={exported.chosen} />
+          <div className="charts">
+            {metrics.confusion && <Confusion labels={card.labels} counts={metrics.confusion} />}
+            <Suspense fallback={<Loading what="the charts" />}>
+              {metrics.reliability && <Reliability bins={metrics.reliability} />}
             </Suspense>
-          )}
+          </div>
         </section>
       )}
       {exported?.candidates && (
         <section className="card" aria-label="Export">
           <h2>Int8 forms that were tried</h2>
+          <Suspense fallback={<Loading what="the chart" />}>
+            <FormTimes candidates={exported.candidates} chosen={exported.chosen} />
+          </Suspense>
           <div className="scroll" tabIndex={0} role="region" aria-label="Int8 forms">
             <Table>
               <Table.Thead>

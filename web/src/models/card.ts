@@ -18,7 +18,14 @@ export interface Card {
   architecture?: Record<string, string | number>;
   base_model?: string;
   data?: { name?: string; fingerprint?: string; rows?: Record<string, number>; dropped?: Record<string, number> };
-  metrics?: { rows?: number; fp32?: Metrics; int8?: Metrics; flipped?: number };
+  metrics?: {
+    rows?: number;
+    fp32?: Metrics;
+    int8?: Metrics;
+    flipped?: number;
+    confusion?: number[][]; // by label and decision
+    reliability?: ReliabilityBin[];
+  };
   export?: { chosen?: string; candidates?: Candidate[] };
   calibration?: { temperature?: number; ece?: { before: number; after: number } };
   training?: Record<string, unknown>;
@@ -33,4 +40,10 @@ export interface Candidate {
   latency_ms: number;
   size_mb: number;
   passed: boolean;
+}
+
+export interface ReliabilityBin {
+  rows: number;
+  confidence: number;
+  accuracy: number;
 }

@@ -15,7 +15,6 @@ import { charactersOf, MAX_CHARACTERS } from "./text";
 
 export function TryPage() {
   const [text, setText] = useState("");
-  const field = useRef<HTMLTextAreaElement>(null);
   const result = useRef<HTMLDivElement>(null);
   const asked = useMutation({ mutationFn: predict });
   const explained = useMutation({ mutationFn: explain });
@@ -44,9 +43,8 @@ export function TryPage() {
         }}
       >
         <Textarea
-          ref={field}
           label="Review"
-          description="Ctrl + Enter asks."
+          description={`${count(characters)} of ${count(MAX_CHARACTERS)} characters. Ctrl + Enter asks.`}
           placeholder="Type or paste a review"
           autosize
           minRows={5}
@@ -57,15 +55,11 @@ export function TryPage() {
             if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && sendable) submit(text);
           }}
           error={characters > MAX_CHARACTERS ? `${count(characters - MAX_CHARACTERS)} characters too many` : undefined}
-          aria-describedby="counter"
         />
         <div className="row">
           <Button type="submit" disabled={!sendable} loading={asked.isPending}>
             Ask
           </Button>
-          <span id="counter" className="quiet">
-            {count(characters)} of {count(MAX_CHARACTERS)} characters
-          </span>
         </div>
       </form>
       <div className="row wrap" role="group" aria-label="Examples">
@@ -78,7 +72,6 @@ export function TryPage() {
             onClick={() => {
               setText(example);
               submit(example);
-              field.current?.focus();
             }}
           >
             {name}

@@ -1,0 +1,47 @@
+/** The evaluation as plots: whether confidence means what it says, and how fast each int8 form is. */
+
+import { Bar, BarChart, CartesianGrid, Legend, Line, LineChart, Tooltip, XAxis, YAxis } from "recharts";
+
+import { count, milliseconds, percent } from "../figures";
+import { Chart } from "../watch/charts";
+import type { Candidate, ReliabilityBin } from "./card";
+
+const still = { isAnimationActive: false };
+const tick = { fontSize: 12, fill: "var(--quiet)" };
+const shares = { type: "number" as const, domain: [0, 1] as [number, number], tickFormatter: (value: number) => percent(value, 0) };
+
+export function Reliability({ bins }: { bins: ReliabilityBin[] }) {
+  const data = bins.map((bin) => ({ ...bin, ideal: bin.confidence }));
+  return (
+    <Chart
+      title="Right answers by confidence"
+      head={["Confidence", "Right", "Texts"]}
+      rows={bins.map((bin) => [percent(bin.confidence), percent(bin.accuracy), count(bin.rows)])}
+    >
+      <LineChart data={data} margin={{ top: 8, right: 16, bottom: 0, left: 0 }} accessibilityLayer={false}>
+        <CartesianGrid stroke="var(--grid)" />
+        <XAxis dataKey="confidence" {...shares} domain={["dataMin", 1]} stroke="var(--quiet)" tick={tick} />
+        <YAxis {...shares} width={48} stroke="var(--quiet)" tick={tick} />
+        <Tooltip formatter={(value) => percent(Number(value))} labelFormatter={(value) => `confidence ${percent(Number(value))}`} />
+        <Legend />
+        <Line name="right" dataKey="accuracy" stroke="var(--series-1)" strokeWidth={2} {...still} />
+        <Line name="as sure as right" dataKey="ideal" stroke="var(--series-2)" strokeDasharray="6 3" dot={false} {...still} />
+      </LineChart>
+    </Chart>
+  );
+}
+
+export function FormTimes({ candidates, chosen }: { candidates: Candidate[]; chosen: string | undefined }) {
+  const data = candidates.map((one) => ({ form: one.name === chosen ? `${one.name} (chosen)` : one.name, ms: one.latency_ms }));
+  return (
+    <Chart title="Time for one text of 128 tokens, by int8 form" head={["Form", "Time"]} rows={data.map((one) => [one.form, milliseconds(one.ms)])}>
+      <BarChart data={data} layout="vertical" margin={{ left: 0, right: 16 }} accessibilityLayer={false}>
+        <CartesianGrid horizontal={false} stroke="var(--grid)" />
+        <XAxis type="number" stroke="var(--quiet)" tick={tick} tickFormatter={(value: number) => milliseconds(value)} />
+        <YAxis type="category" dataKey="form" width={150} stroke="var(--quiet)" tick={{ fontSize: 11, fill: "var(--quiet)" }} />
+        <Tooltip formatter={(value) => milliseconds(Number(value))} />
+        <Bar dataKey="ms" fill="var(--series-1)" {...still} />
+      </BarChart>
+    </Chart>
+  );
+}

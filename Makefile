@@ -41,7 +41,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 demo: setup ## Train on real reviews, serve them through a Lambda runtime, store them in Postgres, report
 	@$(BIN)/sentiment demo
 
-up: setup $(if $(shell command -v npm),web) ## Keep the system running on http://localhost:8000 until Ctrl-C
+up: setup $(if $(shell command -v npm 2>/dev/null),web) ## Keep the system running on http://localhost:8000 until Ctrl-C
 	@$(BIN)/sentiment up
 
 PAGE := web/dist/index.html

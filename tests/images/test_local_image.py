@@ -22,7 +22,7 @@ from tests.images.conftest import Record
 pytestmark = [pytest.mark.image, pytest.mark.timeout(2400)]
 
 SERVICE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]["api"]
-SOURCES = ("cdk", "cli", "functions", "layers", "local", "training")
+SOURCES = ("cdk", "cli", "functions", "layers", "local", "training", "web")
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +74,7 @@ def test_the_local_system_runs_in_its_container_on_a_postgres_outside_of_it(
         answer = httpx.post(f"{url}/predict", json={"text": "A superb film. I saw it twice."}, timeout=30)
         assert answer.json()["sentiment"] == "positive"
         assert wait_until(lambda: stored(database) == 1, seconds=20)
+        assert httpx.get(f"{url}/config.json", timeout=5).json() == {"sign_in": None}, "the page's"
         assert "sentiment_predictions_total" in httpx.get(f"{url}/metrics", timeout=30).text
 
         _, *check = [word.replace(":8000/", f":{port}/") for word in SERVICE["healthcheck"]["test"]]

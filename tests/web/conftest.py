@@ -10,7 +10,7 @@ from math import sin
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 from rich.console import Console
 from sentiment.database.repositories import store_feedback, store_predictions
 from sentiment.database.session import transaction
@@ -25,7 +25,8 @@ from tests.fixtures.messages import feedback, prediction
 
 # The newest of what the browser showed, for people to look at and for the README.
 SCREENSHOTS = Path("artifacts/screenshots")
-PATIENCE_MS = 20_000
+PATIENCE_MS = 30_000  # the first answer of all waits for the model
+expect.set_options(timeout=PATIENCE_MS)
 JUDGEMENT = {"MINIMUM_ROWS": "50", "SUFFICIENT_ROWS": "50", "ON_DRIFT": "notify"}
 
 
@@ -62,9 +63,10 @@ def browser() -> Iterator[Browser]:
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if path is None:
         pytest.skip("chromium is missing: apt-get install chromium")
-    sandbox = [] if os.geteuid() else ["--no-sandbox"]  # root has none
+    # Root has no sandbox, and a container little shared memory.
+    options = ["--disable-dev-shm-usage", *([] if os.geteuid() else ["--no-sandbox"])]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=sandbox)
+        browser = playwright.chromium.launch(executable_path=path, args=options)
         yield browser
         browser.close()
 

@@ -82,6 +82,7 @@ class Verdict:
         return {
             "drifted": self.drifted,
             "score": round(self.score, 4),
+            "drift_threshold": self.drift_threshold,
             "features": [shift.figures() for shift in self.shifts],
         }
 

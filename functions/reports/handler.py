@@ -6,6 +6,7 @@ mode when it was stored.
 """
 
 import traceback
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
 from http import HTTPStatus
@@ -29,6 +30,7 @@ from sentiment.exceptions import PredictionNotFoundError, SentimentError
 from sentiment.logging import logger
 from sqlalchemy import Engine
 
+from functions.reports import schemas
 from functions.reports.answers import (
     CORRELATION_HEADER,
     HEADERS,
@@ -39,6 +41,7 @@ from functions.reports.answers import (
     row_of,
     to_json,
 )
+from functions.reports.openapi import Route, describe
 from functions.reports.pages import PageNotFoundError, sign
 from functions.reports.performance import measure
 from functions.reports.questions import (
@@ -49,7 +52,7 @@ from functions.reports.questions import (
     PageQuestion,
     PerformanceQuestion,
     PredictionsQuestion,
-    QuestionT,
+    Question,
     ReviewQuestion,
     SummaryQuestion,
     read_id,
@@ -59,6 +62,7 @@ from functions.reports.review import LOOK_BACK_DAYS, find_queue
 from functions.reports.settings import SERVICE, settings
 
 app = APIGatewayHttpResolver(serializer=to_json)
+ROUTES: list[Route] = []
 
 
 @cache
@@ -81,26 +85,52 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return answer
 
 
-@app.get("/reports/summary")
-def summary() -> dict[str, Any]:
+def get(
+    path: str, answers: Any, asks: type[Question] | None = None
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Answer a path by a function that is given the query as a question, and note it for OpenAPI.
+
+    A query that is no such question raises InvalidInputError.
+    """
+
+    def register(answer: Callable[..., Any]) -> Callable[..., Any]:
+        def resolve(**names: str) -> Any:
+            if asks is None:
+                return answer(**names)
+            return answer(read_question(asks, app.current_event.query_string_parameters or {}), **names)
+
+        app.get(path)(resolve)
+        ROUTES.append(Route(path, answer.__doc__ or "", asks, answers))
+        return answer
+
+    return register
+
+
+@get("/reports/openapi.json", dict[str, Any])
+def openapi() -> dict[str, Any]:
+    """Describe these routes as OpenAPI."""
+    return describe(ROUTES)
+
+
+@get("/reports/summary", schemas.Summary, SummaryQuestion)
+def summary(question: SummaryQuestion) -> dict[str, Any]:
     """Tell volume, mix, latency, confidence, novelty, feedback and errors of a span of time."""
-    window = asked(SummaryQuestion).window(datetime.now(UTC))
+    window = question.window(datetime.now(UTC))
     with transaction(engine()) as session:
         figures = summarize_predictions(session, window)
         requests = count_requests(session, window)
     return {"since": window.since, "until": window.until, **figures, "requests": requests}
 
 
-@app.get("/reports/predictions")
-def predictions() -> dict[str, Any]:
+@get("/reports/predictions", schemas.Predictions, PredictionsQuestion)
+def predictions(question: PredictionsQuestion) -> dict[str, Any]:
     """List predictions, newest first; pass `next_before` on as `before` until it is null."""
-    question = asked(PredictionsQuestion)
     with transaction(engine()) as session:
         rows = [row_of(found) for found in find_predictions(session, **question.model_dump())]
     return {"predictions": rows, "next_before": next_before(rows, question.limit)}
 
 
-@app.get("/reports/predictions/<prediction_id>")
+@get("/reports/predictions/<prediction_id>", schemas.Audit)
 def audit(prediction_id: str) -> dict[str, Any]:
     """Tell which version, data, run and image answered this prediction, and who promoted it."""
     wanted = read_id(prediction_id)
@@ -111,38 +141,36 @@ def audit(prediction_id: str) -> dict[str, Any]:
         return describe_audit(found)
 
 
-@app.get("/reports/review")
-def review() -> dict[str, Any]:
+@get("/reports/review", schemas.Review, ReviewQuestion)
+def review(question: ReviewQuestion) -> dict[str, Any]:
     """List the predictions of the last days that are most worth a person's label, each with its reasons."""
     window = Window.ending(datetime.now(UTC), hours=24 * LOOK_BACK_DAYS)
     with transaction(engine()) as session:
-        return find_queue(session, window, **asked(ReviewQuestion).model_dump())
+        return find_queue(session, window, **question.model_dump())
 
 
-@app.get("/reports/performance")
-def performance() -> dict[str, Any]:
+@get("/reports/performance", schemas.Performance, PerformanceQuestion)
+def performance(question: PerformanceQuestion) -> dict[str, Any]:
     """Tell the accuracy by people's labels, day by day, beside the monitor's estimates without labels."""
-    question = asked(PerformanceQuestion)
     window = question.window(datetime.now(UTC))
     with transaction(engine()) as session:
         figures = measure(session, window, model_version=question.model_version)
     return {"since": window.since, "until": window.until, "model_version": question.model_version, **figures}
 
 
-@app.get("/reports/reconciliation")
-def reconciliation() -> dict[str, Any]:
+@get("/reports/reconciliation", schemas.Reconciliation, DaysQuestion)
+def reconciliation(question: DaysQuestion) -> dict[str, Any]:
     """Tell for each day how many predictions were answered, how many are stored, and the difference."""
-    window = asked(DaysQuestion).window(datetime.now(UTC))
+    window = question.window(datetime.now(UTC))
     with transaction(engine()) as session:
         days = reconcile_days(session, window)
     compared = [{**day._asdict(), "difference": day.difference} for day in days]
     return {"since": window.since, "until": window.until, "days": compared}
 
 
-@app.get("/reports/alerts")
-def alerts() -> dict[str, Any]:
+@get("/reports/alerts", schemas.Alerts, AlertsQuestion)
+def alerts(question: AlertsQuestion) -> dict[str, Any]:
     """List the open alerts, or all, newest first."""
-    question = asked(AlertsQuestion)
     options = question.model_dump(exclude={"state"})
     with transaction(engine()) as session:
         found = find_alerts(session, **options, open_only=question.state == "open")
@@ -150,20 +178,18 @@ def alerts() -> dict[str, Any]:
     return {"alerts": rows, "next_before": next_before(rows, question.limit)}
 
 
-@app.get("/reports/drift")
-def drift() -> dict[str, Any]:
+@get("/reports/drift", schemas.Drift, DriftQuestion)
+def drift(question: DriftQuestion) -> dict[str, Any]:
     """List what the drift monitor found, run by run, newest first."""
-    question = asked(DriftQuestion)
     with transaction(engine()) as session:
         found = find_drift_runs(session, **question.model_dump())
         runs = [{"rows": run.rows, **run.metrics, "id": run.id, "at": run.recorded_at} for run in found]
     return {"runs": runs, "next_before": next_before(runs, question.limit)}
 
 
-@app.get("/reports/drift/<run_id>/page")
-def page(run_id: str) -> Response[str] | dict[str, Any]:
+@get("/reports/drift/<run_id>/page", schemas.Page, PageQuestion)
+def page(question: PageQuestion, run_id: str) -> Response[str] | dict[str, Any]:
     """Lead to the page of a drift run, which can be read for five minutes under a signed URL."""
-    question = asked(PageQuestion)
     wanted = read_id(run_id, "the id of a drift run is a UUID, as /reports/drift lists it")
     with transaction(engine()) as session:
         run = find_drift_run(session, wanted)
@@ -175,17 +201,12 @@ def page(run_id: str) -> Response[str] | dict[str, Any]:
     return Response(302, content_types.APPLICATION_JSON, "{}", headers={"location": location})
 
 
-@app.get("/reports/deployments")
-def deployments() -> dict[str, Any]:
+@get("/reports/deployments", schemas.Deployments, DeploymentsQuestion)
+def deployments(question: DeploymentsQuestion) -> dict[str, Any]:
     """List the deployments, newest first."""
     with transaction(engine()) as session:
-        found = find_deployments(session, limit=asked(DeploymentsQuestion).limit)
+        found = find_deployments(session, limit=question.limit)
         return {"deployments": [row_of(deployment) for deployment in found]}
-
-
-def asked(question: type[QuestionT]) -> QuestionT:
-    """Parse the current request's query; raises InvalidInputError."""
-    return read_question(question, app.current_event.query_string_parameters or {})
 
 
 def answer_sentiment_error(error: SentimentError) -> Response[str]:

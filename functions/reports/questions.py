@@ -116,8 +116,8 @@ class AlertsQuestion(Question):
     before: UUID | None = None
 
 
-class DriftQuestion(Question):
-    """Whose drift runs to list; a week of hourly ones unless told otherwise."""
+class DriftQuestion(SpanQuestion):
+    """Which drift runs to list, by the end of their window; a week of hourly ones unless told otherwise."""
 
     limit: Limit = 168
     before: UUID | None = None

@@ -222,6 +222,7 @@ def test_alerts_are_the_open_ones_unless_all_are_asked_for(database: Engine) -> 
 
 
 def test_the_drift_history_holds_the_monitors_runs_only(database: Engine) -> None:
+    span = {"since": EARLIER.isoformat(), "until": NOW.isoformat()}
     with Session(database) as session, session.begin():
         record_dataset_metrics(
             session, dataset="reviews", fingerprint="f", split="test", rows=9, metrics={"model_version": "v1"}
@@ -233,7 +234,7 @@ def test_the_drift_history_holds_the_monitors_runs_only(database: Engine) -> Non
                 fingerprint=f"run of {version}",
                 split="window",
                 rows=300,
-                metrics={"model_version": version, "score": score},
+                metrics={"model_version": version, "score": score, **span},
             )
 
     assert {run["score"] for run in ask("/reports/drift")["runs"]} == {0.25, 0.75}

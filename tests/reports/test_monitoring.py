@@ -24,9 +24,14 @@ def run(minutes: int, dataset: str = "prediction_logs", **metrics: Any) -> Datas
         fingerprint=str(uuid4()),
         split="window",
         rows=300,
-        metrics={"model_version": "v1", "score": 0.25, **metrics},
+        metrics={"model_version": "v1", "score": 0.25, **span(minutes), **metrics},
         recorded_at=NOW - timedelta(minutes=minutes),
     )
+
+
+def span(minutes: int) -> dict[str, str]:
+    until = NOW - timedelta(minutes=minutes)
+    return {"since": (until - timedelta(hours=1)).isoformat(), "until": until.isoformat()}
 
 
 def alert(minutes: int, **changes: Any) -> MonitoringAlert:
@@ -68,7 +73,8 @@ def test_pages_hold_every_run_once_newest_first_even_of_one_moment(database: Eng
 
 
 def test_a_run_is_its_record_with_an_id_a_time_and_its_rows(database: Engine) -> None:
-    (added,) = add(database, run(3, data_drift={"drifted": False}))
+    verdict = {"drifted": False, "score": 0.0, "features": []}
+    (added,) = add(database, run(3, data_drift=verdict))
     (found,) = ask("/reports/drift")["runs"]
     assert found == {
         "id": added,
@@ -76,9 +82,18 @@ def test_a_run_is_its_record_with_an_id_a_time_and_its_rows(database: Engine) ->
         "rows": 300,
         "model_version": "v1",
         "score": 0.25,
-        "data_drift": {"drifted": False},
+        "data_drift": verdict,
+        **span(3),
     }
     assert datetime.fromisoformat(found["at"]) == NOW - timedelta(minutes=3)
+
+
+def test_runs_are_narrowed_to_windows_that_ended_within_a_span(database: Engine) -> None:
+    added = add(database, run(30), run(20), run(10))
+    since, until = ((NOW - timedelta(minutes=minutes)).isoformat() for minutes in (20, 10))
+    found = ask("/reports/drift", since=since, until=until)["runs"]
+    assert [one["id"] for one in found] == [added[1]]
+    assert len(ask("/reports/drift", since=since)["runs"]) == 2
 
 
 def test_pages_hold_every_alert_once_newest_first(database: Engine) -> None:

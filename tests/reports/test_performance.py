@@ -34,7 +34,14 @@ def label(database: Engine, at: datetime, labels: str, **changes: Any) -> None:
 
 def judge(database: Engine, until: datetime, accuracy: float, version: str = "v1", **metrics: Any) -> None:
     estimate = {"accuracy": accuracy, "low": accuracy - 0.02, "high": accuracy + 0.02, "rows": 500}
-    verdict = {"drifted": False, "reference": REFERENCE, "estimate": estimate, "labelled": None}
+    verdict = {
+        "drifted": False,
+        "decided_by": "estimate",
+        "reference": REFERENCE,
+        "estimate": estimate,
+        "labelled": None,
+        "labels": 0,
+    }
     span = {"since": (until - timedelta(hours=1)).isoformat(), "until": until.isoformat()}
     with Session(database) as session, session.begin():
         record_dataset_metrics(

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import DateTime, Select, cast, select, tuple_
+from sqlalchemy import ColumnElement, DateTime, Select, cast, select, tuple_
 from sqlalchemy.orm import Session
 
 from sentiment.database.models import (
@@ -129,11 +129,24 @@ def find_deployments(session: Session, *, limit: int) -> Sequence[ModelDeploymen
 
 
 def find_drift_runs(
-    session: Session, *, limit: int, model_version: str | None = None, before: UUID | None = None
+    session: Session,
+    *,
+    limit: int,
+    model_version: str | None = None,
+    before: UUID | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
 ) -> Sequence[DatasetMetric]:
-    """Return what the drift monitor found last; `before` is the last id of the page already read."""
+    """Return what the drift monitor found last, in windows that ended from `since` up to, without, `until`.
+
+    `before` is the last id of the page already read.
+    """
     run = DatasetMetric
     query = select(run).where(run.dataset == WINDOW_DATASET, run.split == WINDOW_SPLIT)
+    if since is not None:
+        query = query.where(_ended(run) >= since)
+    if until is not None:
+        query = query.where(_ended(run) < until)
     if model_version is not None:
         query = query.where(run.metrics["model_version"].astext == model_version)
     return session.scalars(_page(session, query, run, run.recorded_at, limit, before)).all()
@@ -148,7 +161,7 @@ def find_judgements(
     from before there was such a verdict are left out.
     """
     run = DatasetMetric
-    ended = cast(run.metrics["until"].astext, DateTime(timezone=True))
+    ended = _ended(run)
     names = ("model_version", "since", "until")
     query = (
         select(run.id, run.metrics["performance"], *(run.metrics[name].astext for name in names))
@@ -170,6 +183,10 @@ def find_drift_run(session: Session, run_id: UUID) -> DatasetMetric | None:
     run = session.get(DatasetMetric, run_id)
     ours = run is not None and (run.dataset, run.split) == (WINDOW_DATASET, WINDOW_SPLIT)
     return run if ours else None
+
+
+def _ended(run: type[DatasetMetric]) -> ColumnElement[datetime]:
+    return cast(run.metrics["until"].astext, DateTime(timezone=True))
 
 
 def _page(

@@ -16,6 +16,7 @@ from sqlalchemy import select
 from local.processes import wait_until
 from local.system import System
 from local.web import ROOT
+from tests.reports.driver import check_answer
 from tests.web.conftest import picture
 
 pytestmark = pytest.mark.slow
@@ -32,6 +33,28 @@ def stored(system: System, prediction_id: str) -> Any:
     with transaction(system.engine) as session:
         assert wait_until(lambda: session.execute(query).first() is not None, seconds=20)
         return session.execute(query).one()
+
+
+def labels_of(system: System, text: str) -> set[str | None]:
+    with transaction(system.engine) as session:
+        return set(session.scalars(select(PredictionLog.feedback_label).where(PredictionLog.text == text)))
+
+
+def drop(page: Page, path: Path) -> None:
+    """Let a file fall onto the page as the browser does, which Playwright has no hand for."""
+    held = page.evaluate_handle(
+        """([name, content]) => {
+            const held = new DataTransfer();
+            held.items.add(new File([content], name, {type: "text/csv"}));
+            return held;
+        }""",
+        [path.name, path.read_text()],
+    )
+    place = page.get_by_test_id("drop")
+    place.dispatch_event("dragover", {"dataTransfer": held})
+    expect(place).to_have_class("drop over")
+    place.dispatch_event("drop", {"dataTransfer": held})
+    expect(place).to_have_class("drop")
 
 
 def ask(page: Page, text: str) -> str:
@@ -127,10 +150,11 @@ def test_five_hundred_lines_of_a_csv_come_back_as_one(page: Page, system: System
     with (tmp_path / "reviews.csv").open("w", newline="") as file:
         csv.writer(file).writerows([["id", "review"], *([number, text] for number, text in enumerate(texts))])
     page.goto("/batch")
-    with page.expect_file_chooser() as chooser:
-        page.get_by_role("button", name="Choose a CSV").click()
-    chooser.value.set_files(tmp_path / "reviews.csv")
+    drop(page, tmp_path / "reviews.csv")
     page.get_by_role("button", name="Ask about 500 texts").click()
+    page.get_by_role("link", name="Model").click()  # the work goes on meanwhile
+    expect(page.get_by_role("region", name="Card")).to_be_visible()
+    page.get_by_role("link", name="Batch").click()
     expect(page.get_by_test_id("progress")).to_have_text("500 of 500 answered", timeout=60_000)
     picture(page, "batch")
 
@@ -144,6 +168,29 @@ def test_five_hundred_lines_of_a_csv_come_back_as_one(page: Page, system: System
     assert [row["text"] for row in rows] == texts
     assert {row["sentiment"] for row in rows} <= set(system.card["labels"])
     assert stored(system, rows[-1]["prediction_id"]).text == texts[-1]
+
+
+def test_a_file_is_read_from_the_column_that_is_wanted_and_refused_with_a_reason(
+    page: Page, tmp_path: Path
+) -> None:
+    def choose(content: bytes) -> None:
+        (tmp_path / "some.csv").write_bytes(content)
+        with page.expect_file_chooser() as chooser:
+            page.get_by_role("button", name="Choose a CSV").click()
+        chooser.value.set_files(tmp_path / "some.csv")
+
+    page.goto("/batch")
+    choose(b"")
+    expect(page.get_by_role("alert")).to_contain_text("some.csv is empty")
+    choose(b'text\nfine\n"never closed\n')
+    expect(page.get_by_role("alert")).to_contain_text("row 3: Quoted field unterminated")
+    choose("Titel;Meinung\nA;Süß und schön, mit viel Gefühl\n".encode("cp1252"))
+    page.get_by_text("The first line names the columns").click()
+    page.get_by_label("Column of the texts").select_option("Meinung")
+    page.get_by_role("button", name="Ask about 1 text").click()
+    expect(page.locator("tbody")).to_contain_text("Süß und schön, mit viel Gefühl")
+    page.get_by_role("button", name="Leave out").click()
+    expect(page.get_by_role("button", name="Ask about 0 texts")).to_be_disabled()
 
 
 def test_a_batch_can_be_cancelled_and_gone_on_with(page: Page) -> None:
@@ -186,14 +233,74 @@ def test_the_queue_is_labelled_by_one_key_each_and_a_slip_is_undone(page: Page, 
     page.keyboard.press("2")
     expect(page.get_by_test_id("review-progress")).to_contain_text("1 labelled")
     page.get_by_role("link", name="Try", exact=True).click()  # leaving sends what is held
+    assert wait_until(lambda: system.card["labels"][1] in labels_of(system, first), seconds=20)
 
-    def labels() -> set[str | None]:
-        with transaction(system.engine) as session:
-            return set(
-                session.scalars(select(PredictionLog.feedback_label).where(PredictionLog.text == first))
-            )
 
-    assert wait_until(lambda: system.card["labels"][1] in labels(), seconds=20)
+def test_labels_that_cannot_be_sent_are_kept_and_sent_later(page: Page, system: System) -> None:
+    asked = ask(page, "A film about zxqv and blorp, meh, fnord ???")
+    assert stored(system, asked).feedback_label is None
+    page.route("**/feedback", lambda route: route.fulfill(status=503, json={"message": "no"}))
+    page.goto("/review")
+    text = page.get_by_test_id("review-item").locator("blockquote").inner_text()
+    page.keyboard.press("1")
+    page.get_by_role("link", name="Try", exact=True).click()
+    page.get_by_role("link", name="Review").click()
+    kept = page.get_by_role("region", name="Labels that were not sent")
+    expect(kept).to_contain_text("1 label is kept in this tab")
+    page.unroute("**/feedback")
+    page.reload()
+    kept.get_by_role("button", name="Send now").click()
+    expect(kept).to_have_count(0)
+    assert wait_until(lambda: system.card["labels"][0] in labels_of(system, text), seconds=20)
+
+
+def test_what_was_typed_is_there_on_coming_back(page: Page) -> None:
+    page.goto("/")
+    page.get_by_label("Review").fill(PRAISE)
+    page.get_by_role("link", name="Watch").click()
+    expect(page.get_by_role("main")).to_be_focused()
+    page.get_by_role("link", name="Try", exact=True).click()
+    expect(page.get_by_label("Review")).to_have_value(PRAISE)
+
+
+def test_figures_are_renewed_while_they_are_seen_and_rest_while_hidden(page: Page) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.clock.install()
+    page.goto("/watch")
+    expect(page.get_by_role("region", name="Traffic")).to_contain_text("Predictions")
+
+    def pass_a_minute(state: str) -> int:
+        page.evaluate(
+            "value => { Object.defineProperty(document, 'visibilityState', {value, configurable: true});"
+            " document.dispatchEvent(new Event('visibilitychange', {bubbles: true})) }",
+            state,
+        )
+        asked.clear()
+        for _ in range(6):
+            page.clock.run_for(10_000)
+            page.wait_for_load_state("networkidle")
+        return sum("/reports/summary" in url for url in asked)
+
+    assert pass_a_minute("visible") >= 1
+    assert pass_a_minute("hidden") == 0
+    assert pass_a_minute("visible") >= 1
+
+
+def test_what_reports_answers_is_what_its_document_says(page: Page, shifted: System) -> None:
+    paths = page.request.get("/api/reports/openapi.json").json()["paths"]
+    answers = {path: page.request.get(f"/api{path}").json() for path in paths if "{" not in path}
+    answers["/reports/alerts"] = page.request.get("/api/reports/alerts?state=all").json()
+    for path, answer in answers.items():
+        check_answer(path, answer)
+    (run, *_) = answers["/reports/drift"]["runs"]
+    assert {"drift_threshold", "features"} <= run["data_drift"].keys()
+    for path in (f"/reports/drift/{run['id']}/page?redirect=false", predictions_path(answers)):
+        check_answer(path.partition("?")[0], page.request.get(f"/api{path}").json())
+
+
+def predictions_path(answers: dict[str, Any]) -> str:
+    return f"/reports/predictions/{answers['/reports/predictions']['predictions'][0]['id']}"
 
 
 def test_a_shift_is_seen_as_an_alert_with_its_figures_and_its_report(page: Page, shifted: System) -> None:
@@ -213,8 +320,8 @@ def test_a_shift_is_seen_as_an_alert_with_its_figures_and_its_report(page: Page,
     picture(page, "watch", whole=False)
     with page.context.expect_page() as opened:
         page.get_by_role("button", name="Open the report").first.click()
-    opened.value.wait_for_load_state()
-    assert "reports/drift/" in opened.value.url
+    opened.value.wait_for_url("**/reports/drift/**")
+    expect(opened.value.locator("body")).to_contain_text("Drift")
 
 
 def test_the_range_is_in_the_address(page: Page) -> None:

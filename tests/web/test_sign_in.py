@@ -31,6 +31,7 @@ class Cognito:
 
     def __init__(self, page: Page) -> None:
         self.challenge = ""
+        self.seconds, self.renewed = 3600, 0
         self.asked: dict[str, list[str]] = {}
         page.route(f"{DOMAIN}/oauth2/authorize**", self.authorize)
         page.route(f"{DOMAIN}/oauth2/token", self.exchange)
@@ -44,18 +45,27 @@ class Cognito:
 
     def exchange(self, route: Route) -> None:
         form = parse_qs(route.request.post_data or "")
+        if form["grant_type"] == ["refresh_token"]:
+            assert (form["refresh_token"], form["client_id"]) == (["for-a-day"], ["page"])
+            self.renewed += 1
+            self.issue(route, "renewed")
+            return
         digest = hashlib.sha256(form["code_verifier"][0].encode()).digest()
         assert base64.urlsafe_b64encode(digest).rstrip(b"=").decode() == self.challenge
         assert (form["code"], form["client_id"]) == (["the-code"], ["page"])
         assert "client_secret" not in form
+        self.issue(route, "of-somebody", refresh_token="for-a-day")
+
+    def issue(self, route: Route, access_token: str, **more: str) -> None:
         now = int(time.time())
         route.fulfill(
             headers={"access-control-allow-origin": "*"},
             json={
-                "access_token": "of-somebody",
+                "access_token": access_token,
                 "id_token": token(email="ann@example.com", iat=now, exp=now + 3600),
                 "token_type": "Bearer",
-                "expires_in": 3600,
+                "expires_in": self.seconds,
+                **more,
             },
         )
 
@@ -117,3 +127,39 @@ def test_somebody_signs_in_comes_back_to_the_place_and_asks_with_a_token(
     page.wait_for_url(f"{DOMAIN}/logout**")
     page.goto("/")
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+def test_a_token_that_ran_out_is_renewed_once_for_all_who_wait(page: Page, cognito: Cognito) -> None:
+    cognito.seconds = 1
+    page.goto("/watch?hours=1")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="What it does")).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    page.wait_for_timeout(1500)
+    cognito.seconds, before = 3600, cognito.renewed
+    sent: set[str | None] = set()
+    page.on(
+        "request",
+        lambda request: sent.add(request.headers.get("authorization")) if "/api/" in request.url else None,
+    )
+    with page.expect_response("**/reports/deployments**"), page.expect_response("**/reports/summary**"):
+        page.get_by_role("button", name="Refresh").click()
+    assert sent == {"Bearer renewed"}
+    assert cognito.renewed == before + 1
+    page.reload()
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+
+
+def test_who_is_refused_is_asked_to_sign_in_again_and_loses_nothing(page: Page, cognito: Cognito) -> None:
+    page.goto("/")
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_label("Review").fill("A fine film")
+    page.route("**/api/**", lambda route: route.fulfill(status=401, json={"message": "Unauthorized"}))
+    page.keyboard.press("Control+Enter")
+    refusal = page.get_by_role("alert").first
+    expect(refusal).to_contain_text("not signed in, or no longer")
+    page.unroute("**/api/**")
+    refusal.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_label("Review")).to_have_value("A fine film")
+    page.get_by_role("button", name="Ask").click()
+    expect(page.get_by_test_id("answer")).to_contain_text("confidence")

@@ -2,7 +2,7 @@
 
 import { Button, useComputedColorScheme, useMantineColorScheme } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { lazy, Suspense, useEffect } from "react";
+import { lazy, Suspense, useEffect, useRef } from "react";
 import { Link, Route, Switch, useLocation } from "wouter";
 
 import { Failed, Loading } from "./states";
@@ -28,9 +28,18 @@ export function App() {
   const [path] = useLocation();
   const title = PAGES.find(([place]) => place === path)?.[1] ?? "Not found";
 
+  const main = useRef<HTMLElement>(null);
+  const shown = useRef(path);
+
   useEffect(() => {
     document.title = `${title} · Serverless Sentiment`;
   }, [title]);
+
+  useEffect(() => {
+    if (shown.current === path) return;
+    shown.current = path;
+    main.current?.focus(); // as a browser does when it opens another page
+  }, [path]);
 
   return (
     <>
@@ -53,7 +62,7 @@ export function App() {
           <SchemeButton />
         </div>
       </header>
-      <main id="main" tabIndex={-1}>
+      <main id="main" tabIndex={-1} ref={main}>
         {who.isPending && <Loading what="the page" />}
         {who.isError && <Failed error={who.error} retry={() => void who.refetch()} />}
         {who.data?.state === "signed_out" && <SignedOut failed={who.data.failed} />}

@@ -4,6 +4,7 @@ import { Alert, Button, Skeleton } from "@mantine/core";
 import { useSyncExternalStore } from "react";
 
 import { asApiError, sentenceFor } from "./api/errors";
+import { signIn } from "./session/session";
 
 export function Loading({ what, lines = 4 }: { what: string; lines?: number }) {
   return (
@@ -28,6 +29,11 @@ export function Failed({ error, retry }: { error: unknown; retry?: () => void })
         <p>
           Id for the log: <code>{failure.correlationId}</code>
         </p>
+      )}
+      {failure.code === "not_signed_in" && (
+        <Button size="xs" mr="xs" onClick={() => void signIn()}>
+          Sign in
+        </Button>
       )}
       {retry && (
         <Button variant="default" size="xs" onClick={retry}>

@@ -4,9 +4,10 @@ import createClient from "openapi-fetch";
 
 import { accessToken } from "../session/session";
 import { asApiError, errorOf } from "./errors";
-import type { components, paths } from "./schema";
+import type { components, paths } from "./schema/api";
+import type { paths as reportsPaths } from "./schema/reports";
 
-export const BASE = "/api";
+const BASE = "/api";
 const TIMEOUT_MS = 30_000; // API Gateway's own limit
 
 export type Prediction = components["schemas"]["PredictionAnswer"];
@@ -21,6 +22,7 @@ async function send(request: Request): Promise<Response> {
 }
 
 const api = createClient<paths>({ baseUrl: BASE, fetch: send });
+export const reports = createClient<reportsPaths>({ baseUrl: BASE, fetch: send });
 
 interface Answer<T> {
   data?: T;
@@ -28,7 +30,8 @@ interface Answer<T> {
   response: Response;
 }
 
-async function answered<T>(asked: Promise<Answer<T>>): Promise<T> {
+/** Return what was answered; throws ApiError for anything else. */
+export async function answered<T>(asked: Promise<Answer<T>>): Promise<T> {
   let answer: Answer<T>;
   try {
     answer = await asked;
@@ -61,19 +64,3 @@ export const giveFeedback = (predictionId: string, label: string): Promise<unkno
   );
 
 export const readCard = (): Promise<Record<string, unknown>> => answered(api.GET("/model"));
-
-/** Ask a route of reports, which the OpenAPI document does not describe. */
-export async function ask<T>(path: string, query: Record<string, string | number> = {}): Promise<T> {
-  const search = new URLSearchParams(Object.entries(query).map(([name, value]) => [name, String(value)]));
-  const url = `${window.location.origin}${BASE}/reports/${path}${search.size ? `?${search}` : ""}`;
-  let response: Response;
-  let body: unknown = null;
-  try {
-    response = await send(new Request(url));
-    body = await response.json().catch(() => null);
-  } catch (error) {
-    throw asApiError(error);
-  }
-  if (!response.ok) throw errorOf(response.status, body, response.headers.get("x-correlation-id"));
-  return body as T;
-}

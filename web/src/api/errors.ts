@@ -52,7 +52,8 @@ export function sentenceFor(error: ApiError): string {
 }
 
 function codeOfStatus(status: number): string {
-  if (status === 401 || status === 403) return "not_signed_in";
+  if (status === 401) return "not_signed_in";
+  if (status === 403) return "forbidden";
   if (status === 404) return "not_found";
   if (status === 413) return "payload_too_large";
   if (status === 429) return "too_many_requests";

@@ -1,120 +1,55 @@
-/** What the reports function answers (docs/reports.md), in as much as this page reads of it. */
+/** What the reports function is asked (docs/reports.md); what it answers is in its OpenAPI document. */
 
-import { ask } from "./client";
+import { answered, reports } from "./client";
+import type { components } from "./schema/reports";
 
-export interface Bin {
-  since: string;
-  predictions: number;
-  by_sentiment: Record<string, number>;
-  confidence: number | null;
-  inference_time_ms: { p50: number | null; p95: number | null };
+type Schemas = components["schemas"];
+export type Alert = Schemas["Alert"];
+export type Deployment = Schemas["Deployment"];
+export type DriftRun = Schemas["DriftRun"];
+export type Feature = Schemas["Feature"];
+export type Performance = Schemas["Performance"];
+export type ReviewItem = Schemas["ReviewItem"];
+export type Reason = ReviewItem["reasons"][number];
+export type Summary = Schemas["Summary"];
+
+const MOST_ROWS = 200; // of one answer
+const MOST_RUNS = 800; // a month of hourly ones
+
+export const readSummary = (hours: number): Promise<Summary> => answered(reports.GET("/reports/summary", { params: { query: { hours } } }));
+
+export const readPerformance = (days: number): Promise<Performance> =>
+  answered(reports.GET("/reports/performance", { params: { query: { days } } }));
+
+/** Return the runs over windows that ended since then, newest first. */
+export async function readDrift(since: Date): Promise<DriftRun[]> {
+  const runs: DriftRun[] = [];
+  let before: string | undefined;
+  do {
+    const query = { since: since.toISOString(), limit: MOST_ROWS, before };
+    const page = await answered(reports.GET("/reports/drift", { params: { query } }));
+    runs.push(...page.runs);
+    before = page.next_before ?? undefined;
+  } while (before !== undefined && runs.length < MOST_RUNS);
+  return runs;
 }
 
-export interface Summary {
-  since: string;
-  until: string;
-  predictions: number;
-  over_time: Bin[];
-  by_sentiment: Record<string, number>;
-  by_model_version: Record<string, number>;
-  truncated_share: number | null;
-  confidence: { mean: number | null; histogram: { from: number; to: number; predictions: number }[] };
-  novelty: { mean: number | null };
-  inference_time_ms: { p50: number | null; p95: number | null; p99: number | null };
-  feedback: { given: number; agreed: number };
-  requests: { counted: number; error_rate: number | null } | null;
+/** Return the open alerts, then those that were resolved last. */
+export async function readAlerts(): Promise<Alert[]> {
+  const [open, all] = await Promise.all(
+    (["open", "all"] as const).map((state) =>
+      answered(reports.GET("/reports/alerts", { params: { query: { state, limit: state === "open" ? MOST_ROWS : 50 } } })),
+    ),
+  );
+  return [...(open?.alerts ?? []), ...(all?.alerts ?? []).filter((alert) => alert.resolved_at !== null)];
 }
 
-export interface Estimate {
-  accuracy: number;
-  low: number;
-  high: number;
-  rows: number;
-}
+export const readDeployments = async (): Promise<Deployment[]> =>
+  (await answered(reports.GET("/reports/deployments", { params: { query: { limit: 20 } } }))).deployments;
 
-export interface Accuracy {
-  labels: number;
-  agreed: number;
-  accuracy: number | null;
-  low: number | null;
-  high: number | null;
-}
+export const readQueue = async (limit: number): Promise<ReviewItem[]> =>
+  (await answered(reports.GET("/reports/review", { params: { query: { limit: Math.min(limit, MOST_ROWS) } } }))).items;
 
-export interface Performance {
-  labelled: Accuracy;
-  days: (Accuracy & { day: string; estimate: Estimate | null })[];
-  monitor: { estimate: Estimate | null; reference: { accuracy: number } | null } | null;
-}
-
-export interface Feature {
-  feature: string;
-  method: string;
-  effect: number;
-  threshold: number;
-  drifted: boolean;
-}
-
-export interface DriftRun {
-  id: string;
-  at: string;
-  rows: number;
-  score: number;
-  model_version: string;
-  since: string;
-  until: string;
-  data_drift: { drifted: boolean; score: number; features: Feature[] } | null;
-  prediction_drift: { drifted: boolean; score: number; features: Feature[] } | null;
-  report_uri?: string | null;
-}
-
-export interface Alert {
-  id: string;
-  kind: string;
-  cause: string;
-  severity: "info" | "warning" | "critical";
-  message: string;
-  details: Record<string, unknown>;
-  raised_at: string;
-  seen_at: string;
-  notified_at: string | null;
-  resolved_at: string | null;
-}
-
-export interface Deployment {
-  id: string;
-  deployment_type: string;
-  model_version: string;
-  is_active: boolean;
-  function_version: string | null;
-  reason: string | null;
-  deployed_by: string;
-  deployed_at: string;
-  retired_at: string | null;
-}
-
-export type Reason =
-  | { reason: "disagrees"; label: string; similarity: number; with: string | null }
-  | { reason: "uncertain"; margin: number; entropy: number }
-  | { reason: "novel"; novelty: number };
-
-export interface ReviewItem {
-  id: string;
-  text: string;
-  sentiment: string;
-  confidence: number;
-  probabilities: Record<string, number>;
-  novelty: number | null;
-  model_version: string;
-  predicted_at: string;
-  copies: number;
-  reasons: Reason[];
-}
-
-export const readSummary = (span: Record<string, string | number>): Promise<Summary> => ask("summary", span);
-export const readPerformance = (days: number): Promise<Performance> => ask("performance", { days });
-export const readDrift = (limit: number): Promise<{ runs: DriftRun[] }> => ask("drift", { limit });
-export const readAlerts = (): Promise<{ alerts: Alert[] }> => ask("alerts", { state: "all", limit: 50 });
-export const readDeployments = (): Promise<{ deployments: Deployment[] }> => ask("deployments", { limit: 20 });
-export const readQueue = (limit: number): Promise<{ items: ReviewItem[] }> => ask("review", { limit });
 /** Return where a run's page can be read for five minutes. */
-export const driftPage = (id: string): Promise<{ url: string }> => ask(`drift/${id}/page`, { redirect: "false" });
+export const driftPage = async (id: string): Promise<string> =>
+  (await answered(reports.GET("/reports/drift/{run_id}/page", { params: { path: { run_id: id }, query: { redirect: false } } }))).url;

@@ -1,20 +1,42 @@
-/** Answered texts, the newest page of them on the screen: ten thousand rows would stall a browser. */
+/** Answered texts: filters, a page of them on the screen (ten thousand rows would stall a browser), and all as a file. */
 
-import { Pagination, Table } from "@mantine/core";
+import { Button, NativeSelect, Pagination, SegmentedControl, Table, TextInput } from "@mantine/core";
 import { useState } from "react";
 
 import { percent, SIGNS, toneOf } from "../figures";
-import type { Row } from "./rows";
+import { csvOf, filtered, outcomeOf, type Row } from "./rows";
 
 const PAGE_ROWS = 50;
+const CONFIDENCES = [
+  { value: "", label: "any confidence" },
+  ...[60, 70, 80, 90].map((share) => ({ value: String(share / 100), label: `under ${share}% confidence` })),
+];
 
 export function Results({ rows }: { rows: Row[] }) {
-  const pages = Math.max(1, Math.ceil(rows.length / PAGE_ROWS));
+  const [outcome, setOutcome] = useState("all");
+  const [word, setWord] = useState("");
+  const [under, setUnder] = useState("");
   const [wanted, setPage] = useState(1);
+
+  const found = filtered(rows, { outcome, word, under: under === "" ? null : Number(under) });
+  const pages = Math.max(1, Math.ceil(found.length / PAGE_ROWS));
   const page = Math.min(wanted, pages);
-  const visible = rows.slice((page - 1) * PAGE_ROWS, page * PAGE_ROWS);
+  const visible = found.slice((page - 1) * PAGE_ROWS, page * PAGE_ROWS);
   return (
     <>
+      <div className="row wrap">
+        <SegmentedControl
+          aria-label="Which to show"
+          value={outcome}
+          onChange={setOutcome}
+          data={["all", ...new Set(rows.map(outcomeOf))]}
+        />
+        <NativeSelect aria-label="Confidence" value={under} onChange={(event) => setUnder(event.currentTarget.value)} data={CONFIDENCES} />
+        <TextInput aria-label="Only texts with" placeholder="Only texts with …" value={word} onChange={(event) => setWord(event.currentTarget.value)} />
+        <Button variant="default" onClick={() => download(csvOf(rows))}>
+          Download CSV
+        </Button>
+      </div>
       <div className="scroll" tabIndex={0} role="region" aria-label="Answered texts">
         <Table>
           <Table.Thead>
@@ -42,6 +64,7 @@ export function Results({ rows }: { rows: Row[] }) {
           </Table.Tbody>
         </Table>
       </div>
+      {found.length === 0 && <p className="empty">No answered text is like that.</p>}
       {pages > 1 && (
         <Pagination
           total={pages}
@@ -53,4 +76,13 @@ export function Results({ rows }: { rows: Row[] }) {
       )}
     </>
   );
+}
+
+function download(csv: string): void {
+  const url = URL.createObjectURL(new Blob([csv], { type: "text/csv;charset=utf-8" }));
+  const link = document.createElement("a");
+  link.href = url;
+  link.download = "sentiment.csv";
+  link.click();
+  URL.revokeObjectURL(url);
 }

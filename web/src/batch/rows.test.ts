@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { csvOf, linesOf, type Row, textsOf } from "./rows";
+import { csvOf, decoded, filtered, linesOf, type Row, textsOf } from "./rows";
 
 describe("what people paste or drop", () => {
   it("is a text a line, without the empty ones", () => {
@@ -8,24 +8,47 @@ describe("what people paste or drop", () => {
   });
 
   it("is the column with a usual name", () => {
-    const csv = '\uFEFFid,Review\n1,"Good, very good"\n2,"It said ""no"""\n';
-    expect(textsOf(csv)).toEqual({ texts: ["Good, very good", 'It said "no"'], column: "Review" });
+    const csv = 'id,Review\n1,"Good, very good"\n2,"It said ""no"""\n';
+    expect(textsOf(csv)).toEqual({
+      texts: ["Good, very good", 'It said "no"'],
+      columns: ["id", "Review"],
+      column: 1,
+      headed: true,
+    });
   });
 
   it("is the column with the longest texts where no name is usual", () => {
     expect(textsOf("1,a long sentence,x\n2,another sentence,y\n")).toEqual({
       texts: ["a long sentence", "another sentence"],
-      column: null,
+      columns: ["1", "a long sentence", "x"],
+      column: 1,
+      headed: false,
     });
+  });
+
+  it("is what somebody says it is", () => {
+    const csv = "Betreff;Nachricht\nHallo;Das ist ein langer Satz\nAch;Und noch einer\n";
+    expect(textsOf(csv).texts).toEqual(["Nachricht", "Das ist ein langer Satz", "Und noch einer"]);
+    expect(textsOf(csv, { column: 0, headed: true }).texts).toEqual(["Hallo", "Ach"]);
   });
 
   it("keeps lines within quotes together", () => {
     expect(textsOf('text\n"one\ntwo"\n').texts).toEqual(["one\ntwo"]);
   });
 
+  it("is refused when a quote is never closed, and all the rest would be one text", () => {
+    expect(() => textsOf('text\nfine\n"never closed\nand\nso on\n')).toThrow(/^row 3: Quoted field unterminated/);
+  });
+
   it("may be nothing", () => {
-    expect(textsOf("")).toEqual({ texts: [], column: null });
-    expect(textsOf("text\n")).toEqual({ texts: [], column: "text" });
+    expect(textsOf("").texts).toEqual([]);
+    expect(textsOf("text\n").texts).toEqual([]);
+  });
+
+  it("may come in the alphabets that spreadsheets write", () => {
+    const utf16 = new Uint8Array([0xff, 0xfe, ...Array.from("é", (letter) => [letter.charCodeAt(0), 0]).flat()]);
+    const files = [new Uint8Array([0xef, 0xbb, 0xbf, 0xc3, 0xa9]), new Uint8Array([0xc3, 0xa9]), utf16, new Uint8Array([0xe9])];
+    expect(files.map(decoded)).toEqual(["é", "é", "é", "é"]);
   });
 });
 
@@ -39,6 +62,15 @@ describe("the file that is downloaded", () => {
       "Good,positive,0.9,false,p,",
       '" ",,,,,Empty',
     ]);
+  });
+
+  it("is narrowed on the screen by outcome, word and confidence together", () => {
+    const rows = [row, { ...row, text: "Not good", confidence: 0.55 }, { ...row, text: "good?", sentiment: null, confidence: null, error: "x" }];
+    const found = (outcome: string, word: string, under: number | null) => filtered(rows, { outcome, word, under }).map(({ text }) => text);
+    expect(found("all", " GOOD", null)).toEqual(["Good", "Not good", "good?"]);
+    expect(found("positive", "", 0.6)).toEqual(["Not good"]);
+    expect(found("failed", "", null)).toEqual(["good?"]);
+    expect(found("all", "", 0.6)).toEqual(["Not good"]);
   });
 
   it("holds no formula that a spreadsheet would run", () => {

@@ -10,6 +10,7 @@ const ATTEMPTS = 4;
 const FIRST_WAIT_MS = 500;
 
 export type Send = (texts: string[], signal: AbortSignal) => Promise<BatchResult[]>;
+type Wait = (ms: number, signal: AbortSignal) => Promise<void>;
 
 /** Cut texts into requests by number and size, keeping their order. */
 export function chunksOf(texts: readonly string[]): string[][] {
@@ -35,23 +36,31 @@ export async function* sendAll(
   texts: readonly string[],
   signal: AbortSignal,
   send: Send = predictBatch,
-  wait: (ms: number) => Promise<void> = (ms) => new Promise((done) => setTimeout(done, ms)),
+  wait: Wait = pause,
 ): AsyncGenerator<Row[]> {
   for (const chunk of chunksOf(texts)) {
     yield (await sent(chunk, signal, send, wait)).map((result, place) => rowOf(chunk[place] ?? "", result));
   }
 }
 
-async function sent(chunk: string[], signal: AbortSignal, send: Send, wait: (ms: number) => Promise<void>): Promise<BatchResult[]> {
+async function sent(chunk: string[], signal: AbortSignal, send: Send, wait: Wait): Promise<BatchResult[]> {
   for (let attempt = 1; ; attempt += 1) {
     signal.throwIfAborted();
     try {
       return await send(chunk, signal);
     } catch (error) {
       if (signal.aborted || attempt === ATTEMPTS || !asApiError(error).temporary) throw error;
-      await wait(FIRST_WAIT_MS * 2 ** (attempt - 1));
+      await wait(FIRST_WAIT_MS * 2 ** (attempt - 1), signal);
     }
   }
+}
+
+/** Wait so long, or until it is called off. */
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((done) => {
+    const timer = setTimeout(done, ms);
+    signal.addEventListener("abort", () => (clearTimeout(timer), done()), { once: true });
+  });
 }
 
 export function rowOf(text: string, result: BatchResult): Row {

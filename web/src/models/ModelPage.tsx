@@ -29,7 +29,7 @@ export default function ModelPage() {
         <h2>Versions</h2>
         {deployments.isPending && <Loading what="the versions" />}
         {deployments.isError && <Failed error={deployments.error} retry={() => void deployments.refetch()} />}
-        {deployments.data && <Deployments deployments={deployments.data.deployments} />}
+        {deployments.data && <Deployments deployments={deployments.data} />}
       </section>
     </>
   );

@@ -1,53 +1,44 @@
-/** The predictions most worth a person's label, one after the other, one key each.
- *
- * A label is held for some seconds before it is sent, which is what makes undo possible: the API only adds.
- */
+/** The predictions most worth a person's label, one after the other, one key each. */
 
-import { Button, Kbd } from "@mantine/core";
+import { Button, Checkbox, Kbd } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { useCallback, useEffect, useReducer, useRef, useState } from "react";
+import { useCallback, useEffect, useReducer, useState } from "react";
 
-import { giveFeedback, readCard } from "../api/client";
-import { readQueue, type Reason } from "../api/reports";
+import { readCard } from "../api/client";
+import { readQueue, type Reason, type ReviewItem } from "../api/reports";
 import { count, moment, percent } from "../figures";
 import { Empty, Failed, Loading, OfflineNote } from "../states";
+import { useLabels } from "./labels";
 import { agreement, EMPTY, queue } from "./queue";
 
 const FETCHED = 50;
-export const HOLD_MS = 4_000;
 
 export default function ReviewPage() {
-  const fetched = useQuery({ queryKey: ["review"], queryFn: () => readQueue(FETCHED), staleTime: Infinity });
-  const card = useQuery({ queryKey: ["card"], queryFn: readCard, staleTime: Infinity });
   const [now, tell] = useReducer(queue, EMPTY);
-  const [failed, setFailed] = useState<{ error: unknown; id: string; label: string } | null>(null);
-  const held = useRef<{ id: string; label: string; timer: number } | null>(null);
+  // What was done comes again while it is skipped, or not stored yet: ask for as many more.
+  const fetched = useQuery({ queryKey: ["review"], queryFn: () => readQueue(FETCHED + now.done.length), staleTime: 0, gcTime: 0 });
+  const card = useQuery({ queryKey: ["card"], queryFn: readCard, staleTime: Infinity });
+  const [byKey, setByKey] = useState(true);
+  const { hold, flush, takeBack, resend, unsent, error } = useLabels();
   const labels = (card.data?.labels as string[] | undefined) ?? [];
   const item = now.left[0];
 
   useEffect(() => {
-    if (fetched.data) tell({ type: "loaded", items: fetched.data.items });
+    if (fetched.data) tell({ type: "loaded", items: fetched.data });
   }, [fetched.data]);
 
-  const send = useCallback((id: string, label: string) => {
-    giveFeedback(id, label).catch((error: unknown) => setFailed({ error, id, label }));
-  }, []);
-
-  const flush = useCallback(() => {
-    if (!held.current) return;
-    window.clearTimeout(held.current.timer);
-    send(held.current.id, held.current.label);
-    held.current = null;
-  }, [send]);
+  const { refetch } = fetched;
+  useEffect(() => {
+    if (now.finished) void refetch();
+  }, [now.finished, refetch]);
 
   const give = useCallback(
     (label: string) => {
       if (!item) return;
-      flush();
-      held.current = { id: item.id, label, timer: window.setTimeout(flush, HOLD_MS) };
+      hold({ id: item.id, label });
       tell({ type: "labelled", label });
     },
-    [flush, item],
+    [hold, item],
   );
 
   const skip = useCallback(() => {
@@ -55,24 +46,16 @@ export default function ReviewPage() {
     tell({ type: "skipped" });
   }, [flush]);
 
+  const last = now.done.at(-1);
   const undo = useCallback(() => {
-    if (held.current) window.clearTimeout(held.current.timer);
-    held.current = null; // a label that went out already is replaced by the next one
+    if (!last) return;
+    if (last.label !== null) takeBack(last.item.id);
     tell({ type: "undone" });
-  }, []);
-
-  useEffect(() => {
-    // Leaving the page is no reason to lose the last label.
-    window.addEventListener("pagehide", flush);
-    return () => {
-      window.removeEventListener("pagehide", flush);
-      flush();
-    };
-  }, [flush]);
+  }, [last, takeBack]);
 
   useEffect(() => {
     function pressed(event: KeyboardEvent) {
-      if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+      if (!byKey || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
       const label = labels[Number(event.key) - 1];
       if (label !== undefined) give(label);
       else if (event.key === "s") skip();
@@ -80,7 +63,7 @@ export default function ReviewPage() {
     }
     window.addEventListener("keydown", pressed);
     return () => window.removeEventListener("keydown", pressed);
-  }, [give, labels, skip, undo]);
+  }, [byKey, give, labels, skip, undo]);
 
   const { labelled, agreed } = agreement(now.done);
   const problem = fetched.error ?? card.error;
@@ -94,14 +77,13 @@ export default function ReviewPage() {
       </p>
       {problem && <Failed error={problem} retry={() => void Promise.all([fetched.refetch(), card.refetch()])} />}
       {(fetched.isPending || card.isPending) && !problem && <Loading what="the queue" />}
-      {failed && (
-        <Failed
-          error={failed.error}
-          retry={() => {
-            setFailed(null);
-            send(failed.id, failed.label);
-          }}
-        />
+      {unsent.length > 0 && (
+        <section aria-label="Labels that were not sent">
+          <p>
+            {count(unsent.length)} {unsent.length === 1 ? "label is" : "labels are"} kept in this tab and not sent yet.
+          </p>
+          {error ? <Failed error={error} retry={resend} /> : <Button onClick={resend}>Send now</Button>}
+        </section>
       )}
       {fetched.data && (
         <p role="status" data-testid="review-progress">
@@ -109,32 +91,9 @@ export default function ReviewPage() {
           {labelled > 0 && `; the model agreed on ${percent(agreed / labelled, 0)}`}
         </p>
       )}
-      {item && labels.length > 0 && (
-        <section className="card" aria-label="Prediction to label" data-testid="review-item">
-          <blockquote className="review">{item.text}</blockquote>
-          <ul className="reasons">
-            {item.reasons.map((reason) => (
-              <li key={reason.reason}>{because(reason)}</li>
-            ))}
-          </ul>
-          <p className="quiet">
-            The model says {item.sentiment} ({percent(item.confidence)}) · {moment(item.predicted_at)} ·{" "}
-            <code>{item.model_version}</code>
-            {item.copies > 1 && ` · asked ${item.copies} times`}
-          </p>
-          <div className="row wrap">
-            {labels.map((label, place) => (
-              <Button key={label} variant="default" onClick={() => give(label)} rightSection={<Kbd size="xs">{place + 1}</Kbd>}>
-                {label}
-              </Button>
-            ))}
-            <Button variant="default" onClick={skip} rightSection={<Kbd size="xs">s</Kbd>}>
-              Skip
-            </Button>
-          </div>
-        </section>
-      )}
-      {fetched.data && !item && (
+      {item && labels.length > 0 && <Shown item={item} labels={labels} give={give} skip={skip} />}
+      {fetched.data && !item && fetched.isFetching && <Loading what="more" />}
+      {fetched.data && !item && !fetched.isFetching && (
         <Empty>Nothing waits for a label. New predictions come here as they are made.</Empty>
       )}
       <div className="row wrap">
@@ -146,12 +105,49 @@ export default function ReviewPage() {
             Fetch more
           </Button>
         )}
+        <Checkbox label="One key each" checked={byKey} onChange={(event) => setByKey(event.currentTarget.checked)} />
       </div>
     </>
   );
 }
 
-export function because(reason: Reason): string {
+interface ShownProps {
+  item: ReviewItem;
+  labels: string[];
+  give: (label: string) => void;
+  skip: () => void;
+}
+
+function Shown({ item, labels, give, skip }: ShownProps) {
+  return (
+    <section className="card" aria-label="Prediction to label" data-testid="review-item">
+      <blockquote className="review" aria-live="polite">
+        {item.text}
+      </blockquote>
+      <ul className="reasons">
+        {item.reasons.map((reason) => (
+          <li key={reason.reason}>{because(reason)}</li>
+        ))}
+      </ul>
+      <p className="quiet">
+        The model says {item.sentiment} ({percent(item.confidence)}) · {moment(item.predicted_at)} · <code>{item.model_version}</code>
+        {item.copies > 1 && ` · asked ${item.copies} times`}
+      </p>
+      <div className="row wrap">
+        {labels.map((label, place) => (
+          <Button key={label} variant="default" onClick={() => give(label)} rightSection={<Kbd size="xs">{place + 1}</Kbd>}>
+            {label}
+          </Button>
+        ))}
+        <Button variant="default" onClick={skip} rightSection={<Kbd size="xs">s</Kbd>}>
+          Skip
+        </Button>
+      </div>
+    </section>
+  );
+}
+
+function because(reason: Reason): string {
   switch (reason.reason) {
     case "uncertain":
       return `Uncertain: the two likeliest labels are ${(100 * reason.margin).toFixed(0)} points apart.`;

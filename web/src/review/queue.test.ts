@@ -26,6 +26,13 @@ describe("the queue", () => {
     expect(more.left.map(({ id }) => id)).toEqual(["b", "c"]);
   });
 
+  it("is finished when the last was done, until more is fetched", () => {
+    const last = queue(queue(loaded, { type: "skipped" }), { type: "labelled", label: "negative" });
+    expect([loaded.finished, last.finished]).toEqual([false, true]);
+    expect(queue(last, { type: "undone" }).finished).toBe(false);
+    expect(queue(last, { type: "loaded", items: [item("a")] })).toEqual({ ...last, left: [], finished: false });
+  });
+
   it("stays as it is when there is nothing to do", () => {
     expect(queue(EMPTY, { type: "labelled", label: "positive" })).toEqual(EMPTY);
     expect(queue(EMPTY, { type: "undone" })).toEqual(EMPTY);

@@ -4,7 +4,7 @@
  * tab's session storage and are renewed by the refresh token; no password ever passes through this page.
  */
 
-import type { UserManager } from "oidc-client-ts";
+import type { User, UserManager } from "oidc-client-ts";
 
 export interface SignIn {
   authority: string; // the user pool's issuer
@@ -21,6 +21,7 @@ export type Who = { state: "open" } | { state: "signed_out"; failed: boolean } |
 
 let manager: UserManager | null = null;
 let configured: SignIn | null = null;
+let renewal: Promise<User | null> | null = null;
 
 /** Read the configuration and, where people sign in, finish what brought them back here. */
 export async function start(): Promise<Who> {
@@ -37,17 +38,27 @@ export async function start(): Promise<Who> {
     window.history.replaceState(null, "", (user?.state as string | undefined) ?? "/");
     if (!user) return { state: "signed_out", failed: true };
   }
-  const user = await manager.getUser();
-  if (!user || user.expired) return { state: "signed_out", failed: false };
+  const user = await currentUser(manager);
+  if (!user) return { state: "signed_out", failed: false };
   return { state: "signed_in", name: String(user.profile.email ?? user.profile.sub) };
 }
 
 /** Return the token of this moment, renewed if it has run out; null where none is needed or had. */
 export async function accessToken(): Promise<string | null> {
   if (!manager) return null;
-  let user = await manager.getUser();
-  if (user?.expired && user.refresh_token) user = await manager.signinSilent().catch(() => null);
-  return user && !user.expired ? user.access_token : null;
+  return (await currentUser(manager))?.access_token ?? null;
+}
+
+/** Return who is signed in now. A token that has run out is renewed once, however many requests wait for it. */
+async function currentUser(manager: UserManager): Promise<User | null> {
+  const user = await manager.getUser();
+  if (!user?.expired) return user;
+  if (!user.refresh_token) return null;
+  renewal ??= manager
+    .signinSilent()
+    .catch(() => null)
+    .finally(() => (renewal = null));
+  return renewal;
 }
 
 /** Leave for Cognito's page, and come back to this place. */

@@ -1,8 +1,9 @@
 /** One review: what the model says, how surely, why, and whether it was right. */
 
 import { Button, Textarea } from "@mantine/core";
+import { useSessionStorage } from "@mantine/hooks";
 import { useMutation } from "@tanstack/react-query";
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useRef } from "react";
 
 import { explain, predict, type Prediction } from "../api/client";
 import { count } from "../figures";
@@ -14,7 +15,8 @@ import { Feedback } from "./Feedback";
 import { charactersOf, MAX_CHARACTERS } from "./text";
 
 export function TryPage() {
-  const [text, setText] = useState("");
+  // Kept while the tab is open: neither another page nor signing in again loses what was typed.
+  const [text, setText] = useSessionStorage({ key: "review", defaultValue: "", getInitialValueInEffect: false });
   const result = useRef<HTMLDivElement>(null);
   const asked = useMutation({ mutationFn: predict });
   const explained = useMutation({ mutationFn: explain });

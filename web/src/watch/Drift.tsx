@@ -6,19 +6,15 @@ import { useState } from "react";
 import type { DriftRun } from "../api/reports";
 import { count, moment } from "../figures";
 import { LinesChart } from "./charts";
-import { featuresOf, seriesOf } from "./drift";
+import { featuresOf, limitOf, seriesOf } from "./drift";
 import { PageLink } from "./PageLink";
 import { tick } from "./range";
 
-const SCORE_LIMIT = 0.5; // the default policy's
-
-export function Drift({ runs }: { runs: DriftRun[] }) {
+export function Drift({ runs, hours }: { runs: DriftRun[]; hours: number }) {
   const series = seriesOf(runs);
   const [wanted, setWanted] = useState<string | null>(null);
   const shown = series.find((one) => one.feature === wanted) ?? series[0];
   const latest = runs[0];
-  const first = runs.at(-1);
-  const span = first && latest ? (Date.parse(latest.until) - Date.parse(first.until)) / 3_600_000 : 1;
   return (
     <>
       {latest && (
@@ -31,7 +27,7 @@ export function Drift({ runs }: { runs: DriftRun[] }) {
         <LinesChart
           title="Drift score"
           unit="score"
-          data={[...runs].reverse().map((run) => ({ at: tick(run.until, span), value: run.score, threshold: SCORE_LIMIT }))}
+          data={[...runs].reverse().map((run) => ({ at: tick(run.until, hours), value: run.score, threshold: limitOf(run) }))}
         />
         {shown && (
           <div>
@@ -45,7 +41,7 @@ export function Drift({ runs }: { runs: DriftRun[] }) {
             <LinesChart
               title={`Effect of ${shown.feature}`}
               unit="effect"
-              data={shown.points.map((point) => ({ at: tick(point.at, span), value: point.effect, threshold: point.threshold }))}
+              data={shown.points.map((point) => ({ at: tick(point.at, hours), value: point.effect, threshold: point.threshold }))}
             />
           </div>
         )}

@@ -8,8 +8,19 @@ import { Failed } from "../states";
 
 export function PageLink({ run }: { run: DriftRun }) {
   const opened = useMutation({
-    mutationFn: () => driftPage(run.id),
-    onSuccess: ({ url }) => window.open(url, "_blank", "noopener"),
+    mutationFn: async () => {
+      // Opened before anything is asked: later, browsers take it for a pop-up.
+      const tab = window.open("", "_blank");
+      if (tab) tab.opener = null;
+      try {
+        const url = await driftPage(run.id);
+        if (tab) tab.location.replace(url);
+        else window.location.assign(url);
+      } catch (error) {
+        tab?.close();
+        throw error;
+      }
+    },
   });
   return (
     <>

@@ -14,16 +14,17 @@ import { Drift } from "./Drift";
 import { daysOf, hoursOf, RANGES } from "./range";
 
 const REFRESH_MS = 30_000;
-const DRIFT_RUNS = 168;
+const DRIFT_REFRESH_MS = 300_000; // it is judged once an hour
+const HOUR_MS = 3_600_000;
 
 export default function WatchPage() {
   const hours = hoursOf(useSearch());
   const [, go] = useLocation();
   // TanStack Query lets the clock rest while the page is hidden.
   const live = { refetchInterval: REFRESH_MS, refetchIntervalInBackground: false, placeholderData: <T,>(old: T) => old };
-  const summary = useQuery({ queryKey: ["summary", hours], queryFn: () => readSummary({ hours }), ...live });
+  const summary = useQuery({ queryKey: ["summary", hours], queryFn: () => readSummary(hours), ...live });
   const performance = useQuery({ queryKey: ["performance", hours], queryFn: () => readPerformance(daysOf(hours)), ...live });
-  const drift = useQuery({ queryKey: ["drift"], queryFn: () => readDrift(DRIFT_RUNS), ...live });
+  const drift = useQuery({ queryKey: ["drift", hours], queryFn: () => readDrift(new Date(Date.now() - hours * HOUR_MS)), ...live, refetchInterval: DRIFT_REFRESH_MS });
   const alerts = useQuery({ queryKey: ["alerts"], queryFn: readAlerts, ...live });
   const deployments = useQuery({ queryKey: ["deployments"], queryFn: readDeployments, ...live });
   const all = [summary, performance, drift, alerts, deployments];
@@ -49,7 +50,7 @@ export default function WatchPage() {
       </div>
 
       <Section title="Alerts" query={alerts}>
-        {({ alerts: found }) => <Alerts alerts={found} runs={drift.data?.runs ?? []} />}
+        {(found) => <Alerts alerts={found} runs={drift.data ?? []} />}
       </Section>
 
       <Section title="Traffic" query={summary}>
@@ -85,8 +86,9 @@ export default function WatchPage() {
           ) : (
             <>
               <p>
-                By {count(figures.labelled.labels)} labels {percent(figures.labelled.accuracy)}
-                {figures.labelled.low !== null && ` (95% interval ${percent(figures.labelled.low)} to ${percent(figures.labelled.high)})`}
+                {figures.labelled.accuracy === null
+                  ? "No labels"
+                  : `By ${count(figures.labelled.labels)} labels ${percent(figures.labelled.accuracy)} (95% interval ${percent(figures.labelled.low)} to ${percent(figures.labelled.high)})`}
                 ; estimated without labels {percent(figures.monitor?.estimate?.accuracy)}; on the reference{" "}
                 {percent(figures.monitor?.reference?.accuracy)}. Labels from the review queue are of the hardest texts.
               </p>
@@ -99,11 +101,11 @@ export default function WatchPage() {
       </Section>
 
       <Section title="Drift" query={drift}>
-        {({ runs }) => (runs.length === 0 ? <Empty>The drift monitor has not run yet.</Empty> : <Drift runs={runs} />)}
+        {(runs) => (runs.length === 0 ? <Empty>The drift monitor did not run in this time.</Empty> : <Drift runs={runs} hours={hours} />)}
       </Section>
 
       <Section title="Deployments" query={deployments}>
-        {({ deployments: rows }) => <Deployments deployments={rows} />}
+        {(rows) => <Deployments deployments={rows} />}
       </Section>
     </>
   );

@@ -156,9 +156,9 @@ export function AccuracyChart({ performance }: { performance: Performance }) {
   );
 }
 
-export function LinesChart({ title, data, unit }: { title: string; data: { at: string; value: number; threshold: number }[]; unit: string }) {
+export function LinesChart({ title, data, unit }: { title: string; data: { at: string; value: number; threshold: number | null }[]; unit: string }) {
   return (
-    <Chart title={title} head={["Until", unit, "Threshold"]} rows={data.map((point) => [point.at, point.value.toFixed(3), point.threshold.toFixed(3)])}>
+    <Chart title={title} head={["Until", unit, "Threshold"]} rows={data.map((point) => [point.at, point.value.toFixed(3), point.threshold?.toFixed(3) ?? "–"])}>
       <LineChart data={data} margin={MARGIN} accessibilityLayer={false}>
         <CartesianGrid vertical={false} stroke="var(--grid)" />
         <XAxis dataKey="at" {...axis} minTickGap={24} />

@@ -24,6 +24,9 @@ export function seriesOf(runs: readonly DriftRun[]): FeatureSeries[] {
   return [...found.values()].sort((one, other) => other.worst - one.worst);
 }
 
+/** Return what share of the aspects must move for drift; runs of an older monitor did not record it. */
+export const limitOf = (run: DriftRun): number | null => run.data_drift?.drift_threshold ?? run.prediction_drift?.drift_threshold ?? null;
+
 export const featuresOf = (run: DriftRun): Feature[] => [
   ...(run.data_drift?.features ?? []),
   ...(run.prediction_drift?.features ?? []),

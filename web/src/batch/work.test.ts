@@ -1,0 +1,44 @@
+import { act, renderHook } from "@testing-library/react";
+import { describe, expect, it } from "vitest";
+
+import { ApiError } from "../api/errors";
+import type { Send } from "./send";
+import { cancel, start, useWork } from "./work";
+
+const answer: Send = async (texts) =>
+  texts.map((text) => ({ prediction_id: `of ${text}`, sentiment: "positive", confidence: 0.9, model_version: "m", truncated: false, inference_time_ms: 1 }));
+const texts = Array.from({ length: 70 }, (_, number) => `text ${number}`);
+
+describe("the work on many texts", () => {
+  it("goes on without the page, and is there when it comes back", async () => {
+    const first = renderHook(useWork);
+    const ended = start(texts, [], answer);
+    first.unmount();
+    await ended;
+    const { result } = renderHook(useWork);
+    expect(result.current.state).toBe("done");
+    expect(result.current.rows.map((row) => row.predictionId)).toEqual(texts.map((text) => `of ${text}`));
+  });
+
+  it("keeps what was answered when it is cancelled or fails, and goes on from there", async () => {
+    const { result } = renderHook(useWork);
+    const failAt = (request: number, fail: () => void): Send => {
+      let asked = 0;
+      return async (chunk, signal) => {
+        asked += 1;
+        if (asked === request) fail();
+        signal.throwIfAborted();
+        return answer(chunk, signal);
+      };
+    };
+    await act(() => start(texts, [], failAt(2, cancel)));
+    expect([result.current.state, result.current.rows.length]).toEqual(["cancelled", 32]);
+    const refuse = () => {
+      throw new ApiError(422, "invalid_input", "", null);
+    };
+    await act(() => start(result.current.texts, result.current.rows, failAt(2, refuse)));
+    expect([result.current.state, result.current.rows.length]).toEqual(["failed", 64]);
+    await act(() => start(result.current.texts, result.current.rows, answer));
+    expect([result.current.state, result.current.rows.length]).toEqual(["done", 70]);
+  });
+});

@@ -80,7 +80,8 @@ class Environment:
     training_schedule: str | None = None  # EventBridge Scheduler expression, such as "rate(30 days)"
     managed_mlflow: bool = False  # AWS::SageMaker::MlflowApp
 
-    # Web. The certificate of a domain of one's own lies in us-east-1; without, CloudFront's name and its.
+    # Web. The host that people open, which signing in needs to know: a domain of one's own, with its
+    # certificate in us-east-1, or else the distribution's own name, which the first deployment tells.
     web_domain: str | None = None
     web_certificate_arn: str | None = None
     waf: bool = True  # about $9 a month: the list, a rate limit and three managed rule groups

@@ -1,9 +1,9 @@
 """Who may call: a Cognito user pool, clients for machines and for the page, a scope for each kind of call.
 
 A machine exchanges its client's id and secret for a token of an hour. People, whom somebody has to invite,
-sign in from the page by authorization code with PKCE; that needs a domain of one's own (`web_domain`), as
-Cognito sends them back to addresses that it knows beforehand. API Gateway checks the token before any
-function runs.
+sign in from the page by authorization code with PKCE; that needs to know where the page is (`web_domain`), as
+Cognito sends them back to addresses that it knows beforehand, and the distribution comes after the API. API
+Gateway checks the token before any function runs.
 """
 
 from typing import Any

@@ -1,7 +1,7 @@
 """The page and the way to it: a private bucket behind CloudFront, with the API beneath /api of one origin.
 
 Without a domain of one's own CloudFront serves its default certificate, whose lowest TLS version AWS chooses;
-with `web_domain` and `web_certificate_arn` it is 1.2.
+with `web_certificate_arn`, the one of `web_domain`, it is 1.2.
 """
 
 import json
@@ -102,7 +102,7 @@ class WebStack(cdk.Stack):
                     function_associations=[self._at_the_edge("Api", "api.js")],
                 )
             },
-            domain_names=[environment.web_domain] if environment.web_domain else None,
+            domain_names=[environment.web_domain] if certificate and environment.web_domain else None,
             certificate=certificate or None,
             minimum_protocol_version=(
                 cloudfront.SecurityPolicyProtocol.TLS_V1_2_2021 if certificate else None
@@ -118,7 +118,7 @@ class WebStack(cdk.Stack):
         reasons = {"AwsSolutions-CFR1": "People may call from anywhere."}
         if not certificate:
             reasons["AwsSolutions-CFR4"] = (
-                "CloudFront's own certificate takes no lowest version; with web_domain it is TLS 1.2."
+                "CloudFront's own certificate takes no lowest version; with one's own it is TLS 1.2."
             )
         if not firewall_arn:
             reasons["AwsSolutions-CFR2"] = (

@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,15 @@ def test_a_domain_of_ones_own_is_served_with_tls_1_2_or_newer(distribution: dict
     assert distribution["Aliases"] == ["sentiment.example.com"]
     assert distribution["ViewerCertificate"]["MinimumProtocolVersion"] == "TLSv1.2_2021"
     assert distribution["ViewerCertificate"]["AcmCertificateArn"] == RICH.web_certificate_arn
+
+
+def test_the_distributions_own_name_is_where_people_come_back_to_and_no_alias() -> None:
+    stacks = synthesize(replace(RICH, web_domain="d1.cloudfront.net", web_certificate_arn=None))
+    (distribution,) = resources(stacks["Web"], "AWS::CloudFront::Distribution")
+    assert "Aliases" not in distribution["DistributionConfig"]
+    (page,) = resources(stacks["Serving"], "AWS::Cognito::UserPoolClient", AllowedOAuthFlows=["code"])
+    assert page["CallbackURLs"] == page["LogoutURLs"] == ["https://d1.cloudfront.net/"]
+    assert page["GenerateSecret"] is False
 
 
 def test_nothing_is_served_without_tls(distribution: dict[str, Any]) -> None:

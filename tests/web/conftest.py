@@ -1,4 +1,7 @@
-"""The page in a real browser, on the whole local system with the artefact that the tests trained."""
+"""The page in a real browser, on the whole local system with the artefact that the tests trained.
+
+`PAGE_MODEL` names another one: `PAGE_MODEL=artifacts/model pytest tests/web` makes the README's pictures.
+"""
 
 import os
 import shutil
@@ -16,7 +19,7 @@ from sentiment.database.repositories import store_feedback, store_predictions
 from sentiment.database.session import transaction
 from sentiment.messages import PredictionMade
 
-from local.demo_drift import forget_alerts, judge, send_hour
+from local.demo_drift import forget_alerts, send_hour
 from local.gateway import running_gateway
 from local.steps import Steps
 from local.system import System, running_system
@@ -35,7 +38,8 @@ def system(tmp_path_factory: pytest.TempPathFactory, tiny_artifact: Path) -> Ite
     """The local system, whose drift monitor judges as few predictions as a test sends."""
     steps = Steps(Console(file=StringIO()))
     folder = tmp_path_factory.mktemp("system")
-    with running_system(folder, steps, model_dir=tiny_artifact, judgement=JUDGEMENT) as system:
+    model = Path(os.environ.get("PAGE_MODEL") or tiny_artifact)
+    with running_system(folder, steps, model_dir=model, judgement=JUDGEMENT) as system:
         yield system
 
 
@@ -129,5 +133,6 @@ def shifted(system: System) -> System:
     other = [f"Zugang gesperrt, Fehler {number}: bitte später noch einmal" for number in range(256)]
     forget_alerts(system)
     for _ in range(2):
-        judge(system, "another language", send_hour(system, other))
+        send_hour(system, other)
+        system.drift_monitor.invoke({"scheduled_at": datetime.now(UTC).isoformat()})
     return system

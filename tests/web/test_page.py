@@ -308,6 +308,7 @@ def test_a_shift_is_seen_as_an_alert_with_its_figures_and_its_report(page: Page,
     alert = page.get_by_test_id("alert-open").filter(has_text="Data drift")
     expect(alert).to_be_visible()
     alert.locator("summary").click()
+    expect(alert).to_contain_text("“fehler”")
     expect(alert).to_contain_text("model version")
     for title in ("Predictions", "Time in the model", "Answers", "Confidence", "Drift score"):
         expect(page.locator("figcaption", has_text=title).first).to_be_visible()
@@ -315,6 +316,8 @@ def test_a_shift_is_seen_as_an_alert_with_its_figures_and_its_report(page: Page,
         shifted.card["model_version"]
     )
     expect(page.locator("svg.recharts-surface").first).to_be_visible()
+    accuracy = page.get_by_role("region", name="Accuracy")
+    expect(accuracy).to_contain_text(re.compile(r"By \d+ labels [\d.]+%.*by the last estimate.* [\d.]+%"))
     picture(page, "watch-whole")
     alert.locator("summary").click()
     picture(page, "watch", whole=False)

@@ -4,7 +4,7 @@ export const percent = (share: number | null | undefined, digits = 1): string =>
   share === null || share === undefined ? "–" : `${(100 * share).toFixed(digits)}%`;
 
 export const milliseconds = (value: number | null | undefined): string =>
-  value === null || value === undefined ? "–" : `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`;
+  value === null || value === undefined ? "–" : `${value === 0 ? 0 : value.toFixed(value < 1 ? 2 : value < 10 ? 1 : 0)} ms`;
 
 export const count = (value: number): string => value.toLocaleString("en");
 

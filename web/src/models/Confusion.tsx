@@ -1,4 +1,4 @@
-/** What was taken for what: a row for each label, a column for each decision, darker for more of the row. */
+/** The confusion matrix: a row for each label, a column for each decision, darker for more of the row. */
 
 import { Table } from "@mantine/core";
 
@@ -7,13 +7,13 @@ import { count } from "../figures";
 export function Confusion({ labels, counts }: { labels: string[]; counts: number[][] }) {
   return (
     <Table className="fit confusion">
-      <caption>What was taken for what</caption>
+      <caption>Confusion matrix</caption>
       <Table.Thead>
         <Table.Tr>
-          <Table.Th scope="col">is</Table.Th>
+          <Table.Th scope="col">true label</Table.Th>
           {labels.map((label) => (
             <Table.Th key={label} scope="col">
-              said {label}
+              predicted {label}
             </Table.Th>
           ))}
         </Table.Tr>

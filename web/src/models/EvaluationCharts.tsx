@@ -14,8 +14,8 @@ export function Reliability({ bins }: { bins: ReliabilityBin[] }) {
   const data = bins.map((bin) => ({ ...bin, ideal: bin.confidence }));
   return (
     <Chart
-      title="Right answers by confidence"
-      head={["Confidence", "Right", "Texts"]}
+      title="Reliability: accuracy by confidence"
+      head={["Mean confidence", "Accuracy", "Texts"]}
       rows={bins.map((bin) => [percent(bin.confidence), percent(bin.accuracy), count(bin.rows)])}
     >
       <LineChart data={data} margin={{ top: 8, right: 16, bottom: 0, left: 0 }} accessibilityLayer={false}>
@@ -24,15 +24,15 @@ export function Reliability({ bins }: { bins: ReliabilityBin[] }) {
         <YAxis {...shares} width={48} stroke="var(--quiet)" tick={tick} />
         <Tooltip formatter={(value) => percent(Number(value))} labelFormatter={(value) => `confidence ${percent(Number(value))}`} />
         <Legend />
-        <Line name="right" dataKey="accuracy" stroke="var(--series-1)" strokeWidth={2} {...still} />
-        <Line name="as sure as right" dataKey="ideal" stroke="var(--series-2)" strokeDasharray="6 3" dot={false} {...still} />
+        <Line name="accuracy" dataKey="accuracy" stroke="var(--series-1)" strokeWidth={2} {...still} />
+        <Line name="perfectly calibrated" dataKey="ideal" stroke="var(--series-2)" strokeDasharray="6 3" dot={false} {...still} />
       </LineChart>
     </Chart>
   );
 }
 
 export function FormTimes({ candidates, chosen }: { candidates: Candidate[]; chosen: string | undefined }) {
-  const data = candidates.map((one) => ({ form: one.name === chosen ? `${one.name} (chosen)` : one.name, ms: one.latency_ms }));
+  const data = candidates.map((one) => ({ form: `${one.name.replaceAll(/[-_]/g, " ")}${one.name === chosen ? " (chosen)" : ""}`, ms: one.latency_ms }));
   return (
     <Chart title="Time for one text of 128 tokens, by int8 form" head={["Form", "Time"]} rows={data.map((one) => [one.form, milliseconds(one.ms)])}>
       <BarChart data={data} layout="vertical" margin={{ left: 0, right: 16 }} accessibilityLayer={false}>

@@ -3,7 +3,7 @@
 import { Table } from "@mantine/core";
 
 import type { Alert, DriftRun } from "../api/reports";
-import { moment } from "../figures";
+import { count, moment } from "../figures";
 import { Empty } from "../states";
 import { PageLink } from "./PageLink";
 
@@ -35,14 +35,12 @@ function Details({ alert, run }: { alert: Alert; run: DriftRun | undefined }) {
     <>
       <Table className="fit">
         <Table.Tbody>
-          {[["kind", alert.kind], ["last seen", moment(alert.seen_at)], ["told", alert.notified_at ? moment(alert.notified_at) : "nobody yet"], ...Object.entries(alert.details)].map(
-            ([name, value]) => (
-              <Table.Tr key={String(name)}>
-                <Table.Th scope="row">{String(name).replaceAll("_", " ")}</Table.Th>
-                <Table.Td className="text">{written(value)}</Table.Td>
-              </Table.Tr>
-            ),
-          )}
+          {factsOf(alert).map(([name, value]) => (
+            <Table.Tr key={name}>
+              <Table.Th scope="row">{name}</Table.Th>
+              <Table.Td className="text">{value}</Table.Td>
+            </Table.Tr>
+          ))}
         </Table.Tbody>
       </Table>
       {run && <PageLink run={run} />}
@@ -50,10 +48,29 @@ function Details({ alert, run }: { alert: Alert; run: DriftRun | undefined }) {
   );
 }
 
+// What people read first; the rest follows as it is. The report has a button, and that it drifted is the alert.
+const FIRST = ["features", "phrases", "estimate", "labelled", "reference", "since", "until", "rows", "model_version"];
+const LEFT_OUT = new Set(["report_uri", "drifted"]);
+
+/** Return what is behind an alert as names and values to read, without what is empty. */
+export function factsOf(alert: Alert): [string, string][] {
+  const rank = (name: string) => (FIRST.includes(name) ? FIRST.indexOf(name) : FIRST.length);
+  const details = Object.entries(alert.details)
+    .filter(([name]) => !LEFT_OUT.has(name))
+    .sort(([one], [other]) => rank(one) - rank(other))
+    .map(([name, value]): [string, string] => [name.replaceAll("_", " "), written(value)]);
+  const told = alert.notified_at ? moment(alert.notified_at) : "nobody yet";
+  const all: [string, string][] = [["kind", alert.kind.replaceAll("_", " ")], ...details, ["last seen", moment(alert.seen_at)], ["told", told]];
+  return all.filter(([, value]) => value !== "–");
+}
+
+const INSTANT = /^\d{4}-\d\d-\d\dT[\d:.]+([+-]\d\d:\d\d|Z)$/;
+
 /** Write a figure of an alert as a line: of a list its items' names, else what it holds. */
 export function written(value: unknown): string {
   if (value === null || value === undefined || value === "") return "–";
-  if (typeof value === "number") return Number.isInteger(value) ? String(value) : value.toPrecision(3);
+  if (typeof value === "number") return Number.isInteger(value) ? count(value) : value.toPrecision(3);
+  if (typeof value === "string" && INSTANT.test(value)) return moment(value);
   if (Array.isArray(value)) return value.map(nameOf).join(", ") || "–";
   if (typeof value === "object") {
     return Object.entries(value).map(([name, part]) => `${name} ${written(part)}`).join(", ") || "–";
@@ -63,8 +80,8 @@ export function written(value: unknown): string {
 
 function nameOf(item: unknown): string {
   if (typeof item !== "object" || item === null) return written(item);
-  const { phrase, feature, effect, threshold } = item as Record<string, unknown>;
+  const { phrase, feature, effect, threshold, drifted } = item as Record<string, unknown>;
   if (phrase !== undefined) return `“${String(phrase)}”`;
-  if (feature !== undefined) return `${String(feature)} (${written(effect)}, threshold ${written(threshold)})`;
+  if (feature !== undefined) return `${String(feature)} ${written(effect)} (threshold ${written(threshold)}${drifted === false ? ", not moved" : ""})`;
   return `(${written(item)})`;
 }

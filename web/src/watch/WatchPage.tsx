@@ -89,8 +89,9 @@ export default function WatchPage() {
                 {figures.labelled.accuracy === null
                   ? "No labels"
                   : `By ${count(figures.labelled.labels)} labels ${percent(figures.labelled.accuracy)} (95% interval ${percent(figures.labelled.low)} to ${percent(figures.labelled.high)})`}
-                ; estimated without labels {percent(figures.monitor?.estimate?.accuracy)}; on the reference{" "}
-                {percent(figures.monitor?.reference?.accuracy)}. Labels from the review queue are of the hardest texts.
+                {figures.monitor &&
+                  `; by the last estimate, which needs no labels, ${percent(figures.monitor.estimate.accuracy)} (${percent(figures.monitor.estimate.low)} to ${percent(figures.monitor.estimate.high)}); on the reference ${percent(figures.monitor.reference.accuracy)}`}
+                . Labels from the review queue are of the hardest texts.
               </p>
               <div className="charts">
                 <AccuracyChart performance={figures} />

@@ -137,12 +137,14 @@ export function AccuracyChart({ performance }: { performance: Performance }) {
     estimated: day.estimate?.accuracy ?? null,
     estimatedSpread: day.estimate ? [day.estimate.accuracy - day.estimate.low, day.estimate.high - day.estimate.accuracy] : undefined,
   }));
+  const lows = performance.days.flatMap((day) => [day.low, day.estimate?.low]).filter((low) => typeof low === "number");
+  const lowest = Math.floor(10 * Math.min(1, ...lows)) / 10;
   return (
     <Chart title="Accuracy by day, with 95% intervals" head={["Day", "By labels", "Estimated"]} rows={data.map((day) => [day.day, percent(day.labelled), percent(day.estimated)])}>
       <LineChart data={data} margin={MARGIN} accessibilityLayer={false}>
         <CartesianGrid vertical={false} stroke="var(--grid)" />
-        <XAxis dataKey="day" {...axis} />
-        <YAxis {...axis} width={44} {...share} />
+        <XAxis dataKey="day" {...axis} padding={{ left: 16, right: 16 }} />
+        <YAxis {...axis} width={44} {...share} domain={[lowest, 1]} />
         <Tooltip contentStyle={TOOLTIP} formatter={(value) => percent(Number(value))} />
         <Legend />
         <Line name="by labels" dataKey="labelled" stroke={COLOURS.first} strokeWidth={2} connectNulls {...still}>

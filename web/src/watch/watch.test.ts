@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
-import type { DriftRun } from "../api/reports";
-import { written } from "./Alerts";
+import type { Alert, DriftRun } from "../api/reports";
+import { factsOf, written } from "./Alerts";
 import { seriesOf } from "./drift";
 import { daysOf, hoursOf, tick } from "./range";
 
@@ -41,8 +41,16 @@ describe("drift over time", () => {
 describe("the figures of an alert", () => {
   it("are lines for people", () => {
     expect(written([{ phrase: "bitte", z: 4.8 }, { phrase: "fehler", z: 4 }])).toBe("“bitte”, “fehler”");
-    expect(written([{ feature: "tokens", effect: 0.41234, threshold: 0.1 }])).toBe("tokens (0.412, threshold 0.100)");
+    expect(written([{ feature: "tokens", effect: 0.41234, threshold: 0.1 }])).toBe("tokens 0.412 (threshold 0.100)");
     expect(written({ negative: 0.25, positive: 3 })).toBe("negative 0.250, positive 3");
+    expect(written([{ feature: "words", effect: 0, threshold: 0.1, drifted: false }])).toBe("words 0 (threshold 0.100, not moved)");
+    expect(written("2026-11-25T16:44:01.917657+00:00")).toMatch(/^25 Nov 2026, /);
     expect([written(null), written([]), written(true)]).toEqual(["–", "–", "true"]);
+  });
+
+  it("come with what moved in front, and without what is empty or said elsewhere", () => {
+    const details = { retraining: null, rows: 256, report_uri: "s3://b/k", drifted: true, features: [{ feature: "tokens", effect: 1, threshold: 0.5 }] };
+    const alert = { kind: "data_drift", details, seen_at: "2026-11-25T16:00:00Z", notified_at: null } as unknown as Alert;
+    expect(factsOf(alert).map(([name]) => name)).toEqual(["kind", "features", "rows", "last seen", "told"]);
   });
 });

@@ -1,6 +1,7 @@
 /** What the reports function is asked (docs/reports.md); what it answers is in its OpenAPI document. */
 
 import { answered, reports } from "./client";
+import { ApiError } from "./errors";
 import type { components } from "./schema/reports";
 
 type Schemas = components["schemas"];
@@ -32,6 +33,16 @@ export async function readDrift(since: Date): Promise<DriftRun[]> {
     before = page.next_before ?? undefined;
   } while (before !== undefined && runs.length < MOST_RUNS);
   return runs;
+}
+
+/** Return the id of the run over the window that ended at that very moment; throws ApiError when there is none. */
+export async function findRun(until: string): Promise<string> {
+  const first = Date.parse(until); // a browser's clock knows no less than a millisecond
+  const query = { since: new Date(first).toISOString(), until: new Date(first + 1).toISOString(), limit: 10 };
+  const { runs } = await answered(reports.GET("/reports/drift", { params: { query } }));
+  const run = runs.find((one) => one.until === until);
+  if (!run) throw new ApiError(404, "page_not_found", "no such drift run", null);
+  return run.id;
 }
 
 /** Return the open alerts, then those that were resolved last. */

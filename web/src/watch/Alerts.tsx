@@ -2,12 +2,12 @@
 
 import { Table } from "@mantine/core";
 
-import type { Alert, DriftRun } from "../api/reports";
+import { type Alert, findRun } from "../api/reports";
 import { count, moment } from "../figures";
 import { Empty } from "../states";
 import { PageLink } from "./PageLink";
 
-export function Alerts({ alerts, runs }: { alerts: Alert[]; runs: DriftRun[] }) {
+export function Alerts({ alerts }: { alerts: Alert[] }) {
   if (alerts.length === 0) return <Empty>No alerts, now or before.</Empty>;
   const openFirst = [...alerts].sort((one, other) => Number(one.resolved_at !== null) - Number(other.resolved_at !== null));
   return (
@@ -22,7 +22,7 @@ export function Alerts({ alerts, runs }: { alerts: Alert[]; runs: DriftRun[] }) 
                 · {alert.resolved_at ? `from ${moment(alert.raised_at)} to ${moment(alert.resolved_at)}` : `open since ${moment(alert.raised_at)}`}
               </span>
             </summary>
-            <Details alert={alert} run={runs.find((run) => run.until === alert.details.until)} />
+            <Details alert={alert} />
           </details>
         </li>
       ))}
@@ -30,7 +30,8 @@ export function Alerts({ alerts, runs }: { alerts: Alert[]; runs: DriftRun[] }) 
   );
 }
 
-function Details({ alert, run }: { alert: Alert; run: DriftRun | undefined }) {
+function Details({ alert }: { alert: Alert }) {
+  const { report_uri: stored, until } = alert.details;
   return (
     <>
       <Table className="fit">
@@ -43,7 +44,7 @@ function Details({ alert, run }: { alert: Alert; run: DriftRun | undefined }) {
           ))}
         </Table.Tbody>
       </Table>
-      {run && <PageLink run={run} />}
+      {typeof stored === "string" && typeof until === "string" && <PageLink runId={() => findRun(until)} />}
     </>
   );
 }

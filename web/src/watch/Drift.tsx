@@ -20,7 +20,7 @@ export function Drift({ runs, hours }: { runs: DriftRun[]; hours: number }) {
       {latest && (
         <p>
           Last judged {moment(latest.at)} on {count(latest.rows)} predictions by <code>{latest.model_version}</code>: score{" "}
-          {latest.score.toFixed(2)}. <PageLink run={latest} />
+          {latest.score.toFixed(2)}. <PageLink runId={async () => latest.id} />
         </p>
       )}
       <div className="charts">

@@ -3,17 +3,17 @@
 import { Button } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
 
-import { driftPage, type DriftRun } from "../api/reports";
+import { driftPage } from "../api/reports";
 import { Failed } from "../states";
 
-export function PageLink({ run }: { run: DriftRun }) {
+export function PageLink({ runId }: { runId: () => Promise<string> }) {
   const opened = useMutation({
     mutationFn: async () => {
       // Opened before anything is asked: later, browsers take it for a pop-up.
       const tab = window.open("", "_blank");
       if (tab) tab.opener = null;
       try {
-        const url = await driftPage(run.id);
+        const url = await driftPage(await runId());
         if (tab) tab.location.replace(url);
         else window.location.assign(url);
       } catch (error) {

@@ -50,7 +50,7 @@ export default function WatchPage() {
       </div>
 
       <Section title="Alerts" query={alerts}>
-        {(found) => <Alerts alerts={found} runs={drift.data ?? []} />}
+        {(found) => <Alerts alerts={found} />}
       </Section>
 
       <Section title="Traffic" query={summary}>

@@ -166,6 +166,7 @@ def test_five_hundred_lines_of_a_csv_come_back_as_one(page: Page, system: System
     with (tmp_path / "answered.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["text"] for row in rows] == texts
+    assert [int(row["row"]) for row in rows] == list(range(2, 502)), "by which they find back to the file"
     assert {row["sentiment"] for row in rows} <= set(system.card["labels"])
     assert stored(system, rows[-1]["prediction_id"]).text == texts[-1]
 

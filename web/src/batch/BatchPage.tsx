@@ -19,7 +19,8 @@ export default function BatchPage() {
   const [over, setOver] = useState(false);
 
   const file = taken && "parsed" in taken ? taken : null;
-  const texts = file?.parsed.texts ?? linesOf(pasted);
+  const given = file?.parsed ?? linesOf(pasted);
+  const { texts } = given;
   const running = now.state === "running";
 
   return (
@@ -53,7 +54,7 @@ export default function BatchPage() {
         <CsvFile taken={taken} onTaken={setTaken} />
       </div>
       <div className="row wrap">
-        <Button disabled={texts.length === 0 || texts.length > MOST || running} onClick={() => void start(texts)}>
+        <Button disabled={texts.length === 0 || texts.length > MOST || running} onClick={() => void start(given)}>
           Ask about {count(texts.length)} {texts.length === 1 ? "text" : "texts"}
         </Button>
         {running && (
@@ -62,7 +63,7 @@ export default function BatchPage() {
           </Button>
         )}
         {(now.state === "cancelled" || now.state === "failed") && now.rows.length < now.texts.length && (
-          <Button variant="default" onClick={() => void start(now.texts, now.rows)}>
+          <Button variant="default" onClick={() => void start(now, now.rows)}>
             Go on with the other {count(now.texts.length - now.rows.length)}
           </Button>
         )}
@@ -77,7 +78,7 @@ export default function BatchPage() {
             {count(now.rows.length)} of {count(now.texts.length)} answered{now.state === "cancelled" && ", cancelled"}
           </p>
           {now.state === "failed" && <Failed error={now.error} />}
-          {now.rows.length > 0 && <Results rows={now.rows} />}
+          {now.rows.length > 0 && <Results rows={now.rows} places={now.places} />}
         </section>
       )}
     </>

@@ -16,7 +16,7 @@ export async function take(file: File | null, wanted?: Columns): Promise<Taken |
   if (!file) return null;
   try {
     const parsed = await parseFile(file, wanted);
-    if (parsed.columns.length > 0) return { file, parsed };
+    if (parsed.columns.some(Boolean)) return { file, parsed };
     return { problem: `${file.name} is empty. Give a CSV with a column of texts.` };
   } catch (error) {
     return { problem: `${file.name} cannot be read as CSV: ${error instanceof Error ? error.message : String(error)}.` };

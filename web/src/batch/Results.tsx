@@ -12,7 +12,7 @@ const CONFIDENCES = [
   ...[60, 70, 80, 90].map((share) => ({ value: String(share / 100), label: `under ${share}% confidence` })),
 ];
 
-export function Results({ rows }: { rows: Row[] }) {
+export function Results({ rows, places }: { rows: Row[]; places: number[] }) {
   const [outcome, setOutcome] = useState("all");
   const [word, setWord] = useState("");
   const [under, setUnder] = useState("");
@@ -33,7 +33,7 @@ export function Results({ rows }: { rows: Row[] }) {
         />
         <NativeSelect aria-label="Confidence" value={under} onChange={(event) => setUnder(event.currentTarget.value)} data={CONFIDENCES} />
         <TextInput aria-label="Only texts with" placeholder="Only texts with …" value={word} onChange={(event) => setWord(event.currentTarget.value)} />
-        <Button variant="default" onClick={() => download(csvOf(rows))}>
+        <Button variant="default" onClick={() => download(csvOf(rows, places))}>
           Download CSV
         </Button>
       </div>

@@ -4,13 +4,14 @@ import { csvOf, decoded, filtered, linesOf, type Row, textsOf } from "./rows";
 
 describe("what people paste or drop", () => {
   it("is a text a line, without the empty ones", () => {
-    expect(linesOf(" one \r\n\n two\n")).toEqual(["one", "two"]);
+    expect(linesOf(" one \r\n\n two\n")).toEqual({ texts: ["one", "two"], places: [1, 3] });
   });
 
   it("is the column with a usual name", () => {
     const csv = 'id,Review\n1,"Good, very good"\n2,"It said ""no"""\n';
     expect(textsOf(csv)).toEqual({
       texts: ["Good, very good", 'It said "no"'],
+      places: [2, 3],
       columns: ["id", "Review"],
       column: 1,
       headed: true,
@@ -20,6 +21,7 @@ describe("what people paste or drop", () => {
   it("is the column with the longest texts where no name is usual", () => {
     expect(textsOf("1,a long sentence,x\n2,another sentence,y\n")).toEqual({
       texts: ["a long sentence", "another sentence"],
+      places: [1, 2],
       columns: ["1", "a long sentence", "x"],
       column: 1,
       headed: false,
@@ -30,6 +32,10 @@ describe("what people paste or drop", () => {
     const csv = "Betreff;Nachricht\nHallo;Das ist ein langer Satz\nAch;Und noch einer\n";
     expect(textsOf(csv).texts).toEqual(["Nachricht", "Das ist ein langer Satz", "Und noch einer"]);
     expect(textsOf(csv, { column: 0, headed: true }).texts).toEqual(["Hallo", "Ach"]);
+  });
+
+  it("knows the row of each, past empty ones", () => {
+    expect(textsOf("\nid;text\n1;a\n2;\n\n;\n3;b, c\n")).toMatchObject({ texts: ["a", "b, c"], places: [3, 7] });
   });
 
   it("keeps lines within quotes together", () => {
@@ -57,10 +63,10 @@ describe("the file that is downloaded", () => {
 
   it("has a row for each text, failed ones too", () => {
     const failed: Row = { ...row, text: " ", sentiment: null, confidence: null, predictionId: null, error: "Empty" };
-    expect(csvOf([row, failed]).split("\r\n")).toEqual([
-      "text,sentiment,confidence,truncated,prediction_id,error",
-      "Good,positive,0.9,false,p,",
-      '" ",,,,,Empty',
+    expect(csvOf([row, failed], [2, 4]).split("\r\n")).toEqual([
+      "row,text,sentiment,confidence,truncated,prediction_id,error",
+      "2,Good,positive,0.9,false,p,",
+      '4," ",,,,,Empty',
     ]);
   });
 
@@ -74,6 +80,6 @@ describe("the file that is downloaded", () => {
   });
 
   it("holds no formula that a spreadsheet would run", () => {
-    expect(csvOf([{ ...row, text: '=HYPERLINK("http://x")' }])).toContain("'=HYPERLINK");
+    expect(csvOf([{ ...row, text: '=HYPERLINK("http://x")' }], [1])).toContain("'=HYPERLINK");
   });
 });

@@ -10,8 +10,13 @@ export interface Columns {
   headed: boolean;
 }
 
-export interface Parsed extends Columns {
+/** Texts, each with the number of its line or row in what was given, by which results find back to it. */
+export interface Texts {
   texts: string[];
+  places: number[]; // from 1, a header included
+}
+
+export interface Parsed extends Columns, Texts {
   columns: string[]; // their names, or the first text of each
 }
 
@@ -25,12 +30,7 @@ export interface Row {
 }
 
 /** One text a line; empty lines do not count. */
-export function linesOf(pasted: string): string[] {
-  return pasted
-    .split(/\r?\n/)
-    .map((line) => line.trim())
-    .filter(Boolean);
-}
+export const linesOf = (pasted: string): Texts => withoutEmpty(pasted.split(/\r?\n/));
 
 /** Read a file's bytes as what spreadsheets write: UTF-8, UTF-16, or else Windows' Western alphabet. */
 export function decoded(bytes: Uint8Array): string {
@@ -48,16 +48,18 @@ export function decoded(bytes: Uint8Array): string {
  * Throws when a quote is never closed, which would make one text of all that follows.
  */
 export function textsOf(csv: string, wanted?: Columns): Parsed {
-  const { data, errors } = Papa.parse<string[]>(csv, { skipEmptyLines: "greedy" });
+  // Empty lines are no rows, but they count; guessing the delimiter they would only disturb.
+  const { delimiter } = Papa.parse(csv, { preview: 20, skipEmptyLines: "greedy" }).meta;
+  const { data, errors } = Papa.parse<string[]>(csv, { delimiter });
   const broken = errors.find((error) => error.type === "Quotes");
   if (broken) throw new Error(`row ${(broken.row ?? 0) + 1}: ${broken.message}`);
-  const first = data[0] ?? [];
-  const named = first.findIndex((cell) => USUAL_NAMES.includes(cell.trim().toLowerCase()));
+  const top = Math.max(0, data.findIndex((row) => row.some((cell) => cell.trim())));
+  const first = (data[top] ?? []).map((cell) => cell.trim());
+  const named = first.findIndex((cell) => USUAL_NAMES.includes(cell.toLowerCase()));
   const headed = wanted?.headed ?? named !== -1;
-  const rows = headed ? data.slice(1) : data;
-  const column = wanted?.column ?? (named !== -1 ? named : longest(rows));
-  const texts = rows.map((row) => (row[column] ?? "").trim()).filter(Boolean);
-  return { texts, columns: first.map((cell) => cell.trim()), column, headed };
+  const column = wanted?.column ?? (named !== -1 ? named : longest(data.slice(top + Number(headed))));
+  const cells = data.map((row, place) => (headed && place <= top ? "" : (row[column] ?? "")));
+  return { ...withoutEmpty(cells), columns: first, column, headed };
 }
 
 export const outcomeOf = (row: Row): string => row.sentiment ?? "failed";
@@ -74,8 +76,9 @@ export function filtered(rows: readonly Row[], { outcome, word, under }: { outco
 }
 
 /** Write results as CSV that a spreadsheet opens as text, never as a formula. */
-export function csvOf(rows: readonly Row[]): string {
-  const records = rows.map((row) => ({
+export function csvOf(rows: readonly Row[], places: readonly number[]): string {
+  const records = rows.map((row, number) => ({
+    row: places[number],
     text: row.text,
     sentiment: row.sentiment ?? "",
     confidence: row.confidence ?? "",
@@ -84,6 +87,11 @@ export function csvOf(rows: readonly Row[]): string {
     error: row.error ?? "",
   }));
   return Papa.unparse(records, { escapeFormulae: true, newline: "\r\n" });
+}
+
+function withoutEmpty(cells: string[]): Texts {
+  const found = cells.map((cell, place) => ({ text: cell.trim(), place: place + 1 })).filter(({ text }) => text);
+  return { texts: found.map(({ text }) => text), places: found.map(({ place }) => place) };
 }
 
 function longest(rows: string[][]): number {

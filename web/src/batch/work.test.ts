@@ -8,11 +8,12 @@ import { cancel, start, useWork } from "./work";
 const answer: Send = async (texts) =>
   texts.map((text) => ({ prediction_id: `of ${text}`, sentiment: "positive", confidence: 0.9, model_version: "m", truncated: false, inference_time_ms: 1 }));
 const texts = Array.from({ length: 70 }, (_, number) => `text ${number}`);
+const given = { texts, places: texts.map((_, number) => number + 1) };
 
 describe("the work on many texts", () => {
   it("goes on without the page, and is there when it comes back", async () => {
     const first = renderHook(useWork);
-    const ended = start(texts, [], answer);
+    const ended = start(given, [], answer);
     first.unmount();
     await ended;
     const { result } = renderHook(useWork);
@@ -31,14 +32,14 @@ describe("the work on many texts", () => {
         return answer(chunk, signal);
       };
     };
-    await act(() => start(texts, [], failAt(2, cancel)));
+    await act(() => start(given, [], failAt(2, cancel)));
     expect([result.current.state, result.current.rows.length]).toEqual(["cancelled", 32]);
     const refuse = () => {
       throw new ApiError(422, "invalid_input", "", null);
     };
-    await act(() => start(result.current.texts, result.current.rows, failAt(2, refuse)));
+    await act(() => start(result.current, result.current.rows, failAt(2, refuse)));
     expect([result.current.state, result.current.rows.length]).toEqual(["failed", 64]);
-    await act(() => start(result.current.texts, result.current.rows, answer));
+    await act(() => start(result.current, result.current.rows, answer));
     expect([result.current.state, result.current.rows.length]).toEqual(["done", 70]);
   });
 });

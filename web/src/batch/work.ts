@@ -2,17 +2,16 @@
 
 import { useSyncExternalStore } from "react";
 
-import type { Row } from "./rows";
+import type { Row, Texts } from "./rows";
 import { type Send, sendAll } from "./send";
 
-export interface Work {
-  texts: string[];
+export interface Work extends Texts {
   rows: Row[];
   state: "idle" | "running" | "done" | "cancelled" | "failed";
   error: unknown;
 }
 
-let now: Work = { texts: [], rows: [], state: "idle", error: null };
+let now: Work = { texts: [], places: [], rows: [], state: "idle", error: null };
 let stop: AbortController | null = null;
 const listeners = new Set<() => void>();
 
@@ -32,11 +31,11 @@ export function useWork(): Work {
 }
 
 /** Ask about all texts but those that were answered already. */
-export async function start(texts: string[], answered: Row[] = [], send?: Send): Promise<void> {
+export async function start({ texts, places }: Texts, answered: Row[] = [], send?: Send): Promise<void> {
   if (now.state === "running") return;
   stop = new AbortController();
   const { signal } = stop;
-  become({ texts, rows: answered, state: "running", error: null });
+  become({ texts, places, rows: answered, state: "running", error: null });
   window.addEventListener("beforeunload", warn);
   try {
     for await (const rows of sendAll(texts.slice(answered.length), signal, send)) become({ rows: [...now.rows, ...rows] });

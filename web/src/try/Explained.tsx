@@ -3,37 +3,35 @@
 import { Table } from "@mantine/core";
 
 import type { Explanation } from "../api/client";
-import { heaviest, type Piece, piecesOf } from "./pieces";
+import { SIGNS, toneOf } from "../figures";
+import { heaviest, type Piece, piecesOf, sideOf } from "./pieces";
 
 const LISTED = 6;
 
 export function Explained({ text, explanation }: { text: string; explanation: Explanation }) {
   const listed = heaviest(explanation.words, LISTED);
-  const other = explanation.sentiment === "positive" ? "negative" : explanation.sentiment === "negative" ? "positive" : "other labels";
+  const { sentiment } = explanation;
+  const other = { positive: "negative", negative: "positive", neutral: "other labels" }[toneOf(sentiment)];
   return (
     <>
       <p className="explained" data-testid="explained">
         {piecesOf(text, explanation).map((piece, place) => (
-          <Marked key={place} piece={piece} />
+          <Marked key={place} piece={piece} sentiment={sentiment} />
         ))}
       </p>
       <p className="quiet legend">
-        <mark className="push towards level-2">
-          pushed towards {explanation.sentiment}
-        </mark>{" "}
-        <mark className="push against level-2">
-          pushed towards {other}
-        </mark>
+        <mark className={`push ${sideOf(1, sentiment)} level-2`}>pushed towards {sentiment}</mark>{" "}
+        <mark className={`push ${sideOf(-1, sentiment)} level-2`}>pushed towards {other}</mark>
       </p>
       {listed.length > 0 && (
         <details>
           <summary>The words that weighed most</summary>
           <Table className="fit">
-            <caption className="hidden">Words and what the log-odds would lose without them</caption>
+            <caption className="hidden">Words, and what the log-odds of {sentiment} owe to them</caption>
             <Table.Thead>
               <Table.Tr>
                 <Table.Th scope="col">Word</Table.Th>
-                <Table.Th scope="col">Log-odds</Table.Th>
+                <Table.Th scope="col">Log-odds of {sentiment}</Table.Th>
               </Table.Tr>
             </Table.Thead>
             <Table.Tbody>
@@ -51,15 +49,14 @@ export function Explained({ text, explanation }: { text: string; explanation: Ex
   );
 }
 
-function Marked({ piece }: { piece: Piece }) {
+function Marked({ piece, sentiment }: { piece: Piece; sentiment: string }) {
   if (!piece.read) return <span className="unread">{piece.text}</span>;
   if (piece.weight === null || piece.level === 0) return <>{piece.text}</>;
-  const towards = piece.weight > 0;
   return (
-    <mark className={`push ${towards ? "towards" : "against"} level-${piece.level}`} title={signed(piece.weight)}>
+    <mark className={`push ${sideOf(piece.weight, sentiment)} level-${piece.level}`} title={`${signed(piece.weight)} to the log-odds of ${sentiment}`}>
       {piece.text}
     </mark>
   );
 }
 
-const signed = (weight: number): string => `${weight < 0 ? "−" : "+"}${Math.abs(weight).toFixed(2)}`;
+const signed = (weight: number): string => `${weight < 0 ? SIGNS.negative : SIGNS.positive}${Math.abs(weight).toFixed(2)}`;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { heaviest, piecesOf } from "./pieces";
+import { heaviest, piecesOf, sideOf } from "./pieces";
 import { charactersOf } from "./text";
 
 const word = (text: string, start: number, weight: number) => ({ text, start, end: start + Array.from(text).length, weight });
@@ -25,6 +25,13 @@ describe("a text in pieces", () => {
     const words = [word("a", 0, 10), word("b", 2, -4), word("c", 4, 1.5), word("d", 6, 0.5)];
     const graded = piecesOf("a b c d", { words, truncated: false }).filter((piece) => piece.weight !== null);
     expect(graded.map((piece) => piece.level)).toEqual([3, 2, 1, 0]);
+  });
+
+  it("puts what speaks for negative on the minus side, whichever the decision", () => {
+    const sides = (sentiment: string) => [1, -1].map((weight) => sideOf(weight, sentiment));
+    expect(sides("positive")).toEqual(["plus", "minus"]);
+    expect(sides("negative")).toEqual(["minus", "plus"]);
+    expect(sides("delivery")).toEqual(["plus", "minus"]);
   });
 
   it("tells what was not read only where something was left out", () => {

@@ -1,6 +1,7 @@
 /** Cut a text into words with what they weighed, and the gaps between them. */
 
 import type { Explanation } from "../api/client";
+import { toneOf } from "../figures";
 
 export type Word = Explanation["words"][number];
 
@@ -33,6 +34,11 @@ export function piecesOf(text: string, { words, truncated }: Pick<Explanation, "
   }
   if (end < characters.length) pieces.push(gap(characters.slice(end)));
   return pieces;
+}
+
+/** Return the side that a word pulls to: of a decision for "negative", what speaks for it is on the minus side. */
+export function sideOf(weight: number, sentiment: string): "plus" | "minus" {
+  return weight > 0 === (toneOf(sentiment) !== "negative") ? "plus" : "minus";
 }
 
 /** Return the words that weighed most, the heaviest first. */

@@ -4,7 +4,7 @@ import { Button, SegmentedControl } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useSearch, useLocation } from "wouter";
 
-import { readAlerts, readDeployments, readDrift, readPerformance, readSummary } from "../api/reports";
+import { readAlerts, readDeployments, readDrift, readPerformance, readSummary, type Summary } from "../api/reports";
 import { count, milliseconds, percent } from "../figures";
 import { Empty, Failed, Loading, OfflineNote } from "../states";
 import { Alerts } from "./Alerts";
@@ -66,7 +66,7 @@ export default function WatchPage() {
                 <Tile name="p99" value={milliseconds(figures.inference_time_ms.p99)} />
                 <Tile name="Read in part" value={percent(figures.truncated_share)} />
                 <Tile name="Errors" value={percent(figures.requests?.error_rate, 2)} />
-                <Tile name="Feedback" value={`${count(figures.feedback.given)}, agreed ${count(figures.feedback.agreed)}`} />
+                <Tile name="Feedback" value={feedbackOf(figures)} />
               </dl>
               <div className="charts">
                 <TrafficChart summary={figures} hours={hours} />
@@ -127,6 +127,10 @@ function Section<T>({ title, query, children }: SectionProps<T>) {
       {query.data !== undefined && children(query.data)}
     </section>
   );
+}
+
+function feedbackOf({ feedback: { given, agreed } }: Summary): string {
+  return given === 0 ? "none" : `${count(given)}, ${percent(agreed / given, 0)} agreed`;
 }
 
 function Tile({ name, value }: { name: string; value: string }) {

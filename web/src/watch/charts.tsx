@@ -79,7 +79,7 @@ export function LatencyChart({ summary, hours }: { summary: Summary; hours: numb
       <LineChart data={data} margin={MARGIN} accessibilityLayer={false}>
         <CartesianGrid vertical={false} stroke="var(--grid)" />
         <XAxis dataKey="at" {...axis} minTickGap={24} />
-        <YAxis {...axis} width={56} tickFormatter={(value: number) => milliseconds(value)} />
+        <YAxis {...axis} width={64} tickFormatter={(value: number) => milliseconds(value)} />
         <Tooltip contentStyle={TOOLTIP} formatter={(value) => milliseconds(Number(value))} />
         <Legend />
         <Line dataKey="p50" stroke={COLOURS.first} strokeWidth={2} connectNulls {...still} />

@@ -33,7 +33,7 @@ expect.set_options(timeout=PATIENCE_MS)
 JUDGEMENT = {"MINIMUM_ROWS": "50", "SUFFICIENT_ROWS": "50", "ON_DRIFT": "notify"}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def system(tmp_path_factory: pytest.TempPathFactory, tiny_artifact: Path) -> Iterator[System]:
     """The local system, whose drift monitor judges as few predictions as a test sends."""
     steps = Steps(Console(file=StringIO()))
@@ -55,13 +55,13 @@ def built_page() -> Path:
     return BUILT
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def address(system: System) -> Iterator[str]:
     with running_gateway(system.api, system.reports, page=WebPage(built_page())) as url:
         yield url
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """Debian's Chromium; skips, saying how to get it, when there is none."""
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -119,7 +119,7 @@ def ordinary(hours_ago: int, number: int, version: str) -> PredictionMade:
     )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def shifted(system: System) -> System:
     """The system after an ordinary day, then two hours of texts that the model was not made for."""
     with transaction(system.engine) as session:

@@ -1,0 +1,105 @@
+"""Many reviews: a file in, answers out, and what happens in between."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from local.system import System
+from tests.web.conftest import picture
+from tests.web.driver import stored
+
+pytestmark = pytest.mark.slow
+
+
+def drop(page: Page, path: Path) -> None:
+    """Let a file fall onto the page as the browser does, which Playwright has no hand for."""
+    held = page.evaluate_handle(
+        """([name, content]) => {
+            const held = new DataTransfer();
+            held.items.add(new File([content], name, {type: "text/csv"}));
+            return held;
+        }""",
+        [path.name, path.read_text()],
+    )
+    place = page.get_by_test_id("drop")
+    place.dispatch_event("dragover", {"dataTransfer": held})
+    expect(place).to_have_class("drop over")
+    place.dispatch_event("drop", {"dataTransfer": held})
+    expect(place).to_have_class("drop")
+
+
+def test_five_hundred_lines_of_a_csv_come_back_as_one(page: Page, system: System, tmp_path: Path) -> None:
+    texts = [
+        f"Review {number}: {'superb' if number % 2 else 'awful'} film, with a comma" for number in range(500)
+    ]
+    with (tmp_path / "reviews.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["id", "review"], *([number, text] for number, text in enumerate(texts))])
+    page.goto("/batch")
+    drop(page, tmp_path / "reviews.csv")
+    page.get_by_role("button", name="Ask about 500 texts").click()
+    page.get_by_role("link", name="Model").click()  # the work goes on meanwhile
+    expect(page.get_by_role("region", name="Card")).to_be_visible()
+    page.get_by_role("link", name="Batch").click()
+    expect(page.get_by_test_id("progress")).to_have_text("500 of 500 answered", timeout=60_000)
+    picture(page, "batch")
+
+    page.get_by_label("Only texts with").fill("Review 499:")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download CSV").click()
+    download.value.save_as(tmp_path / "answered.csv")
+    with (tmp_path / "answered.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["text"] for row in rows] == texts
+    assert [int(row["row"]) for row in rows] == list(range(2, 502)), "by which they find back to the file"
+    assert {row["sentiment"] for row in rows} <= set(system.card["labels"])
+    assert stored(system, rows[-1]["prediction_id"]).text == texts[-1]
+
+
+def test_a_file_is_read_from_the_column_that_is_wanted_and_refused_with_a_reason(
+    page: Page, tmp_path: Path
+) -> None:
+    def choose(content: bytes) -> None:
+        (tmp_path / "some.csv").write_bytes(content)
+        with page.expect_file_chooser() as chooser:
+            page.get_by_role("button", name="Choose a CSV").click()
+        chooser.value.set_files(tmp_path / "some.csv")
+
+    page.goto("/batch")
+    choose(b"")
+    expect(page.get_by_role("alert")).to_contain_text("some.csv is empty")
+    choose(b'text\nfine\n"never closed\n')
+    expect(page.get_by_role("alert")).to_contain_text("row 3: Quoted field unterminated")
+    choose("Titel;Meinung\nA;Süß und schön, mit viel Gefühl\n".encode("cp1252"))
+    page.get_by_text("The first line names the columns").click()
+    page.get_by_label("Column of the texts").select_option("Meinung")
+    page.get_by_role("button", name="Ask about 1 text").click()
+    expect(page.locator("tbody")).to_contain_text("Süß und schön, mit viel Gefühl")
+    page.get_by_role("button", name="Leave out").click()
+    expect(page.get_by_role("button", name="Ask about 0 texts")).to_be_disabled()
+
+
+def test_a_batch_can_be_cancelled_and_gone_on_with(page: Page) -> None:
+    page.goto("/batch")
+    page.get_by_label("Reviews, one a line").fill(
+        "\n".join(f"Line {number}, a fine film" for number in range(96))
+    )
+    seen = 0
+
+    def hold(route: Any) -> None:
+        nonlocal seen
+        seen += 1
+        if seen == 2:
+            page.get_by_role("button", name="Cancel").click()
+            route.abort()
+        else:
+            route.continue_()
+
+    page.route("**/api/predict/batch", hold)
+    page.get_by_role("button", name="Ask about 96 texts").click()
+    expect(page.get_by_test_id("progress")).to_have_text("32 of 96 answered, cancelled")
+    page.get_by_role("button", name="Go on with the other 64").click()
+    expect(page.get_by_test_id("progress")).to_have_text("96 of 96 answered")

@@ -1,0 +1,95 @@
+"""What the page shows of the system and of its model."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from local.system import System
+from tests.reports.driver import check_answer
+from tests.web.conftest import picture
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_shift_is_seen_as_an_alert_with_its_figures_and_its_report(page: Page, shifted: System) -> None:
+    page.goto("/watch")
+    alert = page.get_by_test_id("alert-open").filter(has_text="Data drift")
+    expect(alert).to_be_visible()
+    alert.locator("summary").click()
+    expect(alert.get_by_role("row", name="features")).to_contain_text("language")
+    expect(alert.get_by_role("row", name="phrases")).to_contain_text("“")
+    expect(alert).to_contain_text("model version")
+    for title in ("Predictions", "Time in the model", "Answers", "Confidence", "Drift score"):
+        expect(page.locator("figcaption", has_text=title).first).to_be_visible()
+    expect(page.get_by_role("region", name="Deployments, newest first")).to_contain_text(
+        shifted.card["model_version"]
+    )
+    expect(page.locator("svg.recharts-surface").first).to_be_visible()
+    accuracy = page.get_by_role("region", name="Accuracy")
+    expect(accuracy).to_contain_text(re.compile(r"By \d+ labels [\d.]+%.*by the last estimate.* [\d.]+%"))
+    picture(page, "watch-whole")
+    alert.locator("summary").click()
+    picture(page, "watch", whole=False)
+    page.goto("/watch?hours=1")
+    alert.locator("summary").click()
+    with page.context.expect_page() as opened:
+        alert.get_by_role("button", name="Open the report").click()
+    opened.value.wait_for_url("**/reports/drift/**")
+    expect(opened.value.locator("body")).to_contain_text("Drift")
+
+
+def test_what_reports_answers_is_what_its_document_says(page: Page, shifted: System) -> None:
+    paths = page.request.get("/api/reports/openapi.json").json()["paths"]
+    answers = {path: page.request.get(f"/api{path}").json() for path in paths if "{" not in path}
+    answers["/reports/alerts"] = page.request.get("/api/reports/alerts?state=all").json()
+    for path, answer in answers.items():
+        check_answer(path, answer)
+    (run, *_) = answers["/reports/drift"]["runs"]
+    assert {"drift_threshold", "features"} <= run["data_drift"].keys()
+    (newest, *_) = answers["/reports/predictions"]["predictions"]
+    for path in (
+        f"/reports/drift/{run['id']}/page?redirect=false",
+        f"/reports/predictions/{newest['id']}",
+    ):
+        check_answer(path.partition("?")[0], page.request.get(f"/api{path}").json())
+
+
+def test_the_range_is_in_the_address(page: Page) -> None:
+    page.goto("/watch?hours=168")
+    expect(page.get_by_role("radio", name="1 week")).to_be_checked()
+    page.get_by_text("1 hour", exact=True).click()
+    expect(page).to_have_url(re.compile(r"/watch\?hours=1$"))
+
+
+def test_figures_are_renewed_while_they_are_seen_and_rest_while_hidden(page: Page) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.clock.install()
+    page.goto("/watch")
+    expect(page.get_by_role("region", name="Traffic")).to_contain_text("Predictions")
+
+    def pass_a_minute(state: str) -> int:
+        page.evaluate(
+            "value => { Object.defineProperty(document, 'visibilityState', {value, configurable: true});"
+            " document.dispatchEvent(new Event('visibilitychange', {bubbles: true})) }",
+            state,
+        )
+        asked.clear()
+        for _ in range(6):
+            page.clock.run_for(10_000)
+            page.wait_for_load_state("networkidle")
+        return sum("/reports/summary" in url for url in asked)
+
+    assert pass_a_minute("visible") >= 1
+    assert pass_a_minute("hidden") == 0
+    assert pass_a_minute("visible") >= 1
+
+
+def test_the_model_shows_its_card_and_what_served_before(page: Page, system: System) -> None:
+    page.goto("/card")
+    card = page.get_by_role("region", name="Card")
+    expect(card).to_contain_text(system.card["model_version"])
+    expect(card).to_contain_text(system.card["data"]["fingerprint"])
+    expect(page.get_by_role("region", name="Evaluation")).to_contain_text("int8, which answers")
+    picture(page, "card")

@@ -6,6 +6,7 @@ Whatever is measured here is measured in PyTorch; the exported model is judged b
 """
 
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable
@@ -156,6 +157,9 @@ def choose_precision(wanted: str) -> str:
 
 
 def _arguments(config: TrainingConfig, folder: Path, precision: str) -> TrainingArguments:
+    # TrainingArguments leaves its precision here and takes it up again: after a run in bf16, one in fp32 of
+    # the same process would be in bf16 too.
+    os.environ["ACCELERATE_MIXED_PRECISION"] = "no" if precision == "fp32" else precision
     return Arguments(
         output_dir=str(folder),
         num_train_epochs=config.epochs,

@@ -196,6 +196,18 @@ def test_bf16_trains_here_too(reviews_csv: Path, tiny_model: Path, tmp_path: Pat
     assert max(evaluations(history).values()) > 0.6
 
 
+def test_each_run_of_a_process_trains_in_its_own_precision(
+    reviews_csv: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    def weights(name: str, precision: str) -> torch.Tensor:
+        tuned, _ = tune(recipe(reviews_csv, tiny_model, precision=precision, epochs=1), tmp_path / name)
+        return load_file(tuned.checkpoint / "model.safetensors")["classifier.weight"]
+
+    first, half, again = (weights(f"{n}", one) for n, one in enumerate(("fp32", "bf16", "fp32")))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, half)
+
+
 SLOW_RUN = """
 import sys, time
 from pathlib import Path

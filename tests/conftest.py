@@ -3,6 +3,7 @@
 import csv
 import itertools
 import os
+import signal
 import warnings
 from pathlib import Path
 
@@ -16,6 +17,11 @@ os.environ |= {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "OMP_NUM_THREADS": "1",
 }
+
+# A shell starts what it puts into the background deaf to Ctrl-C, and children inherit that: what the tests
+# end by it would run on.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _OPINIONS = {
     "positive": ("great", "lovely", "brilliant", "wonderful", "superb"),

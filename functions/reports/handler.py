@@ -30,7 +30,6 @@ from sentiment.exceptions import PredictionNotFoundError, SentimentError
 from sentiment.logging import logger
 from sqlalchemy import Engine
 
-from functions.reports import schemas
 from functions.reports.answers import (
     CORRELATION_HEADER,
     HEADERS,
@@ -59,6 +58,10 @@ from functions.reports.questions import (
     read_question,
 )
 from functions.reports.review import LOOK_BACK_DAYS, find_queue
+from functions.reports.schemas.judgements import Alerts, Drift, Page, Performance
+from functions.reports.schemas.queue import Review
+from functions.reports.schemas.records import Audit, Deployments, Predictions
+from functions.reports.schemas.traffic import Reconciliation, Summary
 from functions.reports.settings import SERVICE, settings
 
 app = APIGatewayHttpResolver(serializer=to_json)
@@ -112,7 +115,7 @@ def openapi() -> dict[str, Any]:
     return describe(ROUTES)
 
 
-@get("/reports/summary", schemas.Summary, SummaryQuestion)
+@get("/reports/summary", Summary, SummaryQuestion)
 def summary(question: SummaryQuestion) -> dict[str, Any]:
     """Tell volume, mix, latency, confidence, novelty, feedback and errors of a span of time."""
     window = question.window(datetime.now(UTC))
@@ -122,7 +125,7 @@ def summary(question: SummaryQuestion) -> dict[str, Any]:
     return {"since": window.since, "until": window.until, **figures, "requests": requests}
 
 
-@get("/reports/predictions", schemas.Predictions, PredictionsQuestion)
+@get("/reports/predictions", Predictions, PredictionsQuestion)
 def predictions(question: PredictionsQuestion) -> dict[str, Any]:
     """List predictions, newest first; pass `next_before` on as `before` until it is null."""
     with transaction(engine()) as session:
@@ -130,7 +133,7 @@ def predictions(question: PredictionsQuestion) -> dict[str, Any]:
     return {"predictions": rows, "next_before": next_before(rows, question.limit)}
 
 
-@get("/reports/predictions/<prediction_id>", schemas.Audit)
+@get("/reports/predictions/<prediction_id>", Audit)
 def audit(prediction_id: str) -> dict[str, Any]:
     """Tell which version, data, run and image answered this prediction, and who promoted it."""
     wanted = read_id(prediction_id)
@@ -141,7 +144,7 @@ def audit(prediction_id: str) -> dict[str, Any]:
         return describe_audit(found)
 
 
-@get("/reports/review", schemas.Review, ReviewQuestion)
+@get("/reports/review", Review, ReviewQuestion)
 def review(question: ReviewQuestion) -> dict[str, Any]:
     """List the predictions of the last days that are most worth a person's label, each with its reasons."""
     window = Window.ending(datetime.now(UTC), hours=24 * LOOK_BACK_DAYS)
@@ -149,7 +152,7 @@ def review(question: ReviewQuestion) -> dict[str, Any]:
         return find_queue(session, window, **question.model_dump())
 
 
-@get("/reports/performance", schemas.Performance, PerformanceQuestion)
+@get("/reports/performance", Performance, PerformanceQuestion)
 def performance(question: PerformanceQuestion) -> dict[str, Any]:
     """Tell the accuracy by people's labels, day by day, beside the monitor's estimates without labels."""
     window = question.window(datetime.now(UTC))
@@ -158,7 +161,7 @@ def performance(question: PerformanceQuestion) -> dict[str, Any]:
     return {"since": window.since, "until": window.until, "model_version": question.model_version, **figures}
 
 
-@get("/reports/reconciliation", schemas.Reconciliation, DaysQuestion)
+@get("/reports/reconciliation", Reconciliation, DaysQuestion)
 def reconciliation(question: DaysQuestion) -> dict[str, Any]:
     """Tell for each day how many predictions were answered, how many are stored, and the difference."""
     window = question.window(datetime.now(UTC))
@@ -168,7 +171,7 @@ def reconciliation(question: DaysQuestion) -> dict[str, Any]:
     return {"since": window.since, "until": window.until, "days": compared}
 
 
-@get("/reports/alerts", schemas.Alerts, AlertsQuestion)
+@get("/reports/alerts", Alerts, AlertsQuestion)
 def alerts(question: AlertsQuestion) -> dict[str, Any]:
     """List the open alerts, or all, newest first."""
     options = question.model_dump(exclude={"state"})
@@ -178,7 +181,7 @@ def alerts(question: AlertsQuestion) -> dict[str, Any]:
     return {"alerts": rows, "next_before": next_before(rows, question.limit)}
 
 
-@get("/reports/drift", schemas.Drift, DriftQuestion)
+@get("/reports/drift", Drift, DriftQuestion)
 def drift(question: DriftQuestion) -> dict[str, Any]:
     """List what the drift monitor found, run by run, newest first."""
     with transaction(engine()) as session:
@@ -187,7 +190,7 @@ def drift(question: DriftQuestion) -> dict[str, Any]:
     return {"runs": runs, "next_before": next_before(runs, question.limit)}
 
 
-@get("/reports/drift/<run_id>/page", schemas.Page, PageQuestion)
+@get("/reports/drift/<run_id>/page", Page, PageQuestion)
 def page(question: PageQuestion, run_id: str) -> Response[str] | dict[str, Any]:
     """Lead to the page of a drift run, which can be read for five minutes under a signed URL."""
     wanted = read_id(run_id, "the id of a drift run is a UUID, as /reports/drift lists it")
@@ -201,7 +204,7 @@ def page(question: PageQuestion, run_id: str) -> Response[str] | dict[str, Any]:
     return Response(302, content_types.APPLICATION_JSON, "{}", headers={"location": location})
 
 
-@get("/reports/deployments", schemas.Deployments, DeploymentsQuestion)
+@get("/reports/deployments", Deployments, DeploymentsQuestion)
 def deployments(question: DeploymentsQuestion) -> dict[str, Any]:
     """List the deployments, newest first."""
     with transaction(engine()) as session:

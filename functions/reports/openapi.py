@@ -6,13 +6,27 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter
+from typing_extensions import TypedDict
 
-from functions.reports import schemas
 from functions.reports.questions import Question
 
 REFERENCE = "#/components/schemas/{model}"
 _NAME = re.compile(r"<(\w+)>")
 _NULL = {"type": "null"}
+
+
+class Problem(TypedDict):
+    """Why there is no answer, and under which id the log has it."""
+
+    code: str
+    message: str
+    correlation_id: str
+
+
+class Error(TypedDict):
+    """The one shape of error."""
+
+    error: Problem
 
 
 class Route(NamedTuple):
@@ -26,7 +40,7 @@ class Route(NamedTuple):
 
 def describe(routes: Sequence[Route]) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of the routes."""
-    types = {route.path: route.answers for route in routes} | {"error": schemas.Error}
+    types = {route.path: route.answers for route in routes} | {"error": Error}
     found, definitions = TypeAdapter.json_schemas(
         [(name, "serialization", TypeAdapter(type_)) for name, type_ in types.items()],
         ref_template=REFERENCE,

@@ -49,7 +49,7 @@ PACKAGES := web/node_modules/.package-lock.json
 
 web: $(PAGE) ## Build the web page into web/dist (needs Node.js 20.19 or newer)
 
-$(PAGE): $(PACKAGES) $(shell find web/src web/public -type f) web/index.html web/vite.config.ts web/tsconfig.json
+$(PAGE): $(PACKAGES) $(shell find web/src web/public web/openapi -type f -not -path '*/schema/*') web/index.html web/vite.config.ts web/tsconfig.json
 	@npm run --silent --prefix web build
 	@touch $@
 
@@ -57,9 +57,9 @@ $(PACKAGES): web/package-lock.json
 	@npm ci --silent --no-audit --no-fund --prefix web
 	@touch $@
 
-web-client: setup $(PACKAGES) ## Write the API's description and the page's client from it
+web-client: setup ## Write what the API and reports say of themselves, from which the page's client is made
 	@$(BIN)/python -c 'from tests.web.test_client import describe; describe()'
-	@npm run --silent --prefix web client
+	@$(MAKE) --no-print-directory web
 
 test: setup web ## Run the whole suite with coverage, and the page's own
 	@npm run --silent --prefix web test

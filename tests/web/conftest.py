@@ -46,7 +46,7 @@ def system(tmp_path_factory: pytest.TempPathFactory, tiny_artifact: Path) -> Ite
 def built_page() -> Path:
     """Build the page as `make web` does, if its sources are newer; skips without npm."""
     entry = BUILT / "index.html"
-    sources = [*ROOT.glob("*.*"), *ROOT.glob("src/**/*"), *ROOT.glob("public/*")]
+    sources = [*ROOT.glob("*.*"), *ROOT.glob("src/**/*"), *ROOT.glob("public/*"), *ROOT.glob("openapi/*")]
     if entry.exists() and entry.stat().st_mtime >= max(source.stat().st_mtime for source in sources):
         return BUILT
     if shutil.which("npm") is None:

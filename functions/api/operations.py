@@ -8,6 +8,7 @@ from sentiment.logging import logger
 
 from functions.api.dependencies import NeedsParts
 from functions.api.golden import read_golden
+from functions.api.model_card import ModelAnswer
 from functions.api.privacy import storable_text
 from functions.api.schemas import ErrorAnswer, HealthAnswer
 from functions.api.settings import SERVICE
@@ -36,7 +37,7 @@ async def health(response: Response, parts: NeedsParts) -> HealthAnswer:
     return answer
 
 
-@router.get("/model")
+@router.get("/model", response_model=None, responses={200: {"model": ModelAnswer}})
 async def model(parts: NeedsParts) -> dict[str, Any]:
     """Return the model card: version, labels, data, metrics, and how the model was exported.
 

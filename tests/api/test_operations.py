@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from pydantic import BaseModel
 from sentiment.exceptions import ModelError
 from sentiment.logging import metrics
 
 from functions.api.artifact import Artifact
 from functions.api.classifier import Classifier
+from functions.api.model_card import ModelAnswer
 from tests.api.driver import Api
 
 
@@ -68,6 +70,21 @@ def test_model_is_the_card(api: Api, artifact: Artifact) -> None:
     whole = artifact.card.model_dump(mode="json")
     assert card | {"novelty": whole["novelty"]} == whole
     assert {"labels", "max_length", "metrics", "data", "export", "training", "files"} <= card.keys()
+
+
+def test_an_export_writes_all_that_the_description_of_model_promises(api: Api) -> None:
+    assert absent(ModelAnswer.model_validate(api.get("/model").json)) == []
+
+
+def absent(part: object, at: str = "") -> list[str]:
+    """Name the documented fields, however deep, that were not in what was read."""
+    if isinstance(part, list):
+        return [name for one in part for name in absent(one, at)]
+    if not isinstance(part, BaseModel):
+        return []
+    fields = type(part).model_fields
+    here = [f"{at}{name}" for name in fields if name not in part.model_fields_set]
+    return here + [name for field in fields for name in absent(getattr(part, field), f"{at}{field}.")]
 
 
 def test_model_leaves_out_the_vectors_that_only_serving_reads(api: Api) -> None:

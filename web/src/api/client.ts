@@ -12,6 +12,10 @@ const TIMEOUT_MS = 30_000; // API Gateway's own limit
 
 export type Prediction = components["schemas"]["PredictionAnswer"];
 export type Explanation = components["schemas"]["ExplainAnswer"];
+export type Card = components["schemas"]["ModelAnswer"];
+export type Metrics = components["schemas"]["Metrics"];
+export type Candidate = components["schemas"]["Candidate"];
+export type ReliabilityBin = components["schemas"]["ReliabilityBin"];
 export type BatchResult = components["schemas"]["BatchAnswer"]["results"][number];
 
 async function send(request: Request): Promise<Response> {
@@ -63,4 +67,4 @@ export const giveFeedback = (predictionId: string, label: string): Promise<unkno
     }),
   );
 
-export const readCard = (): Promise<Record<string, unknown>> => answered(api.GET("/model"));
+export const readCard = (): Promise<Card> => answered(api.GET("/model"));

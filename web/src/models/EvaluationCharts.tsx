@@ -2,9 +2,9 @@
 
 import { Bar, BarChart, CartesianGrid, Legend, Line, LineChart, Tooltip, XAxis, YAxis } from "recharts";
 
+import type { Candidate, ReliabilityBin } from "../api/client";
 import { count, milliseconds, percent } from "../figures";
 import { Chart } from "../watch/charts";
-import type { Candidate, ReliabilityBin } from "./card";
 
 const still = { isAnimationActive: false };
 const tick = { fontSize: 12, fill: "var(--quiet)" };
@@ -31,7 +31,7 @@ export function Reliability({ bins }: { bins: ReliabilityBin[] }) {
   );
 }
 
-export function FormTimes({ candidates, chosen }: { candidates: Candidate[]; chosen: string | undefined }) {
+export function FormTimes({ candidates, chosen }: { candidates: Candidate[]; chosen?: string | null }) {
   const data = candidates.map((one) => ({ form: `${one.name.replaceAll(/[-_]/g, " ")}${one.name === chosen ? " (chosen)" : ""}`, ms: one.latency_ms }));
   return (
     <Chart title="Time for one text of 128 tokens, by int8 form" head={["Form", "Time"]} rows={data.map((one) => [one.form, milliseconds(one.ms)])}>

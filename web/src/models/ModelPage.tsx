@@ -4,12 +4,11 @@ import { Table } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { lazy, Suspense } from "react";
 
-import { readCard } from "../api/client";
+import { type Card, type Metrics, readCard } from "../api/client";
 import { readDeployments } from "../api/reports";
 import { count, milliseconds, moment, percent } from "../figures";
 import { Failed, Loading } from "../states";
 import { Deployments } from "../watch/Deployments";
-import type { Card, Metrics } from "./card";
 import { Confusion } from "./Confusion";
 
 const Reliability = lazy(async () => ({ default: (await import("./EvaluationCharts")).Reliability }));
@@ -18,13 +17,12 @@ const FormTimes = lazy(async () => ({ default: (await import("./EvaluationCharts
 export default function ModelPage() {
   const read = useQuery({ queryKey: ["card"], queryFn: readCard, staleTime: 60_000 });
   const deployments = useQuery({ queryKey: ["deployments"], queryFn: readDeployments });
-  const card = read.data as Card | undefined;
   return (
     <>
       <h1>The model that answers</h1>
       {read.isPending && <Loading what="the model card" />}
       {read.isError && <Failed error={read.error} retry={() => void read.refetch()} />}
-      {card && <Shown card={card} />}
+      {read.data && <Shown card={read.data} />}
       <section className="card" aria-label="Versions">
         <h2>Versions</h2>
         {deployments.isPending && <Loading what="the versions" />}

@@ -9,6 +9,7 @@ import { CsvFile, type Taken, take } from "./CsvFile";
 import { Results } from "./Results";
 import { linesOf } from "./rows";
 import { cancel, start, useWork } from "./work";
+import "./batch.css";
 
 const MOST = 20_000;
 

@@ -10,6 +10,8 @@ import { count, milliseconds, moment, percent } from "../figures";
 import { Failed, Loading } from "../states";
 import { Deployments } from "../watch/Deployments";
 import { Confusion } from "./Confusion";
+import "../watch/charts.css";
+import "./models.css";
 
 const Reliability = lazy(async () => ({ default: (await import("./EvaluationCharts")).Reliability }));
 const FormTimes = lazy(async () => ({ default: (await import("./EvaluationCharts")).FormTimes }));

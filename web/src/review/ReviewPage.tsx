@@ -10,6 +10,7 @@ import { count, moment, percent } from "../figures";
 import { Empty, Failed, Loading, OfflineNote } from "../states";
 import { useLabels } from "./labels";
 import { agreement, EMPTY, queue } from "./queue";
+import "./review.css";
 
 const FETCHED = 50;
 

@@ -13,6 +13,7 @@ import { EXAMPLES } from "./examples";
 import { Explained } from "./Explained";
 import { Feedback } from "./Feedback";
 import { charactersOf, MAX_CHARACTERS } from "./text";
+import "./try.css";
 
 export function TryPage() {
   // Kept while the tab is open: neither another page nor signing in again loses what was typed.

@@ -12,6 +12,8 @@ import { AccuracyChart, ConfidenceChart, LatencyChart, MixChart, TrafficChart } 
 import { Deployments } from "./Deployments";
 import { Drift } from "./Drift";
 import { daysOf, hoursOf, RANGES } from "./range";
+import "./charts.css";
+import "./watch.css";
 
 const REFRESH_MS = 30_000;
 const DRIFT_REFRESH_MS = 300_000; // it is judged once an hour

@@ -67,7 +67,7 @@ def function_image(
     yield build
     for image in built.values():
         podman.remove_image(image)
-    podman.forget_old_layers()
+    podman.forget_layers()
 
 
 @pytest.fixture(scope="session")

@@ -54,7 +54,9 @@ def environment(
             "DOCKER_HOST": socket,
             "SAM_CLI_TELEMETRY": "0",
         }
-    podman.remove_image(IMAGE)
+    name, _, _ = IMAGE.rpartition(":")
+    for image in podman.run("images", "--format", "{{.Repository}}:{{.Tag}}", name).splitlines():
+        podman.remove_image(image)  # sam's own too, made from it
 
 
 def test_sam_local_invoke_answers_an_event(environment: dict[str, str]) -> None:

@@ -3,6 +3,7 @@
 import { Button, NativeSelect, Pagination, SegmentedControl, Table, TextInput } from "@mantine/core";
 import { useState } from "react";
 
+import { DataTable } from "../DataTable";
 import { percent, SIGNS, toneOf } from "../figures";
 import { csvOf, filtered, outcomeOf, type Row } from "./rows";
 
@@ -37,33 +38,22 @@ export function Results({ rows, places }: { rows: Row[]; places: number[] }) {
           Download CSV
         </Button>
       </div>
-      <div className="scroll" tabIndex={0} role="region" aria-label="Answered texts">
-        <Table>
-          <Table.Thead>
-            <Table.Tr>
-              <Table.Th scope="col">Text</Table.Th>
-              <Table.Th scope="col">Sentiment</Table.Th>
-              <Table.Th scope="col">Confidence</Table.Th>
-            </Table.Tr>
-          </Table.Thead>
-          <Table.Tbody>
-            {visible.map((row, place) => (
-              <Table.Tr key={row.predictionId ?? place}>
-                <Table.Td className="text">{row.text}</Table.Td>
-                <Table.Td>
-                  {row.error ?? (
-                    <span className={toneOf(row.sentiment ?? "")}>
-                      <span aria-hidden="true">{SIGNS[toneOf(row.sentiment ?? "")]}</span> {row.sentiment}
-                      {row.truncated && " (read in part)"}
-                    </span>
-                  )}
-                </Table.Td>
-                <Table.Td className="number">{percent(row.confidence)}</Table.Td>
-              </Table.Tr>
-            ))}
-          </Table.Tbody>
-        </Table>
-      </div>
+      <DataTable name="Answered texts" columns={["Text", "Sentiment", "Confidence"]}>
+        {visible.map((row, place) => (
+          <Table.Tr key={row.predictionId ?? place}>
+            <Table.Td className="text">{row.text}</Table.Td>
+            <Table.Td>
+              {row.error ?? (
+                <span className={toneOf(row.sentiment ?? "")}>
+                  <span aria-hidden="true">{SIGNS[toneOf(row.sentiment ?? "")]}</span> {row.sentiment}
+                  {row.truncated && " (read in part)"}
+                </span>
+              )}
+            </Table.Td>
+            <Table.Td className="number">{percent(row.confidence)}</Table.Td>
+          </Table.Tr>
+        ))}
+      </DataTable>
       {found.length === 0 && <p className="empty">No answered text is like that.</p>}
       {pages > 1 && (
         <Pagination

@@ -6,6 +6,7 @@ import { lazy, Suspense } from "react";
 
 import { type Card, type Metrics, readCard } from "../api/client";
 import { readDeployments } from "../api/reports";
+import { DataTable } from "../DataTable";
 import { count, milliseconds, moment, percent } from "../figures";
 import { Failed, Loading } from "../states";
 import { Deployments } from "../watch/Deployments";
@@ -61,23 +62,10 @@ function Shown({ card }: { card: Card }) {
       {metrics?.int8 && metrics.fp32 && (
         <section className="card" aria-label="Evaluation">
           <h2>On {count(metrics.rows ?? 0)} held-out texts</h2>
-          <div className="scroll" tabIndex={0} role="region" aria-label="Figures">
-            <Table className="fit">
-            <Table.Thead>
-              <Table.Tr>
-                {["", "Accuracy", "95% interval", "F1", "ROC AUC", "Calibration error"].map((name) => (
-                  <Table.Th key={name} scope="col">
-                    {name}
-                  </Table.Th>
-                ))}
-              </Table.Tr>
-            </Table.Thead>
-            <Table.Tbody>
-              <MetricsRow name="int8, which answers" metrics={metrics.int8} />
-              <MetricsRow name="fp32" metrics={metrics.fp32} />
-            </Table.Tbody>
-            </Table>
-          </div>
+          <DataTable name="Figures" columns={["", "Accuracy", "95% interval", "F1", "ROC AUC", "Calibration error"]} fit>
+            <MetricsRow name="int8, which answers" metrics={metrics.int8} />
+            <MetricsRow name="fp32" metrics={metrics.fp32} />
+          </DataTable>
           <p>Quantizing changed {percent(metrics.flipped)} of the decisions.</p>
           <div className="charts">
             {metrics.confusion && <Confusion labels={card.labels} counts={metrics.confusion} />}
@@ -93,34 +81,21 @@ function Shown({ card }: { card: Card }) {
           <Suspense fallback={<Loading what="the chart" />}>
             <FormTimes candidates={exported.candidates} chosen={exported.chosen} />
           </Suspense>
-          <div className="scroll" tabIndex={0} role="region" aria-label="Int8 forms">
-            <Table>
-              <Table.Thead>
-                <Table.Tr>
-                  {["Form", "Accuracy", "Flipped", "Time", "Size", "Gate"].map((name) => (
-                    <Table.Th key={name} scope="col">
-                      {name}
-                    </Table.Th>
-                  ))}
-                </Table.Tr>
-              </Table.Thead>
-              <Table.Tbody>
-                {exported.candidates.map((one) => (
-                  <Table.Tr key={one.name}>
-                    <Table.Td>
-                      {one.name}
-                      {one.name === exported.chosen && " (chosen)"}
-                    </Table.Td>
-                    <Table.Td className="number">{percent(one.accuracy)}</Table.Td>
-                    <Table.Td className="number">{percent(one.flipped)}</Table.Td>
-                    <Table.Td className="number">{milliseconds(one.latency_ms)}</Table.Td>
-                    <Table.Td className="number">{one.size_mb.toFixed(1)} MB</Table.Td>
-                    <Table.Td>{one.passed ? "passed" : "refused"}</Table.Td>
-                  </Table.Tr>
-                ))}
-              </Table.Tbody>
-            </Table>
-          </div>
+          <DataTable name="Int8 forms" columns={["Form", "Accuracy", "Flipped", "Time", "Size", "Gate"]}>
+            {exported.candidates.map((one) => (
+              <Table.Tr key={one.name}>
+                <Table.Td>
+                  {one.name}
+                  {one.name === exported.chosen && " (chosen)"}
+                </Table.Td>
+                <Table.Td className="number">{percent(one.accuracy)}</Table.Td>
+                <Table.Td className="number">{percent(one.flipped)}</Table.Td>
+                <Table.Td className="number">{milliseconds(one.latency_ms)}</Table.Td>
+                <Table.Td className="number">{one.size_mb.toFixed(1)} MB</Table.Td>
+                <Table.Td>{one.passed ? "passed" : "refused"}</Table.Td>
+              </Table.Tr>
+            ))}
+          </DataTable>
         </section>
       )}
     </>

@@ -4,6 +4,7 @@ import { Select, Table } from "@mantine/core";
 import { useState } from "react";
 
 import type { DriftRun } from "../api/reports";
+import { DataTable } from "../DataTable";
 import { count, moment } from "../figures";
 import { LinesChart } from "./charts";
 import { featuresOf, limitOf, seriesOf } from "./drift";
@@ -47,30 +48,17 @@ export function Drift({ runs, hours }: { runs: DriftRun[]; hours: number }) {
         )}
       </div>
       {latest && (
-        <div className="scroll" tabIndex={0} role="region" aria-label="Features of the last run">
-          <Table className="fit">
-            <Table.Thead>
-              <Table.Tr>
-                <Table.Th scope="col">Feature</Table.Th>
-                <Table.Th scope="col">Measure</Table.Th>
-                <Table.Th scope="col">Effect</Table.Th>
-                <Table.Th scope="col">Threshold</Table.Th>
-                <Table.Th scope="col">Moved</Table.Th>
-              </Table.Tr>
-            </Table.Thead>
-            <Table.Tbody>
-              {featuresOf(latest).map((one) => (
-                <Table.Tr key={one.feature}>
-                  <Table.Td>{one.feature}</Table.Td>
-                  <Table.Td>{one.method}</Table.Td>
-                  <Table.Td className="number">{one.effect.toFixed(3)}</Table.Td>
-                  <Table.Td className="number">{one.threshold.toFixed(3)}</Table.Td>
-                  <Table.Td>{one.drifted ? "yes" : "no"}</Table.Td>
-                </Table.Tr>
-              ))}
-            </Table.Tbody>
-          </Table>
-        </div>
+        <DataTable name="Features of the last run" columns={["Feature", "Measure", "Effect", "Threshold", "Moved"]} fit>
+          {featuresOf(latest).map((one) => (
+            <Table.Tr key={one.feature}>
+              <Table.Td>{one.feature}</Table.Td>
+              <Table.Td>{one.method}</Table.Td>
+              <Table.Td className="number">{one.effect.toFixed(3)}</Table.Td>
+              <Table.Td className="number">{one.threshold.toFixed(3)}</Table.Td>
+              <Table.Td>{one.drifted ? "yes" : "no"}</Table.Td>
+            </Table.Tr>
+          ))}
+        </DataTable>
       )}
     </>
   );

@@ -3,8 +3,11 @@
 export const percent = (share: number | null | undefined, digits = 1): string =>
   share === null || share === undefined ? "–" : `${(100 * share).toFixed(digits)}%`;
 
-export const milliseconds = (value: number | null | undefined): string =>
-  value === null || value === undefined ? "–" : `${value === 0 ? 0 : value.toFixed(value < 1 ? 2 : value < 10 ? 1 : 0)} ms`;
+export function milliseconds(value: number | null | undefined): string {
+  if (value === null || value === undefined) return "–";
+  if (value > 0 && value < 0.005) return "under 0.01 ms"; // an answer from the cache
+  return `${value === 0 ? 0 : value.toFixed(value < 1 ? 2 : value < 10 ? 1 : 0)} ms`;
+}
 
 export const count = (value: number): string => value.toLocaleString("en");
 

@@ -184,27 +184,29 @@ class WebStack(cdk.Stack):
         config = deployment.Source.json_data("config.json", {"sign_in": sign_in})
         once = cdk.Duration.days(365)
         log = log_group(self, "DeployerLog", environment)  # CDK's own would outlive the stack
-        deployment.BucketDeployment(
+        unhashed = ["index.html", "favicon.svg"]
+        assets = deployment.BucketDeployment(
             self,
             "Assets",
             sources=[source],
             destination_bucket=self.bucket,
             log_group=log,
-            exclude=["index.html"],
+            exclude=unhashed,
             cache_control=[deployment.CacheControl.max_age(once), deployment.CacheControl.immutable()],
             prune=False,  # a page that is open goes on loading its own version's files
         )
-        deployment.BucketDeployment(
+        entry = deployment.BucketDeployment(
             self,
             "Entry",
             sources=[source, config],
             destination_bucket=self.bucket,
             log_group=log,
             exclude=["*"],
-            include=["index.html", "config.json"],
+            include=[*unhashed, "config.json"],
             cache_control=[deployment.CacheControl.no_cache()],
             prune=False,
         )
+        entry.node.add_dependency(assets)  # nobody is to get an entry whose files are not there yet
         for construct in self.node.children:
             if construct.node.id.startswith("Custom::CDKBucketDeployment"):
                 acknowledge(construct, self._deployer_reasons())

@@ -195,16 +195,18 @@ def test_without_a_page_the_bucket_gets_one_that_says_where_the_api_is() -> None
     assert "<script" not in page  # the content security policy would not run it
 
 
-def test_a_new_entry_page_is_seen_at_once_and_assets_are_kept(template: Template) -> None:
-    deployments = resources(template, "Custom::CDKBucketDeployment")
-    caches = {
-        "entry" if each.get("Include") == ["index.html", "config.json"] else "assets": each["SystemMetadata"][
-            "cache-control"
-        ]
-        for each in deployments
-    }
-    assert caches == {"entry": "no-cache", "assets": "max-age=31536000, immutable"}
-    assert all(each["Prune"] is False for each in deployments)
+def test_a_new_entry_page_is_seen_at_once_after_its_assets_which_are_kept(template: Template) -> None:
+    found = template.find_resources("Custom::CDKBucketDeployment")
+    (entry,) = [name for name, each in found.items() if "Include" in each["Properties"]]
+    (assets,) = found.keys() - {entry}
+    assert assets in found[entry]["DependsOn"]
+    copied = {name: each["Properties"] for name, each in found.items()}
+    unhashed = ["index.html", "favicon.svg"]
+    assert copied[entry]["Include"] == [*unhashed, "config.json"]
+    assert copied[assets]["Exclude"] == unhashed
+    caches = {name: each["SystemMetadata"]["cache-control"] for name, each in copied.items()}
+    assert caches == {entry: "no-cache", assets: "max-age=31536000, immutable"}
+    assert all(each["Prune"] is False for each in copied.values())
 
 
 def test_the_edges_code_is_small_enough_for_cloudfront() -> None:

@@ -52,3 +52,22 @@ def serious(page: Page) -> list[Any]:
         for one in found["violations"]
         if one["impact"] in ("serious", "critical")
     ]
+
+
+def unusable(page: Page) -> list[Any]:
+    """Return what axe finds in light, in dark and on a telephone, where nothing may be wider than that."""
+    found: list[Any] = []
+    usual = page.viewport_size or {"width": 1440, "height": 1000}
+    views: list[tuple[Any, int]] = [("light", usual["width"]), ("dark", usual["width"]), ("light", 360)]
+    for scheme, width in views:
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        page.set_viewport_size({"width": width, "height": usual["height"]})
+        # Charts are drawn again for the new width.
+        if not wait_until(
+            lambda: page.evaluate("document.documentElement.scrollWidth <= innerWidth"), seconds=5
+        ):
+            found.append(f"{page.evaluate('document.documentElement.scrollWidth')} pixels on {width}")
+        found += serious(page)
+    page.emulate_media(color_scheme="light", reduced_motion=None)
+    page.set_viewport_size(usual)
+    return found

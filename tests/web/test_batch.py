@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from local.system import System
 from tests.web.conftest import picture
-from tests.web.driver import stored
+from tests.web.driver import stored, unusable
 
 pytestmark = pytest.mark.slow
 
@@ -45,13 +45,14 @@ def test_five_hundred_lines_of_a_csv_come_back_as_one(page: Page, system: System
     page.get_by_role("link", name="Batch").click()
     expect(page.get_by_test_id("progress")).to_have_text("500 of 500 answered", timeout=60_000)
     picture(page, "batch")
+    assert unusable(page) == []
 
     page.get_by_label("Only texts with").fill("Review 499:")
     expect(page.locator("tbody tr")).to_have_count(1)
     with page.expect_download() as download:
         page.get_by_role("button", name="Download CSV").click()
     download.value.save_as(tmp_path / "answered.csv")
-    with (tmp_path / "answered.csv").open(newline="") as file:
+    with (tmp_path / "answered.csv").open(newline="", encoding="utf-8-sig") as file:
         rows = list(csv.DictReader(file))
     assert [row["text"] for row in rows] == texts
     assert [int(row["row"]) for row in rows] == list(range(2, 502)), "by which they find back to the file"
@@ -62,17 +63,21 @@ def test_five_hundred_lines_of_a_csv_come_back_as_one(page: Page, system: System
 def test_a_file_is_read_from_the_column_that_is_wanted_and_refused_with_a_reason(
     page: Page, tmp_path: Path
 ) -> None:
-    def choose(content: bytes) -> None:
-        (tmp_path / "some.csv").write_bytes(content)
+    def choose(content: bytes, name: str = "some.csv") -> None:
+        (tmp_path / name).write_bytes(content)
         with page.expect_file_chooser() as chooser:
             page.get_by_role("button", name="Choose a CSV").click()
-        chooser.value.set_files(tmp_path / "some.csv")
+        chooser.value.set_files(tmp_path / name)
 
     page.goto("/batch")
     choose(b"")
     expect(page.get_by_role("alert")).to_contain_text("some.csv is empty")
     choose(b'text\nfine\n"never closed\n')
     expect(page.get_by_role("alert")).to_contain_text("row 3: Quoted field unterminated")
+    choose(b"text\nfine\nthin, but good\n")
+    expect(page.get_by_role("alert")).to_contain_text("row 3 has 2 cells and the first row 1")
+    choose(b"thin, but good\nfine\n", "some.txt")
+    expect(page.get_by_role("button", name="Ask about 2 texts")).to_be_enabled()
     choose("Titel;Meinung\nA;Süß und schön, mit viel Gefühl\n".encode("cp1252"))
     page.get_by_text("The first line names the columns").click()
     page.get_by_label("Column of the texts").select_option("Meinung")

@@ -43,6 +43,19 @@ def test_a_telephone_shows_it_all_without_scrolling_sideways(page: Page, place: 
     assert serious(page) == []
 
 
+def test_a_place_that_does_not_load_leaves_the_others_usable(page: Page) -> None:
+    other = page.context.new_page()  # whose console may complain
+    other.route("**/assets/ReviewPage*.js", lambda route: route.abort())
+    other.goto("/batch")
+    other.get_by_label("Reviews, one a line").fill("A fine film")
+    other.get_by_role("button", name="Ask about 1 text").click()
+    expect(other.get_by_test_id("progress")).to_have_text("1 of 1 answered")
+    other.get_by_role("link", name="Review").click()
+    expect(other.get_by_role("alert")).to_contain_text("Reload the page to go on")
+    other.get_by_role("link", name="Batch").click()
+    expect(other.get_by_test_id("progress")).to_have_text("1 of 1 answered")
+
+
 def test_everything_is_reached_by_keyboard(page: Page) -> None:
     page.goto("/")
     expect(page.get_by_label("Review")).to_be_visible()

@@ -6,7 +6,7 @@ from playwright.sync_api import Page, expect
 from local.processes import wait_until
 from local.system import System
 from tests.web.conftest import picture
-from tests.web.driver import ask, labels_of, stored
+from tests.web.driver import ask, labels_of, stored, unusable
 
 pytestmark = pytest.mark.slow
 
@@ -42,8 +42,20 @@ def test_labels_that_cannot_be_sent_are_kept_and_sent_later(page: Page, system: 
     page.get_by_role("link", name="Review").click()
     kept = page.get_by_role("region", name="Labels that were not sent")
     expect(kept).to_contain_text("1 label is kept in this tab")
+    assert unusable(page) == []
     page.unroute("**/feedback")
     page.reload()
-    kept.get_by_role("button", name="Send now").click()
+    expect(page.get_by_test_id("review-progress")).to_be_visible()
     expect(kept).to_have_count(0)
     assert wait_until(lambda: system.card["labels"][0] in labels_of(system, text), seconds=20)
+
+
+def test_a_label_given_just_before_the_page_is_loaded_again_arrives(page: Page, system: System) -> None:
+    ask(page, "qwrt plmk 77 ??? zxqv")
+    assert system.source.drain(30) == 0
+    page.goto("/review")
+    text = page.get_by_test_id("review-item").locator("blockquote").inner_text()
+    page.keyboard.press("2")
+    expect(page.get_by_test_id("review-progress")).to_contain_text("1 labelled")
+    page.reload()
+    assert wait_until(lambda: system.card["labels"][1] in labels_of(system, text), seconds=20)

@@ -10,6 +10,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from local.system import System
+
 pytestmark = pytest.mark.slow
 
 DOMAIN = "https://sentiment.auth.example.com"
@@ -163,3 +165,45 @@ def test_who_is_refused_is_asked_to_sign_in_again_and_loses_nothing(page: Page, 
     expect(page.get_by_label("Review")).to_have_value("A fine film")
     page.get_by_role("button", name="Ask").click()
     expect(page.get_by_test_id("answer")).to_contain_text("confidence")
+
+
+def test_a_renewal_that_gets_no_answer_signs_nobody_out(page: Page, cognito: Cognito) -> None:
+    cognito.seconds = 1
+    page.goto("/watch")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="What it does")).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    page.wait_for_timeout(1500)
+
+    def silent(route: Route) -> None:
+        route.abort()
+
+    page.route(f"{DOMAIN}/oauth2/token", silent)
+    page.get_by_role("button", name="Refresh").click()
+    expect(page.get_by_role("alert").first).to_contain_text("cannot be reached")
+    page.unroute(f"{DOMAIN}/oauth2/token", silent)
+    cognito.seconds = 3600
+    page.get_by_role("button", name="Refresh").click()
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_signing_out_sends_what_is_held_and_leaves_nothing_in_the_tab(
+    page: Page, system: System, cognito: Cognito
+) -> None:
+    page.goto("/")
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_label("Review").fill("xkcd frob 99 ???")
+    page.get_by_role("button", name="Ask").click()
+    expect(page.get_by_test_id("answer")).to_contain_text("confidence")
+    assert system.source.drain(30) == 0
+    page.get_by_role("link", name="Review").click()
+    expect(page.get_by_test_id("review-item")).to_be_visible()
+    page.keyboard.press("1")
+    page.route(f"{DOMAIN}/logout**", lambda route: route.fulfill(body="bye"))
+    with page.expect_request("**/feedback") as sent:
+        page.get_by_role("button", name="Sign out").click()
+    assert sent.value.headers["authorization"] == "Bearer of-somebody"
+    page.wait_for_url(f"{DOMAIN}/logout**")
+    page.goto("/")
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    assert page.evaluate("Object.keys(sessionStorage)") == []

@@ -3,11 +3,12 @@
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from local.system import System
 from tests.reports.driver import check_answer
 from tests.web.conftest import picture
+from tests.web.driver import unusable
 
 pytestmark = pytest.mark.slow
 
@@ -29,6 +30,7 @@ def test_a_shift_is_seen_as_an_alert_with_its_figures_and_its_report(page: Page,
     accuracy = page.get_by_role("region", name="Accuracy")
     expect(accuracy).to_contain_text(re.compile(r"By \d+ labels [\d.]+%.*by the last estimate.* [\d.]+%"))
     picture(page, "watch-whole")
+    assert unusable(page) == []
     alert.locator("summary").click()
     picture(page, "watch", whole=False)
     page.goto("/watch?hours=1")
@@ -53,6 +55,29 @@ def test_what_reports_answers_is_what_its_document_says(page: Page, shifted: Sys
         f"/reports/predictions/{newest['id']}",
     ):
         check_answer(path.partition("?")[0], page.request.get(f"/api{path}").json())
+
+
+def test_an_outage_is_no_quiet_hour(page: Page, shifted: System) -> None:
+    def outage(route: Route) -> None:
+        answer = route.fetch()
+        summary = answer.json()
+        requests = {
+            "counted": 9,
+            "client_errors": 0,
+            "server_errors": 9,
+            "error_rate": 1.0,
+            "since": summary["since"],
+            "until": summary["until"],
+        }
+        route.fulfill(
+            response=answer, json=summary | {"predictions": 0, "over_time": [], "requests": requests}
+        )
+
+    page.route("**/reports/summary**", outage)
+    page.goto("/watch")
+    traffic = page.get_by_role("region", name="Traffic")
+    expect(traffic).to_contain_text(re.compile(r"Errors, \d\d:\d\d to \d\d:\d\d\s*100.00%"))
+    expect(traffic).not_to_contain_text("Nobody asked")
 
 
 def test_the_range_is_in_the_address(page: Page) -> None:

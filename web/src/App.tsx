@@ -5,6 +5,9 @@ import { useQuery } from "@tanstack/react-query";
 import { lazy, Suspense, useEffect, useRef } from "react";
 import { Link, Route, Switch, useLocation } from "wouter";
 
+import { Boundary } from "./Boundary";
+import { count } from "./figures";
+import { settle } from "./review/labels";
 import { Failed, Loading } from "./states";
 import { signIn, signOut, start, type Who } from "./session/session";
 import { TryPage } from "./try/TryPage";
@@ -67,21 +70,23 @@ export function App() {
         {who.isError && <Failed error={who.error} retry={() => void who.refetch()} />}
         {who.data?.state === "signed_out" && <SignedOut failed={who.data.failed} />}
         {(who.data?.state === "open" || who.data?.state === "signed_in") && (
-          <Suspense fallback={<Loading what="the page" />}>
-            <Switch>
-              <Route path="/" component={TryPage} />
-              <Route path="/batch" component={BatchPage} />
-              <Route path="/review" component={ReviewPage} />
-              <Route path="/watch" component={WatchPage} />
-              <Route path="/card" component={ModelPage} />
-              <Route>
-                <h1>Nothing here</h1>
-                <p>
-                  This address leads nowhere. <Link href="/">Try a review</Link> instead.
-                </p>
-              </Route>
-            </Switch>
-          </Suspense>
+          <Boundary key={path}>
+            <Suspense fallback={<Loading what="the page" />}>
+              <Switch>
+                <Route path="/" component={TryPage} />
+                <Route path="/batch" component={BatchPage} />
+                <Route path="/review" component={ReviewPage} />
+                <Route path="/watch" component={WatchPage} />
+                <Route path="/card" component={ModelPage} />
+                <Route>
+                  <h1>Nothing here</h1>
+                  <p>
+                    This address leads nowhere. <Link href="/">Try a review</Link> instead.
+                  </p>
+                </Route>
+              </Switch>
+            </Suspense>
+          </Boundary>
         )}
       </main>
     </>
@@ -99,10 +104,17 @@ function SignedOut({ failed }: { failed: boolean }) {
   );
 }
 
+/** Sign out once every label is sent, or is given up. */
+async function leave(): Promise<void> {
+  const left = await settle();
+  const question = `${count(left.length)} labels could not be sent and would be lost. Sign out all the same?`;
+  if (left.length === 0 || window.confirm(question)) await signOut();
+}
+
 function Account({ who }: { who: Who }) {
   if (who.state !== "signed_in") return null;
   return (
-    <Button variant="default" size="xs" onClick={() => void signOut()} title={`Signed in as ${who.name}`}>
+    <Button variant="default" size="xs" onClick={() => void leave()} title={`Signed in as ${who.name}`}>
       Sign out
     </Button>
   );

@@ -12,13 +12,16 @@ export class Boundary extends Component<{ children: ReactNode }, { broken: boole
   override render() {
     if (!this.state.broken) return this.props.children;
     return (
-      <main role="alert">
-        <h1>The page broke</h1>
-        <p>Nothing that was answered or labelled is lost. Reload the page to go on.</p>
+      <section role="alert">
+        <h1>This broke</h1>
+        <p>
+          Reload the page to go on. Every answer is stored and labels are kept, but save a batch first that was not
+          downloaded: what this tab holds of it goes.
+        </p>
         <button type="button" onClick={() => window.location.reload()}>
           Reload
         </button>
-      </main>
+      </section>
     );
   }
 }

@@ -1,13 +1,13 @@
 /** Many texts at once: pasted lines or a CSV in, a table to look through and a CSV out. */
 
 import { Button, Progress, Textarea } from "@mantine/core";
-import { useState } from "react";
+import { useRef, useState } from "react";
 
 import { count } from "../figures";
 import { Failed, OfflineNote } from "../states";
 import { CsvFile, type Taken, take } from "./CsvFile";
 import { Results } from "./Results";
-import { linesOf } from "./rows";
+import { type Columns, linesOf } from "./rows";
 import { cancel, start, useWork } from "./work";
 import "./batch.css";
 
@@ -18,6 +18,14 @@ export default function BatchPage() {
   const [pasted, setPasted] = useState("");
   const [taken, setTaken] = useState<Taken | null>(null);
   const [over, setOver] = useState(false);
+  const turn = useRef(0);
+
+  async function choose(file: File | null, wanted?: Columns) {
+    turn.current += 1;
+    const mine = turn.current;
+    const read = await take(file, wanted);
+    if (mine === turn.current) setTaken(read); // else something else was chosen meanwhile
+  }
 
   const file = taken && "parsed" in taken ? taken : null;
   const given = file?.parsed ?? linesOf(pasted);
@@ -39,7 +47,7 @@ export default function BatchPage() {
         onDrop={(event) => {
           event.preventDefault();
           setOver(false);
-          void take(event.dataTransfer.files[0] ?? null).then(setTaken);
+          void choose(event.dataTransfer.files[0] ?? null);
         }}
       >
         <Textarea
@@ -52,7 +60,7 @@ export default function BatchPage() {
           readOnly={file !== null}
           onChange={(event) => setPasted(event.currentTarget.value)}
         />
-        <CsvFile taken={taken} onTaken={setTaken} />
+        <CsvFile taken={taken} choose={(file, wanted) => void choose(file, wanted)} />
       </div>
       <div className="row wrap">
         <Button disabled={texts.length === 0 || texts.length > MOST || running} onClick={() => void start(given)}>

@@ -17,13 +17,15 @@ export async function take(file: File | null, wanted?: Columns): Promise<Taken |
   try {
     const parsed = await parseFile(file, wanted);
     if (parsed.columns.some(Boolean)) return { file, parsed };
-    return { problem: `${file.name} is empty. Give a CSV with a column of texts.` };
+    return { problem: `${file.name} is empty. Give a CSV with a column of texts, or a .txt with one a line.` };
   } catch (error) {
-    return { problem: `${file.name} cannot be read as CSV: ${error instanceof Error ? error.message : String(error)}.` };
+    return { problem: `${file.name} cannot be read: ${error instanceof Error ? error.message : String(error)}.` };
   }
 }
 
-export function CsvFile({ taken, onTaken }: { taken: Taken | null; onTaken: (taken: Taken | null) => void }) {
+type Choose = (file: File | null, wanted?: Columns) => void;
+
+export function CsvFile({ taken, choose }: { taken: Taken | null; choose: Choose }) {
   const reset = useRef<() => void>(null);
   const chosen = taken && "parsed" in taken ? taken : null;
 
@@ -35,7 +37,7 @@ export function CsvFile({ taken, onTaken }: { taken: Taken | null; onTaken: (tak
           accept=".csv,.tsv,.txt,text/csv"
           onChange={(file) => {
             reset.current?.(); // else the same file, mended meanwhile, could not be chosen again
-            void take(file).then(onTaken);
+            choose(file);
           }}
         >
           {(props) => (
@@ -49,33 +51,32 @@ export function CsvFile({ taken, onTaken }: { taken: Taken | null; onTaken: (tak
             <span role="status">
               {chosen.file.name}: {count(chosen.parsed.texts.length)} texts
             </span>
-            <Button variant="default" size="compact-sm" onClick={() => onTaken(null)}>
+            <Button variant="default" size="compact-sm" onClick={() => choose(null)}>
               Leave out
             </Button>
           </>
         )}
       </div>
-      {chosen && <ColumnChoice {...chosen} onTaken={onTaken} />}
+      {chosen && <ColumnChoice {...chosen} choose={choose} />}
       {taken && "problem" in taken && <p role="alert">{taken.problem}</p>}
     </>
   );
 }
 
-function ColumnChoice({ file, parsed, onTaken }: { file: File; parsed: Parsed; onTaken: (taken: Taken | null) => void }) {
+function ColumnChoice({ file, parsed, choose }: { file: File; parsed: Parsed; choose: Choose }) {
   const { column, headed, columns } = parsed;
-  const choose = (wanted: Columns) => void take(file, wanted).then(onTaken);
   return (
     <div className="row wrap">
       <NativeSelect
         label="Column of the texts"
         value={String(column)}
-        onChange={(event) => choose({ column: Number(event.currentTarget.value), headed })}
+        onChange={(event) => choose(file, { column: Number(event.currentTarget.value), headed })}
         data={columns.map((name, place) => ({ value: String(place), label: nameOf(name, place, headed) }))}
       />
       <Checkbox
         label="The first line names the columns"
         checked={headed}
-        onChange={(event) => choose({ column, headed: event.currentTarget.checked })}
+        onChange={(event) => choose(file, { column, headed: event.currentTarget.checked })}
       />
     </div>
   );

@@ -6,6 +6,7 @@ import { useState } from "react";
 import { DataTable } from "../DataTable";
 import { percent, SIGNS, toneOf } from "../figures";
 import { csvOf, filtered, outcomeOf, type Row } from "./rows";
+import { saved } from "./work";
 
 const PAGE_ROWS = 50;
 const CONFIDENCES = [
@@ -34,7 +35,7 @@ export function Results({ rows, places }: { rows: Row[]; places: number[] }) {
         />
         <NativeSelect aria-label="Confidence" value={under} onChange={(event) => setUnder(event.currentTarget.value)} data={CONFIDENCES} />
         <TextInput aria-label="Only texts with" placeholder="Only texts with …" value={word} onChange={(event) => setWord(event.currentTarget.value)} />
-        <Button variant="default" onClick={() => download(csvOf(rows, places))}>
+        <Button variant="default" onClick={() => save(rows, places)}>
           Download CSV
         </Button>
       </div>
@@ -68,11 +69,13 @@ export function Results({ rows, places }: { rows: Row[]; places: number[] }) {
   );
 }
 
-function download(csv: string): void {
-  const url = URL.createObjectURL(new Blob([csv], { type: "text/csv;charset=utf-8" }));
+function save(rows: Row[], places: number[]): void {
+  // The mark by which Excel knows UTF-8.
+  const url = URL.createObjectURL(new Blob(["\ufeff", csvOf(rows, places)], { type: "text/csv;charset=utf-8" }));
   const link = document.createElement("a");
   link.href = url;
   link.download = "sentiment.csv";
   link.click();
   URL.revokeObjectURL(url);
+  saved();
 }

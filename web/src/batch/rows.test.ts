@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { csvOf, decoded, filtered, linesOf, type Row, textsOf } from "./rows";
+import { csvOf, decoded, filtered, linesOf, type Row, textsOf, textsOfLines } from "./rows";
 
 describe("what people paste or drop", () => {
   it("is a text a line, without the empty ones", () => {
@@ -44,6 +44,17 @@ describe("what people paste or drop", () => {
 
   it("is refused when a quote is never closed, and all the rest would be one text", () => {
     expect(() => textsOf('text\nfine\n"never closed\nand\nso on\n')).toThrow(/^row 3: Quoted field unterminated/);
+  });
+
+  it("is refused when a text would be cut at a comma", () => {
+    expect(() => textsOf("text\nfine\nThe plot is thin, but I loved it\n")).toThrow(/^row 3 has 2 cells and the first row 1: a text that holds ","/);
+    expect(textsOf("text\nfine,,\n").texts).toEqual(["fine"]);
+  });
+
+  it("is a line each, commas and quotes included, of a file of lines", () => {
+    const lines = 'Opinion\nThe plot is thin, but I loved it\n\nIt said "no\n';
+    expect(textsOfLines(lines).texts).toEqual(["Opinion", "The plot is thin, but I loved it", 'It said "no']);
+    expect(textsOfLines(lines, { column: 0, headed: true })).toMatchObject({ places: [2, 4], columns: ["Opinion"] });
   });
 
   it("may be nothing", () => {

@@ -43,9 +43,17 @@ export function decoded(bytes: Uint8Array): string {
   }
 }
 
+/** Take the texts of a file that has one a line, of which the first may be a heading. */
+export function textsOfLines(content: string, wanted?: Columns): Parsed {
+  const { texts, places } = linesOf(content);
+  const headed = wanted?.headed ?? false;
+  return { texts: texts.slice(Number(headed)), places: places.slice(Number(headed)), columns: texts.slice(0, 1), column: 0, headed };
+}
+
 /** Take the texts of a CSV from the column that is wanted, or that has a usual name, or else the longest texts.
  *
- * Throws when a quote is never closed, which would make one text of all that follows.
+ * Throws when a quote is never closed, which would make one text of all that follows, and when a row has more cells than
+ * the first, as a text has that holds the delimiter and no quotes: its end would be lost.
  */
 export function textsOf(csv: string, wanted?: Columns): Parsed {
   // Empty lines are no rows, but they count; guessing the delimiter they would only disturb.
@@ -55,6 +63,11 @@ export function textsOf(csv: string, wanted?: Columns): Parsed {
   if (broken) throw new Error(`row ${(broken.row ?? 0) + 1}: ${broken.message}`);
   const top = Math.max(0, data.findIndex((row) => row.some((cell) => cell.trim())));
   const first = (data[top] ?? []).map((cell) => cell.trim());
+  const wider = data.findIndex((row) => row.slice(first.length).some((cell) => cell.trim()));
+  if (wider !== -1) {
+    const why = `row ${wider + 1} has ${data[wider]?.length} cells and the first row ${first.length}`;
+    throw new Error(`${why}: a text that holds "${delimiter}" needs double quotes around it, or a .txt file with one text a line`);
+  }
   const named = first.findIndex((cell) => USUAL_NAMES.includes(cell.toLowerCase()));
   const headed = wanted?.headed ?? named !== -1;
   const column = wanted?.column ?? (named !== -1 ? named : longest(data.slice(top + Number(headed))));

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 
 import { ApiError } from "../api/errors";
 import type { Send } from "./send";
-import { cancel, start, useWork } from "./work";
+import { cancel, saved, start, useWork } from "./work";
 
 const answer: Send = async (texts) =>
   texts.map((text) => ({ prediction_id: `of ${text}`, sentiment: "positive", confidence: 0.9, model_version: "m", truncated: false, inference_time_ms: 1 }));
@@ -41,5 +41,13 @@ describe("the work on many texts", () => {
     expect([result.current.state, result.current.rows.length]).toEqual(["failed", 64]);
     await act(() => start(result.current, result.current.rows, answer));
     expect([result.current.state, result.current.rows.length]).toEqual(["done", 70]);
+  });
+
+  it("has the browser ask before its answers are lost, until they are in a file", async () => {
+    const closes = () => window.dispatchEvent(new Event("beforeunload", { cancelable: true }));
+    await act(() => start(given, [], answer));
+    expect(closes()).toBe(false);
+    act(saved);
+    expect(closes()).toBe(true);
   });
 });

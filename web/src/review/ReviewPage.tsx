@@ -8,7 +8,7 @@ import { readCard } from "../api/client";
 import { readQueue, type Reason, type ReviewItem } from "../api/reports";
 import { count, moment, percent } from "../figures";
 import { Empty, Failed, Loading, OfflineNote } from "../states";
-import { useLabels } from "./labels";
+import { flush, forget, hold, resend, takeBack, useUnsent } from "./labels";
 import { agreement, EMPTY, queue } from "./queue";
 import "./review.css";
 
@@ -20,8 +20,9 @@ export default function ReviewPage() {
   const fetched = useQuery({ queryKey: ["review"], queryFn: () => readQueue(FETCHED + now.done.length), staleTime: 0, gcTime: 0 });
   const card = useQuery({ queryKey: ["card"], queryFn: readCard, staleTime: Infinity });
   const [byKey, setByKey] = useState(true);
-  const { hold, flush, takeBack, resend, unsent, error } = useLabels();
-  const labels = (card.data?.labels as string[] | undefined) ?? [];
+  const [late, setLate] = useState(false); // whether what was undone last had gone out
+  const unsent = useUnsent();
+  const labels = card.data?.labels ?? [];
   const item = now.left[0];
 
   useEffect(() => {
@@ -33,26 +34,32 @@ export default function ReviewPage() {
     if (now.finished) void refetch();
   }, [now.finished, refetch]);
 
+  useEffect(() => {
+    resend();
+    return flush;
+  }, []);
+
   const give = useCallback(
     (label: string) => {
       if (!item) return;
       hold({ id: item.id, label });
+      setLate(false);
       tell({ type: "labelled", label });
     },
-    [hold, item],
+    [item],
   );
 
   const skip = useCallback(() => {
-    flush();
+    setLate(false);
     tell({ type: "skipped" });
-  }, [flush]);
+  }, []);
 
   const last = now.done.at(-1);
   const undo = useCallback(() => {
     if (!last) return;
-    if (last.label !== null) takeBack(last.item.id);
+    setLate(last.label !== null && !takeBack(last.item.id));
     tell({ type: "undone" });
-  }, [last, takeBack]);
+  }, [last]);
 
   useEffect(() => {
     function pressed(event: KeyboardEvent) {
@@ -78,18 +85,22 @@ export default function ReviewPage() {
       </p>
       {problem && <Failed error={problem} retry={() => void Promise.all([fetched.refetch(), card.refetch()])} />}
       {(fetched.isPending || card.isPending) && !problem && <Loading what="the queue" />}
-      {unsent.length > 0 && (
+      {unsent.labels.length > 0 && (
         <section aria-label="Labels that were not sent">
           <p>
-            {count(unsent.length)} {unsent.length === 1 ? "label is" : "labels are"} kept in this tab and not sent yet.
+            {count(unsent.labels.length)} {unsent.labels.length === 1 ? "label is" : "labels are"} kept in this tab and not sent yet.
           </p>
-          {error ? <Failed error={error} retry={resend} /> : <Button onClick={resend}>Send now</Button>}
+          <Failed error={unsent.error} retry={resend} />
+          <Button variant="default" onClick={forget}>
+            Do not send
+          </Button>
         </section>
       )}
       {fetched.data && (
         <p role="status" data-testid="review-progress">
           {count(labelled)} labelled, {count(now.left.length)} left
           {labelled > 0 && `; the model agreed on ${percent(agreed / labelled, 0)}`}
+          {late && "; this one was sent already: it counts until you give another label"}
         </p>
       )}
       {item && labels.length > 0 && <Shown item={item} labels={labels} give={give} skip={skip} />}

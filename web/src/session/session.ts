@@ -32,7 +32,7 @@ export async function start(): Promise<Who> {
   if (!configured) return { state: "open" };
   manager = await makeManager(configured);
   const query = new URLSearchParams(window.location.search);
-  if (query.has("code") && query.has("state")) {
+  if (query.has("state") && (query.has("code") || query.has("error"))) {
     // A code is good once; a page that was reloaded or opened from the history brings an old one.
     const user = await manager.signinCallback().catch(() => null);
     window.history.replaceState(null, "", (user?.state as string | undefined) ?? "/");
@@ -56,7 +56,10 @@ async function currentUser(manager: UserManager): Promise<User | null> {
   if (!user.refresh_token) return null;
   renewal ??= manager
     .signinSilent()
-    .catch(() => null)
+    .catch((error: unknown) => {
+      if (error instanceof Error && error.name === "ErrorResponse") return null; // Cognito says no
+      throw error; // no answer: the token may be renewed the next time
+    })
     .finally(() => (renewal = null));
   return renewal;
 }
@@ -66,10 +69,11 @@ export async function signIn(): Promise<void> {
   await manager?.signinRedirect({ state: window.location.pathname + window.location.search });
 }
 
-/** Forget the tokens here and the session there. */
+/** Forget the session there, and here the tokens and all that the tab kept for this person. */
 export async function signOut(): Promise<void> {
   if (!manager || !configured) return;
   await manager.removeUser();
+  window.sessionStorage.clear();
   const query = new URLSearchParams({ client_id: configured.client_id, logout_uri: `${window.location.origin}/` });
   window.location.assign(`${configured.domain}/logout?${query}`);
 }

@@ -2,6 +2,7 @@
 
 import { Button, SegmentedControl } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
+import { useState } from "react";
 import { useSearch, useLocation } from "wouter";
 
 import { readAlerts, readDeployments, readDrift, readPerformance, readSummary, type Summary } from "../api/reports";
@@ -11,7 +12,7 @@ import { Alerts } from "./Alerts";
 import { AccuracyChart, ConfidenceChart, LatencyChart, MixChart, TrafficChart } from "./charts";
 import { Deployments } from "./Deployments";
 import { Drift } from "./Drift";
-import { daysOf, hoursOf, RANGES } from "./range";
+import { daysOf, hoursOf, RANGES, tick } from "./range";
 import "./charts.css";
 import "./watch.css";
 
@@ -30,6 +31,15 @@ export default function WatchPage() {
   const alerts = useQuery({ queryKey: ["alerts"], queryFn: readAlerts, ...live });
   const deployments = useQuery({ queryKey: ["deployments"], queryFn: readDeployments, ...live });
   const all = [summary, performance, drift, alerts, deployments];
+  const [refreshing, setRefreshing] = useState(false);
+
+  // The button stays enabled, since a disabled one would lose the focus of whoever pressed it.
+  async function refresh() {
+    if (refreshing) return;
+    setRefreshing(true);
+    await Promise.all(all.map((one) => one.refetch()));
+    setRefreshing(false);
+  }
 
   return (
     <>
@@ -42,12 +52,8 @@ export default function WatchPage() {
           onChange={(chosen) => go(`/watch?hours=${chosen}`)}
           data={RANGES.map((range) => ({ value: String(range.hours), label: range.name }))}
         />
-        <Button
-          variant="default"
-          loading={all.some((one) => one.isFetching && !one.isPending)}
-          onClick={() => void Promise.all(all.map((one) => one.refetch()))}
-        >
-          Refresh
+        <Button variant="default" aria-busy={refreshing} onClick={() => void refresh()}>
+          {refreshing ? "Refreshing …" : "Refresh"}
         </Button>
       </div>
 
@@ -57,7 +63,7 @@ export default function WatchPage() {
 
       <Section title="Traffic" query={summary}>
         {(figures) =>
-          figures.predictions === 0 ? (
+          figures.predictions === 0 && !figures.requests?.counted ? (
             <Empty>Nobody asked anything in this time.</Empty>
           ) : (
             <>
@@ -67,15 +73,17 @@ export default function WatchPage() {
                 <Tile name="p95" value={milliseconds(figures.inference_time_ms.p95)} />
                 <Tile name="p99" value={milliseconds(figures.inference_time_ms.p99)} />
                 <Tile name="Read in part" value={percent(figures.truncated_share)} />
-                <Tile name="Errors" value={percent(figures.requests?.error_rate, 2)} />
+                <Tile name={errorsName(figures, hours)} value={percent(figures.requests?.error_rate, 2)} />
                 <Tile name="Feedback" value={feedbackOf(figures)} />
               </dl>
-              <div className="charts">
-                <TrafficChart summary={figures} hours={hours} />
-                <LatencyChart summary={figures} hours={hours} />
-                <MixChart summary={figures} hours={hours} />
-                <ConfidenceChart summary={figures} />
-              </div>
+              {figures.predictions > 0 && (
+                <div className="charts">
+                  <TrafficChart summary={figures} hours={hours} />
+                  <LatencyChart summary={figures} hours={hours} />
+                  <MixChart summary={figures} hours={hours} />
+                  <ConfidenceChart summary={figures} />
+                </div>
+              )}
             </>
           )
         }
@@ -129,6 +137,11 @@ function Section<T>({ title, query, children }: SectionProps<T>) {
       {query.data !== undefined && children(query.data)}
     </section>
   );
+}
+
+/** Requests are counted by whole hours, so the rate is of a time of its own. */
+function errorsName({ requests }: Summary, hours: number): string {
+  return requests ? `Errors, ${tick(requests.since, hours)} to ${tick(requests.until, hours)}` : "Errors";
 }
 
 function feedbackOf({ feedback: { given, agreed } }: Summary): string {

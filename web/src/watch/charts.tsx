@@ -104,8 +104,8 @@ export function MixChart({ summary, hours }: { summary: Summary; hours: number }
         <YAxis {...axis} width={44} {...share} />
         <Tooltip contentStyle={TOOLTIP} />
         <Legend />
-        {labels.map((label, place) => (
-          <Bar key={label} dataKey={label} stackId="mix" fill={fillOf(label, place)} stroke="var(--mantine-color-body)" {...still} />
+        {labels.map((label) => (
+          <Bar key={label} dataKey={label} stackId="mix" fill={fillOf(label, labels)} stroke="var(--mantine-color-body)" {...still} />
         ))}
       </BarChart>
     </Chart>
@@ -140,7 +140,7 @@ export function AccuracyChart({ performance }: { performance: Performance }) {
   const lows = performance.days.flatMap((day) => [day.low, day.estimate?.low]).filter((low) => typeof low === "number");
   const lowest = Math.floor(10 * Math.min(1, ...lows)) / 10;
   return (
-    <Chart title="Accuracy by day, with 95% intervals" head={["Day", "By labels", "Estimated"]} rows={data.map((day) => [day.day, percent(day.labelled), percent(day.estimated)])}>
+    <Chart title="Accuracy by day (UTC), with 95% intervals" head={["Day", "By labels", "Estimated"]} rows={data.map((day) => [day.day, percent(day.labelled), percent(day.estimated)])}>
       <LineChart data={data} margin={MARGIN} accessibilityLayer={false}>
         <CartesianGrid vertical={false} stroke="var(--grid)" />
         <XAxis dataKey="day" {...axis} padding={{ left: 16, right: 16 }} />
@@ -174,12 +174,14 @@ export function LinesChart({ title, data, unit }: { title: string; data: { at: s
   );
 }
 
-// The two usual labels have the colours that they have everywhere on the page.
-function fillOf(label: string, place: number): string {
+// The two usual labels have the colours that they have everywhere on the page, and no other beside them has.
+function fillOf(label: string, labels: string[]): string {
   const tone = toneOf(label);
   if (tone === "positive") return COLOURS.first;
   if (tone === "negative") return COLOURS.second;
-  return Object.values(COLOURS)[place % 3] ?? COLOURS.third;
+  const free = labels.some((one) => toneOf(one) !== "neutral") ? [COLOURS.third, "var(--quiet)"] : [...Object.values(COLOURS), "var(--quiet)"];
+  const others = labels.filter((one) => toneOf(one) === "neutral");
+  return free[others.indexOf(label) % free.length] ?? COLOURS.third;
 }
 
 const TOOLTIP = { background: "var(--mantine-color-body)", color: "var(--mantine-color-text)", border: "1px solid var(--grid)" };

@@ -21,7 +21,8 @@ export const daysOf = (hours: number): number => Math.min(31, Math.ceil(hours / 
 /** Write a moment as short as the span allows. */
 export function tick(iso: string, hours: number): string {
   const date = new Date(iso);
-  return hours <= 48
-    ? date.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" })
-    : date.toLocaleDateString("en-GB", { day: "numeric", month: "short" });
+  const time = date.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
+  const day = date.toLocaleDateString("en-GB", { day: "numeric", month: "short" });
+  if (hours <= 24) return time;
+  return hours <= 168 ? `${day}, ${time}` : day;
 }

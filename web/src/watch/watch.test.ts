@@ -15,9 +15,10 @@ describe("the span of time", () => {
     expect([daysOf(1), daysOf(24), daysOf(744)]).toEqual([2, 2, 31]);
   });
 
-  it("is written by the clock while it is short", () => {
+  it("is written by the clock while it is short, and by both where a day has several points", () => {
     expect(tick("2026-11-25T10:30:00", 24)).toBe("10:30");
-    expect(tick("2026-11-25T10:30:00", 168)).toBe("25 Nov");
+    expect(tick("2026-11-25T10:30:00", 168)).toBe("25 Nov, 10:30");
+    expect(tick("2026-11-25T10:30:00", 744)).toBe("25 Nov");
   });
 });
 

@@ -90,6 +90,16 @@ def cognito(page: Page) -> Cognito:
     return Cognito(page)
 
 
+def let_the_token_run_out(page: Page, cognito: Cognito) -> None:
+    """Sign in on Watch, with a token of one second."""
+    cognito.seconds = 1
+    page.goto("/watch?hours=1")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="What it does")).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    page.wait_for_timeout(1500)
+
+
 def test_nothing_is_shown_or_asked_before_somebody_signed_in(page: Page, cognito: Cognito) -> None:
     asked: list[str] = []
     page.on("request", lambda request: asked.append(urlsplit(request.url).path))
@@ -132,12 +142,7 @@ def test_somebody_signs_in_comes_back_to_the_place_and_asks_with_a_token(
 
 
 def test_a_token_that_ran_out_is_renewed_once_for_all_who_wait(page: Page, cognito: Cognito) -> None:
-    cognito.seconds = 1
-    page.goto("/watch?hours=1")
-    page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("heading", name="What it does")).to_be_visible()
-    page.wait_for_load_state("networkidle")
-    page.wait_for_timeout(1500)
+    let_the_token_run_out(page, cognito)
     cognito.seconds, before = 3600, cognito.renewed
     sent: set[str | None] = set()
     page.on(
@@ -168,12 +173,7 @@ def test_who_is_refused_is_asked_to_sign_in_again_and_loses_nothing(page: Page, 
 
 
 def test_a_renewal_that_gets_no_answer_signs_nobody_out(page: Page, cognito: Cognito) -> None:
-    cognito.seconds = 1
-    page.goto("/watch")
-    page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("heading", name="What it does")).to_be_visible()
-    page.wait_for_load_state("networkidle")
-    page.wait_for_timeout(1500)
+    let_the_token_run_out(page, cognito)
 
     def silent(route: Route) -> None:
         route.abort()

@@ -1,7 +1,13 @@
+from datetime import timedelta
+
 import pytest
 
+import functions.reports.handler
 import functions.reports.pages
+import functions.reports.questions
+import tests.fixtures.messages
 from tests.fixtures.postgres import database, empty_database, migrated_template, postgres
+from tests.reports.driver import NOW, stopped_clock
 
 __all__ = ["database", "empty_database", "migrated_template", "postgres"]
 
@@ -18,3 +24,12 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("AWS_SESSION_TOKEN", "of-the-tests")
     functions.reports.pages.s3.cache_clear()
     return BUCKET
+
+
+@pytest.fixture(autouse=True)
+def one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make what is stored at NOW, and ask just after it: the end of a window is not part of it."""
+    monkeypatch.setattr(tests.fixtures.messages, "datetime", stopped_clock(NOW))
+    asked = stopped_clock(NOW + timedelta(milliseconds=1))
+    monkeypatch.setattr(functions.reports.handler, "datetime", asked)
+    monkeypatch.setattr(functions.reports.questions, "datetime", asked)

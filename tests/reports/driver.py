@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import UTC, datetime, tzinfo
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,18 @@ from functions.reports.handler import ROUTES, handler
 from functions.reports.openapi import describe
 
 EVENTS = Path(__file__).parents[2] / "events"
+NOW = datetime.now(UTC)
+
+
+def stopped_clock(at: datetime) -> type[datetime]:
+    """Return a datetime whose now() is `at`, so that no midnight falls between storing and asking."""
+
+    class StoppedClock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return at.astimezone(tz)
+
+    return StoppedClock
 
 
 def event(

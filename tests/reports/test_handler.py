@@ -1,7 +1,7 @@
 import json
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -18,9 +18,8 @@ from sqlalchemy.orm import Session
 
 from functions.reports.handler import handler
 from tests.fixtures.messages import feedback, prediction
-from tests.reports.driver import EVENTS, ask, event, store
+from tests.reports.driver import EVENTS, NOW, ask, event, store
 
-NOW = datetime.now(UTC)
 EARLIER = NOW - timedelta(hours=1)
 
 

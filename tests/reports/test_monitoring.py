@@ -1,6 +1,6 @@
 """What the drift monitor found: its alerts and runs page by page, and the way to a run's page."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import chain
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -12,9 +12,8 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from functions.reports.handler import handler
-from tests.reports.driver import ask, event, refused
+from tests.reports.driver import NOW, ask, event, refused
 
-NOW = datetime.now(UTC)
 PAGE = "reports/drift/2026/11/25/080000-20261123-1a2b3c4d.html"
 
 

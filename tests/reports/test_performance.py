@@ -1,6 +1,6 @@
 """Accuracy by people's labels, beside what the drift monitor estimated without any."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,9 +9,8 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from tests.fixtures.messages import feedback, prediction
-from tests.reports.driver import ask, store
+from tests.reports.driver import NOW, ask, store
 
-NOW = datetime.now(UTC)
 TODAY = NOW.replace(hour=0, minute=0, second=0, microsecond=0)
 YESTERDAY = TODAY - timedelta(hours=12)
 BEFORE = YESTERDAY - timedelta(days=1)

@@ -1,7 +1,7 @@
 """What reports refuses, hides and cannot do."""
 
 import logging
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session
 
 from functions.reports.handler import engine, handler
 from tests.fixtures.messages import prediction
-from tests.reports.driver import ask, event, refused, store
+from tests.reports.driver import NOW, ask, event, refused, store
 
-TOMORROW = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+TOMORROW = (NOW + timedelta(days=1)).isoformat()
 MORNING, NOON = "2026-11-01T08:00:00+00:00", "2026-11-01T12:00:00Z"
 
 

@@ -1,7 +1,7 @@
 """The queue for people: what the model is unsure of, has not seen the like of, or what labels contradict."""
 
 import hashlib
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,9 +13,8 @@ from sqlalchemy.orm import Session
 
 from functions.reports.handler import engine
 from tests.fixtures.messages import feedback, prediction
-from tests.reports.driver import ask, store
+from tests.reports.driver import NOW, ask, store
 
-NOW = datetime.now(UTC)
 SURE = {"confidence": 0.97, "probabilities": {"negative": 0.03, "positive": 0.97}, "novelty": 1.0}
 LINE = "the second half of the film loses the thread that the first had spun with so much patience"
 NEAR = LINE.replace("patience", "care")  # of 17 different runs of three words they share 15

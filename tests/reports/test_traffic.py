@@ -1,6 +1,6 @@
 """What was asked of the API in a span of time, and whether all that it answered is stored."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sentiment.database.repositories import record_dataset_metrics, store_traffic
@@ -9,9 +9,8 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from tests.fixtures.messages import prediction, traffic
-from tests.reports.driver import ask, store
+from tests.reports.driver import NOW, ask, store
 
-NOW = datetime.now(UTC)
 HOUR = timedelta(hours=1)
 TODAY = NOW.replace(hour=0, minute=0, second=0, microsecond=0)
 YESTERDAY = TODAY - timedelta(days=1)

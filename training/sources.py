@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from training.config import TrainingConfig
+from training.csv_quotes import check_quotes, field_limit
 from training.errors import DataError
 
 EMBEDDED = "embedded"
 _LABELS = ("negative", "positive")
-_CSV_FIELD_LIMIT = 2**24  # characters; Python's default of 131,072 refuses long documents
 _PARQUET_ROWS = 1_000  # held at once
 _IGNORED_FOLDERS = {"unsup"}  # aclImdb's unlabelled reviews
 
@@ -48,6 +48,7 @@ def read(config: TrainingConfig) -> Table:
         return _read_hub(config)
     if not path.is_file():
         raise DataError(f"no file {path}; check the path given as data")
+    _check_csv(path, config)
     return _read_file(path, reader(path), config)
 
 
@@ -61,6 +62,7 @@ def read_extra(path: Path, config: TrainingConfig) -> Table:
         raise DataError(f"extra data {path} is not a CSV, Parquet or JSONL file; give one")
     if not path.is_file():
         raise DataError(f"no file {path}; check the path given as extra data")
+    _check_csv(path, config)
     rows = iter(reader(path))
     with _naming(path):
         first = next(rows, None)
@@ -91,6 +93,7 @@ def batches(config: TrainingConfig, rows: int) -> Iterator[Table]:
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         raise DataError(f"{path.name} is not a CSV, Parquet or JSONL file; give one")
+    _check_csv(path, config)
     yield from _tables(path, reader(path), config, rows)
 
 
@@ -126,14 +129,18 @@ def _naming(path: Path) -> Iterator[None]:
 
 
 def _read_csv(path: Path) -> Iterator[dict[str, Any]]:
-    before = csv.field_size_limit(_CSV_FIELD_LIMIT)
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            yield from csv.DictReader(file)
+        with path.open(newline="", encoding="utf-8-sig") as file, field_limit():
+            yield from csv.DictReader(file, strict=True)
     except csv.Error as error:
         raise DataError(f"{path.name} is not a CSV file: {error}; save it as one") from error
-    finally:
-        csv.field_size_limit(before)
+
+
+def _check_csv(path: Path, config: TrainingConfig) -> None:
+    """Refuse a CSV file whose quotes swallow rows; a file of another kind passes."""
+    if _READERS.get(path.suffix.lower()) is _read_csv:
+        with _naming(path):
+            check_quotes(path, (config.label_column, "label"))
 
 
 def _read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
@@ -198,7 +205,10 @@ def _read_hub(config: TrainingConfig) -> Table:
 
     datasets.disable_progress_bars()
     try:
+        _check_csv_of_hub(config)
         splits = datasets.load_dataset(config.data, config.subset)
+    except DataError:
+        raise
     except Exception as error:  # the library raises its own, the hub's and the network's errors
         reason = str(error).splitlines()[0]
         raise DataError(
@@ -230,6 +240,27 @@ def _read_hub(config: TrainingConfig) -> Table:
         label_names=tuple(label_names) if label_names else None,
         train_count=counts[0] if len(names) == 2 else None,
     )
+
+
+def _check_csv_of_hub(config: TrainingConfig) -> None:
+    """Refuse a data set of CSV files whose quotes swallow rows: the library reads over them.
+
+    Files of the hub are downloaded for it, into the cache from which the library then takes them.
+    """
+    import datasets
+    from datasets.packaged_modules.csv.csv import Csv
+
+    builder = datasets.load_dataset_builder(config.data, config.subset)
+    if not isinstance(builder, Csv) or len(builder.config.sep) != 1:
+        return
+    files = builder.config.data_files
+    assert files is not None  # noqa: S101 - the library made a builder of them
+    local = datasets.DownloadManager(dataset_name=builder.dataset_name).download_and_extract(files)
+    for split, paths in local.items():
+        for source, path in zip(files[split], paths, strict=True):
+            name = str(source).rpartition("/")[2]
+            with _naming(Path(name)):
+                check_quotes(Path(path), (config.label_column,), delimiter=builder.config.sep, name=name)
 
 
 def _check_columns(columns: Iterable[str], config: TrainingConfig, place: str) -> None:

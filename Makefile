@@ -20,7 +20,7 @@ REPOSITORY_URL ?= $(if $(GITHUB_REPOSITORY),$(GITHUB_SERVER_URL)/$(GITHUB_REPOSI
 CONTEXT = --context env=$(call chosen) $(if $(REPOSITORY_URL),--context repository_url=$(REPOSITORY_URL))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up web web-client test check format bench synth lint-cloud bootstrap diff deploy destroy images sam deploy-emulated cloud lock clean
+.PHONY: help setup demo up web web-client test check format bench synth lint-cloud bootstrap diff deploy destroy images sam deploy-emulated cloud lock clean clean-data
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -135,5 +135,14 @@ lock: ## Resolve the dependencies again (needs uv)
 	for group in $(LOCKED); do uv export --quiet --frozen --only-group $$group --no-emit-project --no-annotate --no-header \
 		--output-file layers/requirements/$$group.txt; done
 
-clean: ## Remove the environment, local state and artefacts
-	rm -rf $(VENV) .local artifacts cdk.out cdk/node_modules web/node_modules web/dist
+# Only what the other targets make again; generated types and caches included, but none of the data.
+REBUILT := $(VENV) cdk.out cdk/node_modules web/node_modules web/dist web/src/api/schema .mypy_cache .pytest_cache \
+	.ruff_cache .hypothesis
+
+clean: ## Delete what can be rebuilt: .venv, node_modules, web/dist, cdk.out, caches; never models, predictions or labels
+	@if [ -e $(VENV)/.installed ]; then $(BIN)/sentiment check-stopped; fi
+	rm -rf $(REBUILT) .coverage* *.egg-info
+	@find . -name __pycache__ -not -path './artifacts/*' -not -path './.local/*' -prune -exec rm -rf {} +
+
+clean-data: setup ## Delete the models, runs, predictions and labels in artifacts and .local; asks, unless YES=1
+	@$(BIN)/sentiment clean-data $(if $(filter 1,$(YES)),--yes)

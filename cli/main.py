@@ -19,6 +19,7 @@ from sentiment.exceptions import SentimentError
 
 from cli import (
     audit,
+    clean,
     cost,
     data,
     deployments,
@@ -57,6 +58,7 @@ for module in (
     feedback,
     deployments,
     cost,
+    clean,
 ):
     module.add_to(app)
 

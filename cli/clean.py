@@ -1,4 +1,4 @@
-"""`sentiment clean-data`: delete what cannot be rebuilt. What can be is `make clean`'s, which asks here first.
+"""`sentiment clean-data`: delete what cannot be rebuilt. `make clean` deletes the rest.
 
 Nothing is deleted while a system runs in this folder.
 """
@@ -30,8 +30,8 @@ def clean_data(
 ) -> None:
     """Delete all models, training runs, predictions and labels of this folder; asks first.
 
-    Stored predictions and labels are in STATE_DIR (.local). Refuses while a system runs on it. A database that
-    DATABASE_HOST names and a store that MLFLOW_TRACKING_URI names are left alone.
+    Stored predictions and labels are in STATE_DIR (.local). Refuses while a system runs on it. A database
+    that DATABASE_HOST names and a store that MLFLOW_TRACKING_URI names are left alone.
     """
     from local.settings import local_settings
 
@@ -58,8 +58,8 @@ def check_stopped() -> None:
         owner = running_owner(folder)
         if owner is not None:
             raise ConfigurationError(
-                f"a system runs on {folder} (process {owner}), so nothing was deleted; stop it first (Ctrl-C in "
-                "its terminal)"
+                f"a system runs on {folder} (process {owner}), so nothing was deleted; stop it first "
+                "(Ctrl-C in its terminal)"
             )
 
 

@@ -1,9 +1,9 @@
 """Refuse a CSV file in which a stray quote swallows rows, before anything of it is read.
 
-A quote that is opened and not closed makes one text of all rows up to the next quote, and a lenient reader says
-nothing. Three signs give it away: strict parsing fails at the next quote or at the end; the row has another
-number of columns than the header; or each of its lines would have been a row by itself, with a label that other
-rows have. A text with line breaks, properly quoted, shows none of them.
+A quote that is opened and not closed makes one text of all rows up to the next quote, and a lenient reader
+says nothing. Three signs give it away: strict parsing fails at the next quote or at the end; a row of several
+lines has another number of columns than the header; or each of its lines would be a row by itself, with a
+label that other rows have. A text with line breaks, properly quoted, shows none of them.
 """
 
 import csv
@@ -72,8 +72,8 @@ def _check(
             place = f"{place} goes on to line {reader.line_num}"
             if len(row) < len(header) or any(row[len(header) :]):
                 raise DataError(
-                    f"{place} and has {len(row)} columns where the header has {len(header)}: a quote that is not "
-                    "closed makes one text of several rows; close it, nothing was read"
+                    f"{place} and has {len(row)} columns where the header has {len(header)}: a quote that is "
+                    "not closed makes one text of several rows; close it, nothing was read"
                 )
             if column is not None and len(header) > 1:
                 found = [_possible_labels(line, delimiter, column, len(header)) for line in lines]
@@ -82,8 +82,8 @@ def _check(
     for place, found in suspects:
         if all(one & labels for one in found):
             raise DataError(
-                f"{place}, and each of these lines is a row by itself: a quote that is not closed makes one text of "
-                "them; close it, nothing was read"
+                f"{place}, and each of these lines is a row by itself: a quote that is not closed makes one "
+                "text of them; close it, nothing was read"
             )
 
 
@@ -92,8 +92,8 @@ def _next(reader: Iterator[list[str]], place: str) -> list[str] | None:
         return next(reader, None)
     except csv.Error as error:
         raise DataError(
-            f"{place} has a quote that is not closed, or one within a quoted text that is not doubled ({error}); "
-            "correct it, nothing was read"
+            f"{place} has a quote that is not closed, or one within a quoted text that is not doubled "
+            f"({error}); correct it, nothing was read"
         ) from error
 
 

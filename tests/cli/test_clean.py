@@ -1,4 +1,4 @@
-"""`make clean` keeps the data, `clean-data` asks before it deletes any, and neither touches a running system."""
+"""`make clean` keeps the data, `clean-data` asks before it deletes any; neither touches a running system."""
 
 import os
 import shutil

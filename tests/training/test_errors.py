@@ -102,7 +102,11 @@ GOOD = "".join(f'"a long text, number {n}",{n % 2}\n' for n in range(40))
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("cut.csv", "text,label\n" + GOOD + '"a text that en', "row 41 (line 42) has a quote that is not closed"),
+        (
+            "cut.csv",
+            "text,label\n" + GOOD + '"a text that en',
+            "row 41 (line 42) has a quote that is not closed",
+        ),
         ("cut.jsonl", '{"text": "a", "label": 1}\n{"text": "b", "la', "row 2 is not JSON"),
         ("cut.parquet", "PAR1 and then nothing", "is not a Parquet file"),
     ],

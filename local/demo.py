@@ -53,7 +53,7 @@ def run_demo(settings: LocalSettings, console: Console, *, artifacts: Path, sing
 def train_quick(artifacts: Path, steps: Steps) -> bool:
     """Train the quick model unless training would make again what is there; return whether it was reused."""
     from local.deployment import person
-    from training import registry
+    from training import promotion, registry, served
     from training.artifact import champion_of
     from training.config import configure
     from training.pipeline import current_artifact, run
@@ -64,7 +64,8 @@ def train_quick(artifacts: Path, steps: Steps) -> bool:
         found = current_artifact(config)
     if found is not None:
         version, champion = found.card["model_version"], champion_of(artifacts)
-        if champion is None:
+        if champion is None:  # its run may have failed after it was published
+            promotion.check_gate(served.ServedModel(served.read_artifact(found.folder)))
             registry.put_forward(artifacts, version, "promoted", by=person(), why="make demo")
         elif champion != version:
             steps.console.print(

@@ -2,7 +2,7 @@
 
 The folder appears whole or not at all: it is filled beside its place and renamed. What goes into it is
 decided by `training.export`, and which of the folders the link `model` points at, which is the one that
-serves, by `training.registry`; only the first is pointed at here.
+serves, by `training.registry`: publishing changes nothing that serves.
 """
 
 import hashlib
@@ -42,10 +42,7 @@ class Artifact:
 
 @contextmanager
 def published(artifacts: Path, graph: Path, card: dict[str, Any]) -> Iterator[Path]:
-    """Give a folder to fill; on success add graph and card and rename it into place.
-
-    `model` then points at it if it pointed at nothing yet.
-    """
+    """Give a folder to fill; on success add graph and card and rename it into place."""
     models = artifacts / "models"
     models.mkdir(parents=True, exist_ok=True)
     for abandoned in models.glob(".building-*"):  # of an export that was killed
@@ -64,8 +61,6 @@ def published(artifacts: Path, graph: Path, card: dict[str, Any]) -> Iterator[Pa
     except BaseException:
         shutil.rmtree(building, ignore_errors=True)
         raise
-    if champion_of(artifacts) is None:
-        point_at(artifacts, card["model_version"])
 
 
 def champion_of(artifacts: Path) -> str | None:

@@ -34,7 +34,8 @@ _TEACHER_FILES = ("config.json", "model.safetensors", "tokenizer.json")
 def run(config: TrainingConfig, progress: Progress = silent) -> "Artifact":
     """Train, export, publish and register the model that `config` describes.
 
-    It is a candidate until `training.registry` puts it forward, unless there is no champion yet.
+    It is a candidate until `training.registry` puts it forward. Where there is no champion yet it becomes
+    that, once all else is done and recorded: a run that fails at any step changes nothing that serves.
     `artifacts/runs/<run key>` keeps the checkpoints, from which `config.resume` goes on. Raises
     TrainingError; after a GateError nothing is published or registered.
     """
@@ -44,8 +45,8 @@ def run(config: TrainingConfig, progress: Progress = silent) -> "Artifact":
     folder = config.artifacts / "runs" / run_key(config, data)
     progress("Loading the libraries")
     # Imported here so that a mistake in the data is told in a second, not after torch has loaded.
-    from training.artifact import champion_of
-    from training.track import CANDIDATE, CHAMPION, track
+    from training.registry import serve_if_first
+    from training.track import CANDIDATE, track
 
     progress("Opening the experiment store")
     known = recorded_run(folder) if config.resume else None
@@ -60,8 +61,9 @@ def run(config: TrainingConfig, progress: Progress = silent) -> "Artifact":
         page = evaluate_artifact(artifact, folder, tracked.log_metrics, progress)
         tracked.log_files([page], "evaluation")
         progress("Registering the model")
-        serves = champion_of(config.artifacts) == artifact.card["model_version"]
-        tracked.register(artifact.folder, artifact.card, alias=CHAMPION if serves else CANDIDATE)
+        tracked.register(artifact.folder, artifact.card, alias=CANDIDATE)
+    with full_disk_told(config.artifacts):
+        serve_if_first(config.artifacts, artifact.card["model_version"])
     return artifact
 
 

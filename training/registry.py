@@ -117,6 +117,25 @@ def put_forward(
         return _put_forward(artifacts, model_version, action, by=by, why=why, comparison=comparison)
 
 
+def serve_if_first(artifacts: Path, model_version: str) -> bool:
+    """Make a published model the champion if nothing serves yet, which is nobody's decision; return whether.
+
+    The last step of a run: the link, which is what serves, changes last and at once.
+    """
+    from training.track import check_registry, point_aliases
+
+    if champion_of(artifacts) is not None:
+        return False
+    check_registry(artifacts)
+    with (artifacts / LEDGER).open("a") as ledger:
+        fcntl.flock(ledger, fcntl.LOCK_EX)  # of two first runs at once the second is a candidate
+        if champion_of(artifacts) is not None:
+            return False
+        point_aliases(artifacts, champion=model_version, previous=None)
+        point_at(artifacts, model_version)
+    return True
+
+
 def _put_forward(
     artifacts: Path,
     model_version: str,

@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 import json
-import shutil
 import signal
 import subprocess
 import sys
@@ -25,7 +24,7 @@ from transformers import (
     RobertaForSequenceClassification,
 )
 
-from training.artifact import Artifact
+from training.artifact import Artifact, point_at
 from training.errors import GateError
 from training.export import Candidate, Gate, build_artifact, choose
 from training.graph import QUANTIZATIONS, Quantization, export_graph, expose_pooled, quantize
@@ -161,8 +160,7 @@ def test_quantized_graphs_stay_close_and_hold_integers(
 
 def test_the_artefact_is_whole_and_says_what_it_is(checkpoint: Path, tmp_path: Path) -> None:
     artifact = build(checkpoint, tmp_path)
-    link = tmp_path / "model"
-    assert link.resolve() == artifact.folder
+    link = artifact.folder
     card = json.loads((link / "model.json").read_text())
     assert card == artifact.card
     assert len((link / "model.json").read_text().splitlines()) < 150  # people read it, vectors and all
@@ -182,8 +180,7 @@ def test_the_artefact_is_whole_and_says_what_it_is(checkpoint: Path, tmp_path: P
 
 
 def test_the_reference_holds_the_test_rows_as_served(checkpoint: Path, tmp_path: Path) -> None:
-    build(checkpoint, tmp_path)
-    rows = pq.read_table(tmp_path / "model" / "reference.parquet").to_pylist()
+    rows = pq.read_table(build(checkpoint, tmp_path).folder / "reference.parquet").to_pylist()
     assert [row["text"] for row in rows] == ROWS.texts
     long = rows[-1]
     assert (long["label"], long["tokens"], long["truncated"]) == ("negative", 6, False)
@@ -195,20 +192,20 @@ def test_the_reference_holds_the_test_rows_as_served(checkpoint: Path, tmp_path:
 
 def test_a_second_export_keeps_the_first_and_leaves_it_serving(checkpoint: Path, tmp_path: Path) -> None:
     first = build(checkpoint, tmp_path, card_fields={"base_model": "first"})
+    point_at(tmp_path, first.folder.name)
     second = build(checkpoint, tmp_path, card_fields={"base_model": "second"})
     assert first.folder.is_dir() and second.folder.is_dir() and first.folder != second.folder
     assert (tmp_path / "model").resolve() == first.folder
 
 
-def test_an_export_takes_the_place_of_a_champion_that_is_gone(checkpoint: Path, tmp_path: Path) -> None:
-    first = build(checkpoint, tmp_path, card_fields={"base_model": "first"})
-    shutil.rmtree(first.folder)
-    second = build(checkpoint, tmp_path, card_fields={"base_model": "second"})
-    assert (tmp_path / "model").resolve() == second.folder
+def test_an_export_alone_serves_nothing(checkpoint: Path, tmp_path: Path) -> None:
+    build(checkpoint, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["models"]
 
 
 def test_a_failed_gate_says_the_figures_and_changes_nothing(checkpoint: Path, tmp_path: Path) -> None:
     served = build(checkpoint, tmp_path)
+    point_at(tmp_path, served.folder.name)
     with pytest.raises(GateError, match=r"per_channel.* loses .* points and flips .*%"):
         build(checkpoint, tmp_path, gate=Gate(max_accuracy_loss=-2, max_flipped=0))
     assert (tmp_path / "model").resolve() == served.folder
@@ -219,6 +216,7 @@ def test_an_export_that_fails_while_writing_leaves_the_served_artefact(
     checkpoint: Path, tmp_path: Path
 ) -> None:
     served = build(checkpoint, tmp_path)
+    point_at(tmp_path, served.folder.name)
     with pytest.raises(TypeError):
         build(checkpoint, tmp_path, card_fields={"not JSON": object()})
     assert (tmp_path / "model").resolve() == served.folder
@@ -242,6 +240,7 @@ build_artifact(
 
 def test_an_export_killed_while_writing_leaves_the_served_artefact(checkpoint: Path, tmp_path: Path) -> None:
     served = build(checkpoint, tmp_path)
+    point_at(tmp_path, served.folder.name)
     killed = subprocess.run([sys.executable, "-c", KILLED, str(checkpoint), str(tmp_path)], check=False)
     assert killed.returncode == -signal.SIGKILL
     assert (tmp_path / "model").resolve() == served.folder

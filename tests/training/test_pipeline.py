@@ -12,8 +12,9 @@ import mlflow
 import pyarrow.parquet as pq
 import pytest
 
+from tests.fixtures.artefacts import publish
 from training.__main__ import main
-from training.artifact import Artifact
+from training.artifact import Artifact, champion_of, point_at
 from training.config import MODEL_NAME, TrainingConfig, configure
 from training.errors import ConfigError, GateError
 from training.pipeline import current_artifact, run, run_key
@@ -129,6 +130,61 @@ def test_a_model_that_fails_the_gate_is_neither_published_nor_registered(
     [experiment] = [e for e in client(artifacts).search_experiments() if e.name == MODEL_NAME]
     [failed] = client(artifacts).search_runs([experiment.experiment_id])
     assert failed.info.status == "FAILED"
+
+
+# Each step after the export, in their order, down to the one that changes what serves.
+LATER_STEPS = [
+    "training.evaluation.evaluate",
+    "training.evaluation_page.write_page",
+    "training.track.Run.log_files",
+    "training.track.Run.register",
+    "mlflow.tracking.MlflowClient.set_terminated",
+    "training.track.check_registry",
+    "training.track.point_aliases",
+    "training.registry.point_at",
+]
+
+
+@pytest.mark.parametrize("step", LATER_STEPS)
+@pytest.mark.parametrize("champion", [None, "old"])
+def test_a_step_that_fails_after_the_export_changes_nothing_that_serves(
+    step: str,
+    champion: str | None,
+    options: dict[str, Any],
+    make_artifacts_folder: MakeFolder,
+    tiny_artifact: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    artifacts = make_artifacts_folder("artifacts")
+    if champion:
+        publish(artifacts, tiny_artifact, champion)
+        point_at(artifacts, champion)
+    # Training and export are those of another test: the copy is whole, as theirs is.
+    monkeypatch.setattr("training.pipeline.tune_checkpoint", lambda *_, **__: (None, None))
+    monkeypatch.setattr("training.pipeline.publish", lambda *_, **__: as_published(artifacts, tiny_artifact))
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("the last straw")
+
+    config = configure(**options, artifacts=artifacts)
+    with monkeypatch.context() as failing:
+        failing.setattr(step, fail)
+        if champion is None or step in LATER_STEPS[:5]:
+            with pytest.raises(OSError, match="the last straw"):
+                run(config)
+        else:
+            run(config)  # a candidate: what moves the champion is not called
+    assert champion_of(artifacts) == champion
+    if champion is None and step == LATER_STEPS[-1]:
+        return  # the aliases have moved, and the link follows when it is done again
+    names = client(artifacts).search_registered_models()
+    assert all("champion" not in model.aliases for model in names)
+
+
+def as_published(artifacts: Path, source: Path) -> Artifact:
+    folder = publish(artifacts, source, "new")
+    return Artifact(folder, json.loads((folder / "model.json").read_text()))
 
 
 def flags(options: dict[str, Any]) -> list[str]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from training.registry import (
     previous_to,
     promotions,
     put_forward,
+    serve_if_first,
 )
 from training.track import CANDIDATE, track
 
@@ -163,6 +165,22 @@ def test_two_at_once_are_one_after_the_other(artifacts: Path) -> None:
     assert champion_of(artifacts) == second.model_version
 
 
+def test_the_first_serves_without_a_decision_and_no_other_does(artifacts: Path) -> None:
+    register(artifacts, "two")
+    assert not serve_if_first(artifacts, "two")
+    assert champion_of(artifacts) == "one"
+    (artifacts / "model").unlink()
+    assert serve_if_first(artifacts, "two")
+    assert (champion_of(artifacts), promotions(artifacts)) == ("two", [])
+    assert aliases(artifacts) == {"champion": "two"}
+
+
+def test_a_champion_that_is_gone_is_none(artifacts: Path) -> None:
+    shutil.rmtree(artifacts / "models" / "one")
+    assert serve_if_first(artifacts, "two")
+    assert champion_of(artifacts) == "two"
+
+
 def test_a_registry_that_does_not_answer_stops_it_before_anything_is_written(
     artifacts: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -171,6 +189,10 @@ def test_a_registry_that_does_not_answer_stops_it_before_anything_is_written(
     with pytest.raises(RegistryError, match=r"registry at http://127\.0\.0\.1:9 does not answer .* nothing"):
         put_forward(artifacts, "two", "promoted", by="ann")
     assert (champion_of(artifacts), promotions(artifacts)) == ("one", [])
+    (artifacts / "model").unlink()
+    with pytest.raises(RegistryError):
+        serve_if_first(artifacts, "two")
+    assert champion_of(artifacts) is None
 
 
 def test_a_line_cut_short_is_passed_over_and_not_continued(artifacts: Path) -> None:

@@ -104,8 +104,7 @@ class MonitoringStack(cdk.Stack):
             },
             memory_mb=DRIFT_MEMORY_MB,
             timeout_seconds=DRIFT_SECONDS,
-            data=self.data,
-            user="drift_monitor",
+            database=self.data.database_access("drift_monitor"),
             retry_attempts=1,
             dead_letter_queue=self.not_run,
         )

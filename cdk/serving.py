@@ -197,8 +197,7 @@ class ServingStack(cdk.Stack):
             settings=settings or {},
             memory_mb=512,
             timeout_seconds=timeout_seconds,
-            data=self.data,
-            user=folder,
+            database=self.data.database_access(folder),
             **extra,
         )
 

@@ -19,6 +19,7 @@ from constructs import Construct
 from cdk.acknowledgments import acknowledge, acknowledge_wildcards, exported
 from cdk.database import ADMIN, DATABASE, make_database
 from cdk.environments import Environment
+from cdk.functions import MIGRATIONS
 from cdk.network import Network
 from cdk.packaging import DatabaseAccess, log_group, removal_policy, zip_function
 
@@ -167,8 +168,7 @@ class DataStack(cdk.Stack):
                 "RETENTION_MONTHS": str(environment.retention_months),
                 "ALERT_TOPIC_ARN": self.alert_topic.topic_arn,
             },
-            memory_mb=512,
-            timeout_seconds=600,
+            **MIGRATIONS._asdict(),
             database=self.database_access(),
         )
         secret.grant_read(function)
@@ -197,7 +197,7 @@ class DataStack(cdk.Stack):
             self,
             "Migrate",
             handler=self.migrations,
-            timeout=cdk.Duration.seconds(600),
+            timeout=cdk.Duration.seconds(MIGRATIONS.timeout_seconds),
             # Every rule of the way there, or the first call waits for a packet that is still refused.
             execute_after=[self.database, self.vpc, self.client_security_group, self.network],
             execute_before=[self.registrar],

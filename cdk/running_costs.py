@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cdk.environments import Environment
+from cdk.functions import LOG_WRITER
 from cdk.price_list import price
 
 HOURS_A_MONTH = 730
@@ -23,7 +24,6 @@ ACCESS_LOG_BYTES = 350  # the HTTP API's line, from its format in cdk/gateway.py
 # `python -m benchmarks.log_writer`: seconds of a whole core for a batch, whatever it holds, and for each row.
 WRITER_BATCH_SECONDS = 0.0027
 WRITER_ROW_SECONDS = 0.000033
-WRITER_MEMORY_MB = 512
 MB_OF_A_CORE = 1769  # memory that brings one whole vCPU (Lambda Developer Guide, "Configure memory")
 MESSAGES_OF_A_CALL = 10  # that SQS hands over or deletes at once
 
@@ -106,9 +106,11 @@ def cost_per_million(
         ),
         Line(
             "writer",
-            cost(f"{lambda_prices}.gb_second", gb_seconds(writer_seconds * 1000, WRITER_MEMORY_MB) / batch)
+            cost(
+                f"{lambda_prices}.gb_second", gb_seconds(writer_seconds * 1000, LOG_WRITER.memory_mb) / batch
+            )
             + cost("lambda.request", 1 / batch),
-            f"batches of {batch:.0f}, {writer_seconds * 1000:.0f} ms each at {WRITER_MEMORY_MB} MB",
+            f"batches of {batch:.0f}, {writer_seconds * 1000:.0f} ms each at {LOG_WRITER.memory_mb} MB",
         ),
         Line(
             "logs",
@@ -136,7 +138,7 @@ def writer_batch(environment: Environment, rate: float) -> float:
 def writer_batch_seconds(messages: float) -> float:
     """Return how long the writer's share of a core takes for a batch, Postgres on the same machine."""
     seconds = WRITER_BATCH_SECONDS + WRITER_ROW_SECONDS * messages
-    return seconds * MB_OF_A_CORE / WRITER_MEMORY_MB
+    return seconds * MB_OF_A_CORE / LOG_WRITER.memory_mb
 
 
 def traced_share(rate: float) -> float:

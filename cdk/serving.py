@@ -19,14 +19,13 @@ from cdk.acknowledgments import acknowledge
 from cdk.alarms import alarm, each_minute
 from cdk.data import DataStack
 from cdk.environments import Environment
+from cdk.functions import API_TIMEOUT_SECONDS, LIVE_ALIAS, LOG_WRITER, REPORTS, Size
 from cdk.gateway import Gateway
 from cdk.identity import Identity
 from cdk.packaging import image_function, zip_function
 from cdk.releases import Releases
 
 MODEL_DIR = "/var/task/model"  # where functions/Dockerfile puts the artefact
-API_SECONDS = 29  # API Gateway gives up after 30
-WRITER_SECONDS = 30
 
 
 class ServingStack(cdk.Stack):
@@ -42,7 +41,9 @@ class ServingStack(cdk.Stack):
         self.queue = self._queue(
             "Facts",
             # AWS's advice for Lambda: six times the consumer's timeout, and the batching window.
-            visibility_timeout=cdk.Duration.seconds(6 * WRITER_SECONDS + environment.writer_window_seconds),
+            visibility_timeout=cdk.Duration.seconds(
+                6 * LOG_WRITER.timeout_seconds + environment.writer_window_seconds
+            ),
             retention_period=cdk.Duration.days(14),  # how long Postgres may be away
             dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letter_queue, max_receive_count=5),
         )
@@ -52,6 +53,7 @@ class ServingStack(cdk.Stack):
         self.reports = self._reader(
             "Reports",
             "reports",
+            REPORTS,
             settings={"REPORT_BUCKET": data.artefacts.bucket_name},
             reserved_concurrent_executions=environment.reports_concurrency,
         )
@@ -114,7 +116,7 @@ class ServingStack(cdk.Stack):
                 **({"INPUT_HASH_KEY_SECRET_ARN": hash_key.secret_arn} if hash_key else {}),
             },
             memory_mb=environment.api_memory_mb,
-            timeout_seconds=API_SECONDS,
+            timeout_seconds=API_TIMEOUT_SECONDS,
             reserved_concurrent_executions=environment.api_concurrency,
             # CloudFormation would delete a version once the next one is released, and with it the way back.
             current_version_options=lambda_.VersionOptions(removal_policy=cdk.RemovalPolicy.RETAIN),
@@ -150,7 +152,7 @@ class ServingStack(cdk.Stack):
         live = lambda_.Alias(
             self,
             "Live",
-            alias_name="live",
+            alias_name=LIVE_ALIAS,
             version=self.api.current_version,
             provisioned_concurrent_executions=count if keep_ready and not hours else None,
         )
@@ -167,7 +169,7 @@ class ServingStack(cdk.Stack):
 
     def _log_writer(self) -> lambda_.Function:
         environment = self.environment_settings
-        function = self._reader("LogWriter", "log_writer", timeout_seconds=WRITER_SECONDS)
+        function = self._reader("LogWriter", "log_writer", LOG_WRITER)
         function.add_event_source(
             sources.SqsEventSource(
                 self.queue,
@@ -183,9 +185,9 @@ class ServingStack(cdk.Stack):
         self,
         id: str,
         folder: str,
+        size: Size,
         *,
         settings: dict[str, str] | None = None,
-        timeout_seconds: int = API_SECONDS,
         **extra: Any,
     ) -> lambda_.Function:
         """Make a function that needs Postgres before all, and logs in under its folder's name."""
@@ -195,10 +197,8 @@ class ServingStack(cdk.Stack):
             folder=folder,
             environment=self.environment_settings,
             settings=settings or {},
-            memory_mb=512,
-            timeout_seconds=timeout_seconds,
-            data=self.data,
-            user=folder,
+            **size._asdict(),
+            database=self.data.database_access(folder),
             **extra,
         )
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from cdk.functions import DRIFT_MONITOR
 from cli.environment import needed
 
 
@@ -47,7 +48,9 @@ def run(
     event: dict[str, Any] = {"action": "reconcile"} if reconcile else {}
     if at is not None:
         event["scheduled_at"] = at.isoformat()
-    context = Context("drift_monitor", memory_limit_in_mb=0, deadline=time.monotonic() + 300)
+    context = Context(
+        "drift_monitor", memory_limit_in_mb=0, deadline=time.monotonic() + DRIFT_MONITOR.timeout_seconds
+    )
     with contextlib.redirect_stdout(sys.stderr):  # its log and metrics
         answer = handler(event, context)  # type: ignore[arg-type]
     if as_json:

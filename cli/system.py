@@ -11,6 +11,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from sentiment.exceptions import ConfigurationError, SentimentError
+from sentiment.limits import MAX_CHARACTERS
+
+from cdk.functions import MIGRATIONS
 
 
 def add_to(app: typer.Typer) -> None:
@@ -107,7 +110,7 @@ def up() -> None:
 
 
 def predict(
-    text: Annotated[str, typer.Argument(help="1 to 5,000 characters.")],
+    text: Annotated[str, typer.Argument(help=f"1 to {MAX_CHARACTERS:,} characters.")],
     url: Annotated[
         str, typer.Option(envvar="SENTIMENT_URL", help="Address of a running system.")
     ] = "http://localhost:8000",
@@ -151,7 +154,7 @@ def migrate(
     if down_to == "base":
         typer.confirm("This drops every table with all that is stored. Go on?", abort=True)
     event = {"action": "downgrade", "revision": down_to} if down_to else {"action": "upgrade"}
-    context = Context("migrate", memory_limit_in_mb=0, deadline=time.monotonic() + 300)
+    context = Context("migrate", memory_limit_in_mb=0, deadline=time.monotonic() + MIGRATIONS.timeout_seconds)
     Console().print_json(data=handler(event, context))  # type: ignore[arg-type]
 
 

@@ -17,6 +17,7 @@ from rich.progress import track
 from sentiment.database.models import PredictionLog
 from sentiment.database.session import transaction
 from sentiment.exceptions import SentimentError
+from sentiment.limits import MAX_CHARACTERS, MAX_TEXTS
 from sqlalchemy import select
 
 from local.demo_drift import JUDGEMENT, demonstrate_drift, forget_alerts
@@ -30,8 +31,7 @@ from local.slack import running_slack
 from local.steps import Steps
 from local.system import System, running_system
 
-MOST_CHARACTERS = 5_000  # the API's limit for one text
-SINGLES, BATCH, FEEDBACK = 200, 64, 20
+SINGLES, BATCH, FEEDBACK = 200, MAX_TEXTS, 20
 HOURS, HOUR_TEXTS = 2, 250  # of changed traffic; two runs must see it before people are told
 STORE_SECONDS = 60.0
 EXPLAINED = "The plot is thin, but the acting is superb and I loved every minute of it."
@@ -184,7 +184,7 @@ def held_out_reviews(model_dir: Path, count: int) -> list[Review]:
 
     rows = parquet.read_table(model_dir / "reference.parquet", columns=["text", "label"]).to_pylist()
     usable = [
-        Review(row["text"], row["label"]) for row in rows if 0 < len(row["text"].strip()) <= MOST_CHARACTERS
+        Review(row["text"], row["label"]) for row in rows if 0 < len(row["text"].strip()) <= MAX_CHARACTERS
     ]
     random.Random(0).shuffle(usable)  # noqa: S311
     return usable[:count]

@@ -18,6 +18,7 @@ from sentiment.database.history import WINDOW_DATASET
 from sentiment.database.models import DatasetMetric, MonitoringAlert
 from sentiment.database.session import transaction
 from sentiment.exceptions import SentimentError
+from sentiment.limits import MAX_TEXTS
 from sqlalchemy import delete, select
 
 from local.gateway import invoke_api, running_gateway
@@ -29,7 +30,6 @@ from local.verdicts import drifted
 HOUR = timedelta(hours=1)
 DELIVER_SECONDS = 60.0
 LINK = re.compile(r"http://\S+/page")
-BATCH = 64  # the API's limit
 # So that one such hour is judged, and not the day around it; and nobody is to train during a demonstration.
 JUDGEMENT = {"MINIMUM_ROWS": "200", "SUFFICIENT_ROWS": "200", "ON_DRIFT": "notify"}
 
@@ -66,8 +66,8 @@ def judge(system: System, what: str, began: datetime) -> Run:
 def send_hour(system: System, texts: Sequence[str]) -> datetime:
     """Send texts in batches, wait until they are stored, and return when the first was sent."""
     began = datetime.now(UTC)
-    for start in range(0, len(texts), BATCH):
-        payload = {"texts": list(texts[start : start + BATCH])}
+    for start in range(0, len(texts), MAX_TEXTS):
+        payload = {"texts": list(texts[start : start + MAX_TEXTS])}
         status, answer, _ = invoke_api(system.api, "POST", "/predict/batch", payload)
         if status != 200 or any("error" in result for result in answer["results"]):
             raise ChangedTrafficError(f"/predict/batch answered {status}, or refused a text")

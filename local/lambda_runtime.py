@@ -1,9 +1,10 @@
 """Lambda functions on the laptop: the real runtime client (awslambdaric) under AWS's own emulator.
 
 Each function is a process of its own with nothing but its own environment, so a variable that the cloud stack
-would have to set is missed here too, and cold start and memory are real. The emulator crashes on concurrent
-calls, so one function answers one call at a time, as one Lambda instance does. Where the emulator does not
-run (macOS) the handler is called in this process: same events, no isolation, no real cold start.
+would have to set is missed here too, and cold start and memory are real. An emulator serves one call at a
+time, as one Lambda instance does, and each function has one emulator, so further calls wait. Where the
+emulator does not run (macOS) the handler is called in this process: same events, no isolation, no real cold
+start.
 """
 
 import contextlib

@@ -88,6 +88,15 @@ def test_workflows_run_make_targets_that_exist() -> None:
     assert [target for command in run for target in unknown_targets(command, makefile)] == []
 
 
+def test_ci_runs_each_make_target_in_one_job_and_no_part_of_one_by_hand() -> None:
+    jobs = load(ROOT / ".github/workflows/ci.yml")["jobs"].values()
+    run = [command for job in jobs for command in commands(job) if "apt-get" not in command]
+    targets = [re.fullmatch(r"(?:sudo \S+ )?make ([a-z-]+)(?: [A-Z]+=.*)?", command) for command in run]
+    assert all(targets), run
+    names = [target[1] for target in targets if target and target[1] != "setup"]
+    assert sorted(names) == ["check", "cloud", "images", "synth", "test"]
+
+
 def test_commands_hold_no_expression_that_a_branch_name_or_title_could_turn_into_code() -> None:
     for path in WORKFLOWS:
         for job in load(path)["jobs"].values():

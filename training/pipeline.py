@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from training.code_digest import code_digest
 from training.config import TrainingConfig
 from training.data import prepare
 from training.errors import full_disk_told
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 # The libraries whose version can change what a run gives.
 _LIBRARIES = ("tokenizers", "torch", "transformers", "onnxruntime")
+# The modules or packages that, with all they import and this module, decide what a run gives.
+_SHAPED_BY = ("training.data", "training.tune", "training.truncation", "training.export", "training.record")
 _RUN_FILE = "mlflow_run_id"
 _TAUGHT = "done"  # beside a teacher that is fully trained, and gone when another begins
 _TEACHER_FILES = ("config.json", "model.safetensors", "tokenizer.json")
@@ -186,14 +189,13 @@ def evaluate_artifact(artifact: "Artifact", folder: Path, log: "Log", progress: 
 
 
 def run_key(config: TrainingConfig, data: Dataset | None = None) -> str:
-    """Return what identifies the result of a run: its recipe, its data, this code and the libraries under it.
+    """Return what identifies the result of a run: recipe, data, libraries and the code that shapes it.
 
     Reads the data unless it is given, which takes a second for the embedded reviews.
     """
     data = data or prepare(config)
-    code = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        code.update(path.read_bytes())
+    this = Path(__file__)
+    code = hashlib.sha256(this.read_bytes() + code_digest(this.parent, _SHAPED_BY).encode())
     identity = {
         "recipe": config.recipe()
         | {"data": data.fingerprint, "model": model_identity(config.model)}

@@ -8,9 +8,8 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, SkipValidation, WithJsonSchema
 from pydantic_core import PydanticCustomError
+from sentiment.limits import MAX_CHARACTERS, MAX_TEXTS
 
-MAX_CHARACTERS = 5_000
-MAX_TEXTS = 64
 MAX_COMMENT_CHARACTERS = 2_000
 
 REVIEW = "A clever script, and the whole cast is clearly having fun."

@@ -6,11 +6,10 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import boto3
+from sentiment.notifications import plain_subject
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
-
-SUBJECT_LIMIT = 99  # SNS refuses 100 characters and more, line breaks, and anything but ASCII
 
 
 @dataclass(frozen=True)
@@ -30,12 +29,9 @@ def sns() -> "SNSClient":
 
 def publish(topic_arn: str, message: Message) -> None:
     """Publish the message; its subject is cut to what SNS allows."""
-    plain = " ".join(message.subject.split()).encode("ascii", "replace").decode()
-    if len(plain) > SUBJECT_LIMIT:
-        plain = plain[: SUBJECT_LIMIT - 3] + "..."
     sns().publish(
         TopicArn=topic_arn,
-        Subject=plain,
+        Subject=plain_subject(message.subject),
         Message=message.body,
         MessageAttributes={
             name: {"DataType": "String", "StringValue": value} for name, value in message.attributes.items()

@@ -90,6 +90,11 @@ def test_snapshots_are_paid_for_by_the_second_and_plain_instances_not_at_all() -
     assert idle(variant(DEV, start="plain")).keys().isdisjoint({"snapshots", "provisioned instances"})
 
 
+def test_an_hourly_drift_run_costs_the_20_seconds_that_it_takes_and_not_its_time_out() -> None:
+    hourly = variant(DEV, architecture="x86_64", drift_every_hours=1)
+    assert idle(hourly)["drift runs"] == pytest.approx(730 * 20 * 2 * 0.0000166667)
+
+
 def test_what_is_switched_off_costs_nothing() -> None:
     on = idle(variant(DEV, authorize=True, waf=True, managed_mlflow=True, training_schedule="rate(30 days)"))
     off = idle(variant(DEV, authorize=False, waf=False, managed_mlflow=False, training_schedule=None))

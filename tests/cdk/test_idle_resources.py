@@ -5,14 +5,18 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from cdk.app import add_stacks, make_app
-from cdk.costs import ALARMS, DASHBOARDS, DRIFT_MEMORY_MB, KEYS, WAF_RULES, idle_costs
+from cdk.costs import ALARMS, DASHBOARDS, DRIFT_RUN_SECONDS, KEYS, WAF_RULES, idle_costs
 from cdk.environments import ENVIRONMENTS, Environment
-from cdk.running_costs import ACCESS_LOG_BYTES, BYTES_BESIDE_AN_EVENT, WRITER_MEMORY_MB
+from cdk.functions import DRIFT_MONITOR, LOG_WRITER
+from cdk.running_costs import ACCESS_LOG_BYTES, BYTES_BESIDE_AN_EVENT
+from local import functions as local
 
 Resources = dict[str, dict[str, Any]]
 
@@ -137,16 +141,52 @@ def test_the_database_is_the_one_that_is_billed(stacks: tuple[Environment, Resou
     assert (database["MultiAZ"], database["StorageType"]) == (environment.multi_az, "gp3")
 
 
+def sizes(resources: Resources) -> dict[str, tuple[int, int]]:
+    """Return the memory and time-out of each of our functions."""
+    return {
+        function["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"]: (
+            function["MemorySize"],
+            function["Timeout"],
+        )
+        for function in of_type(resources, "AWS::Lambda::Function")
+        if "POWERTOOLS_SERVICE_NAME" in function.get("Environment", {}).get("Variables", {})
+    }
+
+
 def test_functions_have_the_memory_that_is_billed(stacks: tuple[Environment, Resources]) -> None:
     environment, resources = stacks
-    memory = {
-        function["Environment"]["Variables"].get("POWERTOOLS_SERVICE_NAME"): function["MemorySize"]
-        for function in of_type(resources, "AWS::Lambda::Function")
-        if "Environment" in function
-    }
+    memory = {name: size[0] for name, size in sizes(resources).items()}
     assert memory["api"] == environment.api_memory_mb
-    assert memory["log_writer"] == WRITER_MEMORY_MB
-    assert memory["drift_monitor"] == DRIFT_MEMORY_MB
+    assert memory["log_writer"] == LOG_WRITER.memory_mb
+    assert memory["drift_monitor"] == DRIFT_MONITOR.memory_mb
+
+
+def test_a_drift_run_is_billed_for_less_than_it_may_take(stacks: tuple[Environment, Resources]) -> None:
+    _, resources = stacks
+    assert sizes(resources)["drift_monitor"][1] / 10 > DRIFT_RUN_SECONDS
+
+
+def test_the_laptop_s_functions_have_the_memory_and_time_of_the_cloud_s(
+    stacks: tuple[Environment, Resources], tmp_path: Path
+) -> None:
+    environment, resources = stacks
+    aws: Any = SimpleNamespace(environment=dict)
+    specs = [
+        local.migrations(aws, {}),
+        local.api(aws, tmp_path, UUID(int=0), "key"),
+        local.log_writer(aws, {}),
+        local.reports(aws, {}, tmp_path),
+        local.drift_monitor(aws, {}, tmp_path, {}),
+        local.slack_notifier(aws),
+    ]
+    cloud = sizes(resources)
+    assert len(cloud.keys() & {spec.name for spec in specs}) >= 5, (
+        "Slack is told only where there is a webhook"
+    )
+    for spec in specs:
+        if spec.name in cloud:
+            memory_mb = environment.api_memory_mb if spec.name == "api" else spec.memory_mb
+            assert (memory_mb, spec.timeout_seconds) == cloud[spec.name]
 
 
 def test_an_access_log_line_is_about_as_long_as_is_billed(stacks: tuple[Environment, Resources]) -> None:

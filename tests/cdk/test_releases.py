@@ -31,6 +31,12 @@ def test_traffic_moves_as_the_environment_says_and_the_check_comes_first(environ
     assert group(environment)["DeploymentConfigName"] == CONFIGURATIONS[environment.name]
     [alias] = serving(environment).find_resources("AWS::Lambda::Alias").values()
     assert alias["Properties"]["Name"] == "live"
+    [check] = [
+        function["Environment"]["Variables"]
+        for function in resources(serving(environment), "AWS::Lambda::Function")
+        if "release_check" in str(function.get("Handler"))
+    ]
+    assert check["API_ALIAS"] == alias["Properties"]["Name"]
     update = alias["UpdatePolicy"]["CodeDeployLambdaAliasUpdate"]
     assert "Check" in json.dumps(update["BeforeAllowTrafficHook"])
 

@@ -104,6 +104,7 @@ def release(
             "AWS_ENDPOINT_URL_CODEDEPLOY": service.url,
             "AWS_REGION": "eu-central-1",
             "API_FUNCTION_NAME": "api",
+            "API_ALIAS": "live",
             "API_VERSION_ARN": "arn:aws:lambda:eu-central-1:123456789012:function:api:2",
             "REGISTRAR_FUNCTION_NAME": "registrar",
             "P95_BUDGET_MS": "10000",

@@ -1,7 +1,9 @@
 """A run goes from a file to a registered champion, or ends with one line and changes nothing."""
 
+import inspect
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,11 +15,19 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.fixtures.artefacts import publish
+from training import pipeline
 from training.__main__ import main
 from training.artifact import Artifact, champion_of, point_at
 from training.config import MODEL_NAME, TrainingConfig, configure
+from training.data import prepare
 from training.errors import ConfigError, GateError
+from training.evaluation_page import write_page
+from training.export import build_artifact
 from training.pipeline import current_artifact, run, run_key
+from training.registry import put_forward
+from training.search import search
+from training.sources import read
+from training.tune import fine_tune
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning",
@@ -253,3 +263,34 @@ def test_the_run_key_is_about_the_result(options: dict[str, Any], reviews_csv: P
     more = tmp_path / "more.csv"
     more.write_text(reviews_csv.read_text() + "One more.,positive\n")
     assert key != run_key(configure(**options | {"data": str(more)}))
+
+
+@pytest.mark.parametrize(
+    ("edited", "another_result"),
+    [
+        (read, True),
+        (prepare, True),
+        (fine_tune, True),
+        (build_artifact, True),
+        (run, True),
+        (write_page, False),
+        (put_forward, False),
+        (search, False),
+    ],
+)
+def test_the_run_key_is_about_the_code_that_shapes_the_result(
+    edited: Callable[..., Any],
+    another_result: bool,
+    options: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    package = Path(pipeline.__file__).parent
+    copy = shutil.copytree(package, tmp_path / "training", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(pipeline, "__file__", str(copy / "pipeline.py"))
+    config = configure(**options)
+    data = prepare(config)
+    key = run_key(config, data)
+    with (copy / Path(inspect.getfile(edited)).relative_to(package)).open("a") as module:
+        module.write("# edited\n")
+    assert (run_key(config, data) != key) is another_result

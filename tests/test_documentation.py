@@ -1,4 +1,4 @@
-"""README and docs name only what exists, link to what exists, and keep to the width that the project wraps at."""
+"""README and docs name and link to what exists, and keep to the width that the project wraps at."""
 
 import re
 from collections.abc import Iterator
@@ -138,7 +138,8 @@ def test_a_decision_has_a_status_and_a_date_and_is_in_the_index(record: Path) ->
 
 def test_the_rules_catch_what_they_are_for(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    text = "# A heading, of two\n\nSee `docs/none.md`, [here](#a-heading-of-two), [there](#none), [that](no.md).\n"
+    links = "[here](#a-heading-of-two), [there](#none), [that](no.md)"
+    text = f"# A heading, of two\n\nSee `docs/none.md`, {links}.\n"
     page.write_text(text)
     assert list(repository_paths(text)) == ["docs/none.md"]
     assert broken_links(page, text) == ["#none", "no.md"]

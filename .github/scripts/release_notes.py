@@ -20,7 +20,7 @@ def release_notes(tag: str, pyproject: str, changelog: str) -> str:
     """Return the text of the tag's dated section; raises ValueError if there is nothing to publish."""
     version = version_of(pyproject)
     if tag != f"v{version}":
-        raise ValueError(f"the tag is {tag}, but pyproject.toml has version {version}: tag v{version} instead")
+        raise ValueError(f"the tag is {tag}, but pyproject.toml has version {version}: tag v{version}")
     heading = rf"^## \[{re.escape(version)}\] - \d{{4}}-\d\d-\d\d$"
     found = re.search(rf"{heading}\n(.*?)(?=^## |^\[[^]]+\]: |\Z)", changelog, re.MULTILINE | re.DOTALL)
     if not found:

@@ -138,8 +138,8 @@ lock: ## Resolve the dependencies again (needs uv)
 	for group in $(LOCKED); do uv export --quiet --frozen --only-group $$group --no-emit-project --no-annotate --no-header \
 		--output-file layers/requirements/$$group.txt; done
 
-# Only what the other targets make again; generated types and caches included, but none of the data.
-REBUILT := $(VENV) cdk.out cdk/node_modules web/node_modules web/dist web/src/api/schema .mypy_cache .pytest_cache \
+# What other targets create again, including generated types and caches, and no data.
+REBUILT := $(VENV) cdk.out dist cdk/node_modules web/node_modules web/dist web/src/api/schema .mypy_cache .pytest_cache \
 	.ruff_cache .hypothesis
 
 clean: ## Delete what can be rebuilt: .venv, node_modules, web/dist, cdk.out, caches; never models, predictions or labels

@@ -18,6 +18,7 @@ from constructs import Construct
 from cdk.acknowledgments import acknowledge
 from cdk.alarms import alarm, each_minute
 from cdk.data import DataStack
+from cdk.delivery import MAX_RECEIVES
 from cdk.environments import Environment
 from cdk.gateway import Gateway
 from cdk.identity import Identity
@@ -44,7 +45,9 @@ class ServingStack(cdk.Stack):
             # AWS's advice for Lambda: six times the consumer's timeout, and the batching window.
             visibility_timeout=cdk.Duration.seconds(6 * WRITER_SECONDS + environment.writer_window_seconds),
             retention_period=cdk.Duration.days(14),  # how long Postgres may be away
-            dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letter_queue, max_receive_count=5),
+            dead_letter_queue=sqs.DeadLetterQueue(
+                queue=self.dead_letter_queue, max_receive_count=MAX_RECEIVES
+            ),
         )
         self.api = self._api()
         self.live = self._live()

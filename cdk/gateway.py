@@ -1,6 +1,7 @@
 """The HTTP API: which routes exist, how often each may be called, with which scope, and what is logged of it.
 
-A route that is not in ROUTES answers 404 before any function runs.
+A route that is not in ROUTES answers 404 before any function runs. GET /model/golden is not there: it is for
+the release check alone, which calls the function itself.
 """
 
 import json
@@ -39,6 +40,7 @@ ROUTES = (
     Route("GET", "/model", "api", 0.2, "operate"),
     Route("GET", "/metrics", "api", 0.1, "operate"),
     Route("GET", "/docs", "api", 0.1, "operate"),
+    Route("GET", "/redoc", "api", 0.1, "operate"),
     Route("GET", "/openapi.json", "api", 0.1, "operate"),
     Route("GET", "/reports/{proxy+}", "reports", 0.2, "reports"),
 )

@@ -18,6 +18,7 @@ from constructs import Construct
 from cdk.acknowledgments import acknowledge
 from cdk.alarms import alarm, each_minute
 from cdk.data import DataStack
+from cdk.delivery import MAX_RECEIVES
 from cdk.environments import Environment
 from cdk.functions import API_TIMEOUT_SECONDS, LIVE_ALIAS, LOG_WRITER, REPORTS, Size
 from cdk.gateway import Gateway
@@ -45,7 +46,9 @@ class ServingStack(cdk.Stack):
                 6 * LOG_WRITER.timeout_seconds + environment.writer_window_seconds
             ),
             retention_period=cdk.Duration.days(14),  # how long Postgres may be away
-            dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letter_queue, max_receive_count=5),
+            dead_letter_queue=sqs.DeadLetterQueue(
+                queue=self.dead_letter_queue, max_receive_count=MAX_RECEIVES
+            ),
         )
         self.api = self._api()
         self.live = self._live()

@@ -25,7 +25,7 @@ from cdk.serving import ServingStack
 
 EDGE = Path(__file__).parent / "edge"
 PAGE = ROOT / "web" / "dist"
-SECURITY = json.loads((ROOT / "web" / "security.json").read_text())  # the laptop's page has the same
+SECURITY = ROOT / "web" / "security.json"  # the laptop's page has the same
 
 
 class WebStack(cdk.Stack):
@@ -139,7 +139,8 @@ class WebStack(cdk.Stack):
         )
 
     def _headers(self, serving: ServingStack) -> cloudfront.ResponseHeadersPolicy:
-        directives = dict(SECURITY["content_security_policy"])
+        security = json.loads(SECURITY.read_text())
+        directives = dict(security["content_security_policy"])
         if serving.identity and serving.identity.page_client:
             directives["connect-src"] += f" {serving.identity.domain_url}"  # where codes become tokens
         policy = "; ".join(f"{name} {value}" for name, value in directives.items())
@@ -164,7 +165,7 @@ class WebStack(cdk.Stack):
             custom_headers_behavior=cloudfront.ResponseCustomHeadersBehavior(
                 custom_headers=[
                     cloudfront.ResponseCustomHeader(header=header, value=value, override=True)
-                    for header, value in SECURITY["headers"].items()
+                    for header, value in security["headers"].items()
                 ]
             ),
         )

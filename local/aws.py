@@ -18,6 +18,7 @@ from typing import Any
 import boto3
 from sentiment.exceptions import ConfigurationError
 
+from cdk.delivery import MAX_RECEIVES
 from local.processes import HOST, accepts, claim_port, stop, wait_until
 from local.state import StateFolder
 
@@ -100,14 +101,13 @@ def running_aws(
     *,
     port: int | None = None,
     visibility_seconds: int = 10,
-    max_receives: int = 10,
     slack_webhook_url: str | None = None,
     trains: bool = False,
 ) -> Iterator[LocalAws]:
     """Run moto for the length of the block with queues, buckets and topic made.
 
-    `port=None` takes a free one. A message that was received `max_receives` times goes to the dead-letter
-    queue. Raises ConfigurationError when the port is taken or moto does not start.
+    `port=None` takes a free one. As in AWS, a message that was received MAX_RECEIVES times goes to the
+    dead-letter queue. Raises ConfigurationError when the port is taken or moto does not start.
     """
     port = claim_port(port, what="the AWS stand-in", variable="AWS_PORT")
     log = state.logs / "aws.log"
@@ -124,7 +124,6 @@ def running_aws(
         yield make_resources(
             f"http://{HOST}:{port}",
             visibility_seconds,
-            max_receives,
             slack_webhook_url=slack_webhook_url,
             trains=trains,
         )
@@ -142,7 +141,6 @@ def count_messages(sqs: Any, queue_url: str) -> int:
 def make_resources(
     endpoint_url: str,
     visibility_seconds: int,
-    max_receives: int,
     *,
     slack_webhook_url: str | None = None,
     trains: bool = False,
@@ -153,7 +151,7 @@ def make_resources(
     """
     sqs, s3, sns = (_client(service, endpoint_url) for service in ("sqs", "s3", "sns"))
     dead_letter_url = sqs.create_queue(QueueName="predictions-dead-letters")["QueueUrl"]
-    redrive = {"deadLetterTargetArn": _queue_arn(sqs, dead_letter_url), "maxReceiveCount": max_receives}
+    redrive = {"deadLetterTargetArn": _queue_arn(sqs, dead_letter_url), "maxReceiveCount": MAX_RECEIVES}
     queue_url = sqs.create_queue(
         QueueName="predictions",
         Attributes={"VisibilityTimeout": str(visibility_seconds), "RedrivePolicy": json.dumps(redrive)},

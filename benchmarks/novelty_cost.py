@@ -34,10 +34,10 @@ from benchmarks.latency import texts_of
 from benchmarks.our_handler import CONTEXT, EVENT, environment
 from benchmarks.queue_stub import start_queue_stub
 from functions.api.app import create_app, create_parts
-from functions.api.artifact import load_artifact
-from functions.api.classifier import Classifier
+from functions.api.model.artifact import load_artifact
+from functions.api.model.classifier import Classifier
 from functions.api.dependencies import Parts
-from functions.api.novelty import NoveltyMeasure
+from functions.api.model.novelty import NoveltyMeasure
 from functions.api.settings import SERVICE, settings
 
 ROOT = Path(__file__).parent.parent

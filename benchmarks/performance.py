@@ -18,12 +18,12 @@ from rich.console import Console
 from rich.table import Table
 from sklearn.isotonic import IsotonicRegression
 
-from functions.api.artifact import load_artifact
-from functions.api.classifier import Classifier
-from functions.drift_monitor.performance import estimate_accuracy
+from functions.api.model.artifact import load_artifact
+from functions.api.model.classifier import Classifier
+from functions.drift_monitor.detection.performance import estimate_accuracy
 from training.config import configure
-from training.data import prepare
-from training.sources import read
+from training.data.prepare import prepare
+from training.data.sources import read
 
 ROOT = Path(__file__).parent.parent
 TARGET = ROOT / "artifacts" / "bench" / "performance.json"

@@ -48,9 +48,9 @@ def build(name: str, folder: Path) -> Built:
     from optimum.exporters.onnx import onnx_export_from_model
     from transformers import DistilBertConfig, DistilBertForSequenceClassification
 
-    from training.export import Gate, build_artifact
-    from training.model import load_classifier
-    from training.rows import Rows
+    from training.export.export import Gate, build_artifact
+    from training.finetune.model import load_classifier
+    from training.data.rows import Rows
 
     labels = ["negative", "positive"]
     torch.manual_seed(0)

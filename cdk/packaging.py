@@ -20,7 +20,8 @@ from constructs import Construct
 
 from cdk.acknowledgments import acknowledge, acknowledge_wildcards
 from cdk.environments import Environment
-from cdk.layers import ROOT, layer
+from cdk.layers import layer
+from cdk.paths import ROOT
 
 ARCHITECTURES = {"arm64": lambda_.Architecture.ARM_64, "x86_64": lambda_.Architecture.X86_64}
 PLATFORMS = {"arm64": ecr_assets.Platform.LINUX_ARM64, "x86_64": ecr_assets.Platform.LINUX_AMD64}

@@ -20,7 +20,7 @@ from cdk.environments import ENVIRONMENTS
 if TYPE_CHECKING:
     import boto3
 
-    from training.artifact import Artifact
+    from training.export.artifact import Artifact
     from training.progress import Progress
 
 CARD = "model.json"
@@ -138,7 +138,7 @@ def fetch(aws: "boto3.Session", artefact_uri: str, artifacts: Path) -> "Artifact
 
     All or nothing: every file is compared with the card before the folder appears.
     """
-    from training.artifact import Artifact, champion_of, point_at
+    from training.export.artifact import Artifact, champion_of, point_at
 
     bucket, _, prefix = artefact_uri.removeprefix("s3://").partition("/")
     prefix = prefix.rstrip("/") + "/"

@@ -104,7 +104,7 @@ def check_ports() -> str:
 
 def check_runtime() -> str:
     """Find the Lambda emulator, without which handlers run in process."""
-    from local.lambda_runtime import emulator
+    from local.stand_ins.lambda_runtime import emulator
 
     binary = emulator()
     if binary is not None:
@@ -118,7 +118,7 @@ def check_runtime() -> str:
 
 def check_model() -> str:
     """Verify the artefact as serving would, checksums and all."""
-    from functions.api.artifact import load_artifact
+    from functions.api.model.artifact import load_artifact
     from local.settings import local_settings
 
     folder = local_settings().model_dir
@@ -146,7 +146,7 @@ def check_postgres() -> str:
             ) from None
         finally:
             engine.dispose()
-    from local.postgres import running_postgres
+    from local.postgres.server import running_postgres
 
     with (
         tempfile.TemporaryDirectory(prefix="sentiment-doctor-") as folder,
@@ -163,7 +163,7 @@ def check_queue() -> str:
         from botocore.config import Config
         from botocore.exceptions import BotoCoreError, ClientError
 
-        from local.aws import count_messages
+        from local.stand_ins.aws import count_messages
 
         try:
             sqs = boto3.client(

@@ -17,7 +17,7 @@ from cli import drift_run
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from local.detection import FalseAlarms, Plan, Power
+    from local.drift_lab.detection import FalseAlarms, Plan, Power
 
 LEAST_POOL = 400  # rows; from fewer, windows would be much the same
 
@@ -46,12 +46,12 @@ def calibrate(
 
     Reads DRIFT_THRESHOLD and FALSE_ALARM_RATE as the drift monitor does.
     """
-    from functions.drift_monitor.reference import read_reference
+    from functions.drift_monitor.detection.reference import read_reference
     from functions.drift_monitor.settings import JudgementSettings
-    from local.answers import Answers, unseen_reviews
-    from local.detection import QUICK, Detection, Plan, report
-    from local.detection_plots import draw_false_alarms, draw_power
-    from local.shifts import SHIFTS
+    from local.drift_lab.answers import Answers, unseen_reviews
+    from local.drift_lab.detection import QUICK, Detection, Plan, report
+    from local.drift_lab.plots import draw_false_alarms, draw_power
+    from local.drift_lab.shifts import SHIFTS
 
     plan, settings = QUICK if quick else Plan(), read_settings(JudgementSettings)
     console = Console()

@@ -91,7 +91,7 @@ def export_feedback(
 
 def training_set(given: Iterable["LabelledText"], held: Held) -> tuple[list["LabelledText"], Counter[str]]:
     """Return each text once with its last label, oldest label first, and how many were left out and why."""
-    from training.duplicates import HeldOutTexts, normalized
+    from training.data.near_duplicates import HeldOutTexts, normalized
 
     counts: Counter[str] = Counter()
     latest: dict[str, LabelledText] = {}

@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 if TYPE_CHECKING:
-    from training.artifact import Artifact
+    from training.export.artifact import Artifact
 
 
 def train_on_aws(options: dict[str, Any], env: str, trials: int | None, execution: str | None) -> "Artifact":
@@ -45,7 +45,7 @@ def _start(session: Any, options: dict[str, Any], env: str, trials: int | None) 
 
     from cli import aws
     from training.config import configure
-    from training.data import prepare
+    from training.data.prepare import prepare
 
     if options["resume"]:
         raise ConfigurationError("--resume is for runs on this machine; executions go on by themselves")

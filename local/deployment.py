@@ -20,7 +20,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from training.config import MODEL_NAME
-from training.registry import decision_on
+from training.registry.registry import decision_on
 
 
 def read_card(model_dir: Path) -> dict[str, Any]:

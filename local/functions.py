@@ -17,8 +17,8 @@ from cdk.functions import (
     SLACK_NOTIFIER,
     Size,
 )
-from local.aws import LocalAws
-from local.lambda_runtime import FunctionSpec
+from local.stand_ins.aws import LocalAws
+from local.stand_ins.lambda_runtime import FunctionSpec
 from local.settings import passed_on
 
 API = Size(ENVIRONMENTS["dev"].api_memory_mb, API_TIMEOUT_SECONDS)

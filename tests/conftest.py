@@ -65,7 +65,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         import torch
         from transformers import DistilBertConfig, DistilBertForSequenceClassification
 
-        from training.model import load_embedded_tokenizer
+        from training.finetune.model import load_embedded_tokenizer
 
         folder = tmp_path_factory.mktemp("tiny_model")
         torch.manual_seed(0)

@@ -7,8 +7,8 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from functions.api import operations, predictions
-from functions.api.artifact import load_artifact
-from functions.api.classifier import Classifier
+from functions.api.model.artifact import load_artifact
+from functions.api.model.classifier import Classifier
 from functions.api.dependencies import Parts
 from functions.api.errors import install_error_handlers
 from functions.api.metrics import Figures

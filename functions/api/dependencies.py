@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from functions.api.classifier import Classifier
+from functions.api.model.classifier import Classifier
 from functions.api.metrics import Figures
 from functions.api.outbox import Outbox
 from functions.api.settings import ApiSettings

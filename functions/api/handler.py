@@ -12,7 +12,7 @@ from sentiment.logging import metrics
 
 from functions.api.app import create_app, create_parts
 from functions.api.dependencies import Parts
-from functions.api.golden import check_release
+from functions.api.model.golden import check_release
 from functions.api.settings import SERVICE, settings
 
 

@@ -13,7 +13,7 @@ from prometheus_client.exposition import generate_latest
 from sentiment.logging import metrics, namespace
 from sentiment.messages import PredictionMade
 
-from functions.api.artifact import Card
+from functions.api.model.artifact import Card
 from functions.api.settings import SERVICE
 
 SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)

@@ -7,8 +7,8 @@ from sentiment.exceptions import ModelError
 from sentiment.logging import logger
 
 from functions.api.dependencies import NeedsParts
-from functions.api.golden import read_golden
-from functions.api.model_card import ModelAnswer
+from functions.api.model.golden import read_golden
+from functions.api.model.model_card import ModelAnswer
 from functions.api.privacy import storable_text
 from functions.api.schemas import ErrorAnswer, HealthAnswer
 from functions.api.settings import SERVICE

@@ -16,9 +16,9 @@ from pydantic import TypeAdapter, ValidationError
 from sentiment.exceptions import InvalidInputError, QueueError
 from sentiment.messages import FeedbackGiven, PredictionMade, uuid7_time
 
-from functions.api.classifier import Prediction
+from functions.api.model.classifier import Prediction
 from functions.api.dependencies import NeedsCorrelationId, NeedsParts, Parts
-from functions.api.explanation import explain
+from functions.api.model.explanation import explain
 from functions.api.outbox import Delivery
 from functions.api.privacy import hash_input, storable_text
 from functions.api.schemas import (

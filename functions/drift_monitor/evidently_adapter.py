@@ -23,7 +23,7 @@ from evidently.legacy.renderers.html_widgets import CounterData, counter
 from evidently.presets import DataDriftPreset
 from sklearn.metrics import roc_auc_score
 
-from functions.drift_monitor.features import Feature, Method, comparable
+from functions.drift_monitor.detection.features import Feature, Method, comparable
 
 AUC = StatTest(
     name="auc",

@@ -19,9 +19,9 @@ from sentiment.exceptions import DatabaseError, InvalidInputError
 from sentiment.logging import logger, metrics
 from sqlalchemy import Engine
 
-from functions.drift_monitor.alerts import Finding, Settled, Telling, settle
-from functions.drift_monitor.failures import KIND as FAILURE
-from functions.drift_monitor.failures import MonitorError, failure_finding, not_judged_for_long, unforeseen
+from functions.drift_monitor.alerting.alerts import Finding, Settled, Telling, settle
+from functions.drift_monitor.alerting.failures import KIND as FAILURE
+from functions.drift_monitor.alerting.failures import MonitorError, failure_finding, not_judged_for_long, unforeseen
 from functions.drift_monitor.history import last_run_ended
 from functions.drift_monitor.reconciliation import BROKEN as RECONCILIATION_BROKEN
 from functions.drift_monitor.reconciliation import OWN_FAILURES, Reconciled, reconcile

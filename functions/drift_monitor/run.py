@@ -17,23 +17,23 @@ from sentiment.database.session import transaction
 from sentiment.logging import logger
 from sqlalchemy import Engine
 
-from functions.drift_monitor.alerts import Finding
-from functions.drift_monitor.calibration import calibrate
-from functions.drift_monitor.comparison import Verdict, compare, drift_score, judge
-from functions.drift_monitor.domain import count_told_apart, tell_apart
-from functions.drift_monitor.evidence import render
-from functions.drift_monitor.failures import KIND as FAILURE
-from functions.drift_monitor.failures import MonitorError, failure_finding, unforeseen
-from functions.drift_monitor.features import FEATURES, Feature, shared_features
-from functions.drift_monitor.findings import Briefing, Circumstances, drift_finding, performance_finding
+from functions.drift_monitor.alerting.alerts import Finding
+from functions.drift_monitor.detection.thresholds import calibrate
+from functions.drift_monitor.detection.verdicts import Verdict, compare, drift_score, judge
+from functions.drift_monitor.detection.domain_classifier import count_told_apart, tell_apart
+from functions.drift_monitor.detection.effect_sizes import render
+from functions.drift_monitor.alerting.failures import KIND as FAILURE
+from functions.drift_monitor.alerting.failures import MonitorError, failure_finding, unforeseen
+from functions.drift_monitor.detection.features import FEATURES, Feature, shared_features
+from functions.drift_monitor.alerting.drift_alerts import Briefing, Circumstances, drift_finding, performance_finding
 from functions.drift_monitor.history import Persistence, course_of
-from functions.drift_monitor.performance import Performance, disagreement, judge_performance
-from functions.drift_monitor.phrases import Phrase, typical_phrases
+from functions.drift_monitor.detection.performance import Performance, disagreement, judge_performance
+from functions.drift_monitor.detection.phrases import Phrase, typical_phrases
 from functions.drift_monitor.reconciliation import OWN_FAILURES
-from functions.drift_monitor.reference import Card, read_reference, tabulate_logged
+from functions.drift_monitor.detection.reference import Card, read_reference, tabulate_logged
 from functions.drift_monitor.reports import link_to, store_report
 from functions.drift_monitor.retraining import Policy, start_retraining
-from functions.drift_monitor.self_check import check_detection
+from functions.drift_monitor.detection.self_check import check_detection
 from functions.drift_monitor.settings import SERVICE, DriftMonitorSettings
 from functions.drift_monitor.traffic import Traffic, read_traffic, require_rows
 

@@ -18,7 +18,7 @@ from sentiment.exceptions import InvalidInputError
 from sentiment.logging import logger
 from sqlalchemy import Engine
 
-from functions.registrar.artefact import is_published
+from functions.registrar.artifact import is_published
 from functions.registrar.notice import announce
 from functions.registrar.releases import (
     Release,

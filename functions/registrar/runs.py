@@ -21,7 +21,7 @@ from sentiment.deployments import candidate_id_of
 from sentiment.exceptions import InvalidInputError
 from sqlalchemy.orm import Session
 
-from functions.registrar.artefact import Card, publish, unpack, verify
+from functions.registrar.artifact import Card, publish, unpack, verify
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -30,7 +30,7 @@ from sentiment.exceptions import PredictionNotFoundError, SentimentError
 from sentiment.logging import logger
 from sqlalchemy import Engine
 
-from functions.reports.answers import (
+from functions.reports.responses import (
     CORRELATION_HEADER,
     HEADERS,
     choose_correlation_id,
@@ -43,7 +43,7 @@ from functions.reports.answers import (
 from functions.reports.openapi import Route, describe
 from functions.reports.pages import PageNotFoundError, sign
 from functions.reports.performance import measure
-from functions.reports.questions import (
+from functions.reports.queries import (
     AlertsQuestion,
     DaysQuestion,
     DeploymentsQuestion,

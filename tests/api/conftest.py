@@ -17,8 +17,8 @@ import pytest
 from moto.server import ThreadedMotoServer
 from sentiment.logging import logger, metrics
 
-from functions.api.artifact import Artifact, load_artifact
-from functions.api.classifier import Classifier
+from functions.api.model.artifact import Artifact, load_artifact
+from functions.api.model.classifier import Classifier
 from functions.api.dependencies import Parts
 from functions.api.metrics import Figures
 from functions.api.outbox import Outbox

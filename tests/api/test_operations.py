@@ -10,9 +10,9 @@ from pydantic import BaseModel
 from sentiment.exceptions import ModelError
 from sentiment.logging import metrics
 
-from functions.api.artifact import Artifact
-from functions.api.classifier import Classifier
-from functions.api.model_card import ModelAnswer
+from functions.api.model.artifact import Artifact
+from functions.api.model.classifier import Classifier
+from functions.api.model.model_card import ModelAnswer
 from tests.api.driver import Api
 
 

@@ -16,7 +16,8 @@ from aws_cdk.assertions import Annotations, Match
 from cdk import layers, packaging
 from cdk.app import make_app
 from cdk.environments import ENVIRONMENTS
-from cdk.layers import ROOT, build_layer
+from cdk.layers import build_layer
+from cdk.paths import ROOT
 
 IMAGES = ("api", "drift_monitor")
 ZIPS = (

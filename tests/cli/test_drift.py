@@ -9,18 +9,18 @@ from sentiment.exceptions import ConfigurationError
 from typer.testing import CliRunner
 
 from cli.main import app
-from functions.drift_monitor import calibration
-from functions.drift_monitor.calibration import calibrate
-from functions.drift_monitor.domain import count_told_apart, tell_apart
-from functions.drift_monitor.features import Feature, shared_features
-from functions.drift_monitor.reference import read_reference
+from functions.drift_monitor.detection import thresholds as calibration
+from functions.drift_monitor.detection.thresholds import calibrate
+from functions.drift_monitor.detection.domain_classifier import count_told_apart, tell_apart
+from functions.drift_monitor.detection.features import Feature, shared_features
+from functions.drift_monitor.detection.reference import read_reference
 from functions.drift_monitor.settings import JudgementSettings
-from local import detection
-from local.answers import Answers, unseen_reviews
-from local.detection import Detection, Plan
-from local.shifts import SHIFTS
+from local.drift_lab import detection
+from local.drift_lab.answers import Answers, unseen_reviews
+from local.drift_lab.detection import Detection, Plan
+from local.drift_lab.shifts import SHIFTS
 from training.config import configure
-from training.sources import read
+from training.data.sources import read
 
 TINY = Plan(
     sizes=(200,),
@@ -105,7 +105,7 @@ def test_answers_are_the_api_s_and_remembered(
     def answered_again(*_: object) -> None:
         raise AssertionError("this text has an answer")
 
-    monkeypatch.setattr("functions.api.classifier.Classifier.compute", answered_again)
+    monkeypatch.setattr("functions.api.model.classifier.Classifier.compute", answered_again)
     assert Answers(tiny_artifact, tmp_path).of(texts) == first
 
 

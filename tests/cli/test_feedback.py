@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from tests.fixtures.messages import feedback, prediction
 from tests.fixtures.postgres import database, migrated_template, postgres
 from training.config import configure
-from training.data import prepare
+from training.data.prepare import prepare
 
 __all__ = ["database", "migrated_template", "postgres"]
 

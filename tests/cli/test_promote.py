@@ -18,13 +18,13 @@ from cli.snapshot import UnreachableError
 from functions.migrations.partitions import maintain_partitions
 from functions.migrations.schema import upgrade
 from local.deployment import read_card, record_champion
-from local.postgres import running_postgres
+from local.postgres.server import running_postgres
 from local.state import write_environment
-from tests.fixtures.artefacts import publish
+from tests.fixtures.artifacts import publish
 from tests.fixtures.messages import feedback, prediction
 from tests.fixtures.postgres import database, migrated_template, postgres
-from training.artifact import champion_of, point_at
-from training.registry import promotions
+from training.export.artifact import champion_of, point_at
+from training.registry.registry import promotions
 
 __all__ = ["database", "migrated_template", "postgres"]
 

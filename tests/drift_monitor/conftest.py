@@ -9,8 +9,12 @@ from moto import mock_aws
 from sentiment.logging import logger
 from sqlalchemy import Engine
 
-from functions.drift_monitor import calibration, messages, reports, retraining
-from functions.drift_monitor.reference import read_reference
+from functions.drift_monitor import reports, retraining
+
+from functions.drift_monitor.detection import thresholds as calibration
+
+from functions.drift_monitor.alerting import sns as messages
+from functions.drift_monitor.detection.reference import read_reference
 from functions.drift_monitor.settings import SERVICE
 from tests.drift_monitor.traffic import Row, make_artifact, read_reviews
 from tests.fixtures.postgres import database, empty_database, migrated_template, postgres

@@ -19,10 +19,10 @@ from sqlalchemy.orm import Session
 from tokenizers import Tokenizer
 
 from tests.fixtures.messages import prediction
-from training.artifact import write_reference
+from training.export.artifact import write_reference
 from training.config import configure
-from training.rows import Rows
-from training.sources import read
+from training.data.rows import Rows
+from training.data.sources import read
 
 LABELS = ["negative", "positive"]
 MAX_LENGTH = 256

@@ -14,7 +14,7 @@ from sentiment.exceptions import InvalidInputError, UnknownNameError
 from typer.testing import CliRunner
 
 from cli.main import app
-from local.gateway import invoke_api, running_gateway
+from local.stand_ins.gateway import invoke_api, running_gateway
 from local.processes import free_port
 from local.system import System
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from local.demo import DemoError, demonstrate, fail_unless_all_hold, held_out_reviews
-from local.report import Answers, Review, make_report, percentiles
+from local.demo.demo import DemoError, demonstrate, fail_unless_all_hold, held_out_reviews
+from local.demo.report import Answers, Review, make_report, percentiles
 from local.settings import LocalSettings
 from local.steps import Steps
 from local.system import System

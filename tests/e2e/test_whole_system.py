@@ -17,9 +17,9 @@ from sentiment.messages import PredictionMade
 from sqlalchemy import func, select
 from uuid_utils.compat import uuid7
 
-from local.aws import LocalAws, count_messages
-from local.gateway import running_gateway
-from local.lambda_runtime import Function, FunctionSpec, start_function
+from local.stand_ins.aws import LocalAws, count_messages
+from local.stand_ins.gateway import running_gateway
+from local.stand_ins.lambda_runtime import Function, FunctionSpec, start_function
 from local.processes import HOST, free_port, wait_until
 from local.state import owned_state
 from local.system import System

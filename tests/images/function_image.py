@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from cdk.packaging import image_context
-from local.lambda_runtime import INVOKE_PATH
+from local.stand_ins.lambda_runtime import INVOKE_PATH
 from local.processes import HOST, accepts, free_port, wait_until
 from tests.fixtures.containers import ROOT, Podman, PodmanError
 

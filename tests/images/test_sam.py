@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from local.aws import LocalAws
+from local.stand_ins.aws import LocalAws
 from local.processes import HOST, accepts, free_port, wait_until
 from local.state import write_environment
 from tests.fixtures.containers import ROOT, Podman

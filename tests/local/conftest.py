@@ -4,11 +4,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from local.aws import LocalAws, make_resources, running_aws
-from local.lambda_runtime import Function, FunctionSpec, start_function
+from local.stand_ins.aws import LocalAws, make_resources, running_aws
+from local.stand_ins.lambda_runtime import Function, FunctionSpec, start_function
 from local.state import StateFolder, owned_state
 
-HANDLERS = Path(__file__).parent
+HANDLERS = Path(__file__).parent / "stand_ins"
 
 StartFunction = Callable[..., Function]
 

@@ -17,7 +17,7 @@ from functions.migrations.handler import handler
 from functions.migrations.logins import GRANTS, LOGINS, refresh_logins
 from functions.migrations.partitions import add_months, maintain_partitions
 from functions.migrations.settings import settings
-from local.postgres import PostgresServer
+from local.postgres.server import PostgresServer
 from tests.fixtures.messages import feedback, prediction
 
 DENIED = "(42501)"  # insufficient_privilege

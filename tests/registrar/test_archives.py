@@ -8,7 +8,7 @@ import pytest
 from sentiment.exceptions import ModelError
 from sqlalchemy import Engine
 
-from functions.registrar import artefact as artefacts
+from functions.registrar import artifact as artefacts
 from tests.registrar.conftest import Cloud, directory, pack
 from tests.registrar.registration import nothing_happened, register
 

@@ -13,7 +13,7 @@ from sentiment.exceptions import InvalidInputError, ModelError, SentimentError
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from functions.registrar import artefact as artefacts
+from functions.registrar import artifact as artefacts
 from functions.registrar.handler import handler, sns
 from tests.registrar.conftest import BUCKET, OUTPUT, Cloud
 from tests.registrar.registration import EVENT, nothing_happened, register, rows

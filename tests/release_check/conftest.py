@@ -21,8 +21,8 @@ from sqlalchemy.orm import Session
 
 import functions.registrar.handler as registrar
 from functions.api.app import create_app
-from functions.api.classifier import Classifier
-from functions.api.golden import check_release
+from functions.api.model.classifier import Classifier
+from functions.api.model.golden import check_release
 from functions.release_check import handler as release_check
 from functions.release_check.invocation import lambda_client
 from functions.release_check.settings import settings

@@ -14,8 +14,8 @@ import pytest
 from sentiment.deployments import deployment_id_of
 from sqlalchemy import Engine
 
-from functions.api.artifact import Artifact
-from functions.api.classifier import Classifier, Prediction
+from functions.api.model.artifact import Artifact
+from functions.api.model.classifier import Classifier, Prediction
 from functions.release_check import handler as release_check
 from functions.release_check.invocation import (
     API_SECONDS,

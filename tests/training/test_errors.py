@@ -12,13 +12,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from tests.training.test_tune import recipe, tune
+from tests.training.finetune.test_tune import recipe, tune
 from training.__main__ import main
 from training.config import configure
-from training.data import prepare
+from training.data.prepare import prepare
 from training.errors import DataError, DiskFullError, ModelError, TrainingError, full_disk_told
-from training.model import load_classifier
-from training.tune import fine_tune
+from training.finetune.model import load_classifier
+from training.finetune.tune import fine_tune
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:mtime may not be reliable")
 

@@ -26,11 +26,11 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.monitored import Monitored, hours_before, monitored
-from functions.drift_monitor.detection.thresholds import calibrate
 from functions.drift_monitor.detection.features import Feature
+from functions.drift_monitor.detection.thresholds import calibrate
 from functions.drift_monitor.handler import handler
-from local.drift_lab.answers import Answers, unseen_reviews
 from local.demo.report import Review
+from local.drift_lab.answers import Answers, unseen_reviews
 from local.drift_lab.shifts import SHIFTS, Shift, draw
 
 RESULT = Path("artifacts/bench")

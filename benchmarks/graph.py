@@ -22,8 +22,8 @@ from training.export.graph import (
     quantize,
     trace_and_fuse,
 )
-from training.finetune.model import load_classifier
 from training.export.scorer import Scorer
+from training.finetune.model import load_classifier
 
 TOKENS = (16, 64, 128, 256, 512)
 STEPS = ("usual export", "+ last block for the first token", "+ no mask", "+ vectorized layer norm")

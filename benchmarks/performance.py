@@ -1,6 +1,6 @@
-"""How near the estimate without labels comes to the truth: `python -m benchmarks.performance [ARTEFACT]`.
+"""How near the estimate without labels comes to the truth: `python -m benchmarks.performance [ARTIFACT]`.
 
-Answers real reviews that the model has never seen with the served artefact, draws windows from them, and
+Answers real reviews that the model has never seen with the served artifact, draws windows from them, and
 holds the drift monitor's estimate against the true accuracy of each window: on texts like the reference's, on
 a harder mix of them, and on Rotten Tomatoes, one-line reviews that it was not trained for. Prints a table and
 writes artifacts/bench/performance.json.
@@ -65,7 +65,7 @@ def answer(classifier: Classifier, texts: list[str], labels: list[int]) -> Answe
 
 
 def unseen_reviews(card: dict[str, object], count: int) -> tuple[list[str], list[int]]:
-    """Return IMDB reviews that were in no part of the artefact's own data."""
+    """Return IMDB reviews that were in no part of the artifact's own data."""
     options = {**dict(card["data"]["options"]), "data": "embedded"}  # type: ignore[index]
     parts = prepare(configure(**options))
     known = {text for part in (parts.train, parts.validation, parts.test) for text in part.texts}

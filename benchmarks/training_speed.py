@@ -21,8 +21,8 @@ from rich.table import Table
 from transformers import DataCollatorWithPadding, set_seed
 
 from training.config import configure
-from training.data.prepare import prepare
 from training.data.examples import Examples, tokenised
+from training.data.prepare import prepare
 from training.finetune.model import backend, freeze, load_classifier
 from training.finetune.sampler import EpochOrder
 

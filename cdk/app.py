@@ -18,11 +18,11 @@ from constructs import Construct
 from cdk.costs.idle import summary
 from cdk.data.stack import DataStack
 from cdk.environments import ENVIRONMENTS, Environment
-from cdk.web.firewall import REGION, FirewallStack
-from cdk.paths import ROOT
 from cdk.monitoring.stack import MonitoringStack
+from cdk.paths import ROOT
 from cdk.serving.stack import ServingStack
 from cdk.training.stack import TrainingStack
+from cdk.web.firewall import REGION, FirewallStack
 from cdk.web.stack import WebStack
 
 

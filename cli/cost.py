@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.table import Table
 
 from cdk.costs.idle import STRATEGIES, idle_costs, monthly
-from cdk.environments import ENVIRONMENTS, Environment
 from cdk.costs.price_list import price, table
 from cdk.costs.usage import Inference, cost_per_million, total
+from cdk.environments import ENVIRONMENTS, Environment
 
 MEASURED = Inference()
 

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from sentiment.exceptions import ConfigurationError, DatabaseError, QueueError, SentimentError
 
-LEAST_DISK_GB = 2.0  # data folder, artefact, checkpoints and experiment store of a quick run
+LEAST_DISK_GB = 2.0  # data folder, artifact, checkpoints and experiment store of a quick run
 
 
 def add_to(app: typer.Typer) -> None:
@@ -50,7 +50,7 @@ def check_python() -> str:
 
 
 def check_disk() -> str:
-    """Find room for data, checkpoints and artefacts."""
+    """Find room for data, checkpoints and artifacts."""
     free_gb = shutil.disk_usage(Path.cwd()).free / 1e9
     if free_gb < LEAST_DISK_GB:
         raise ConfigurationError(
@@ -117,7 +117,7 @@ def check_runtime() -> str:
 
 
 def check_model() -> str:
-    """Verify the artefact as serving would, checksums and all."""
+    """Verify the artifact as serving would, checksums and all."""
     from functions.api.model.artifact import load_artifact
     from local.settings import local_settings
 

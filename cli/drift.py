@@ -34,7 +34,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def calibrate(
-    model: Annotated[Path, typer.Option(help="Folder of the artefact.")] = Path("artifacts/model"),
+    model: Annotated[Path, typer.Option(help="Folder of the artifact.")] = Path("artifacts/model"),
     data: Annotated[
         Path | None,
         typer.Option(help="Labelled texts like the traffic; default: those the training left over."),

@@ -52,12 +52,11 @@ def promote(
     if force and not (why and why.strip()):
         raise typer.BadParameter("say why with --why; it is kept with the promotion", param_hint="--force")
     from local.deployment import person
-    from training.registry.registry import promotion
-    from training.registry.registry import registry
+    from training.errors import TrainingError
     from training.evaluation.evaluate import served
     from training.export.artifact import champion_of
-    from training.errors import TrainingError
     from training.progress import RichProgress
+    from training.registry.registry import promotion, registry
 
     console = Console()
     chosen = version or registry.newest_candidate(artifacts)
@@ -68,7 +67,7 @@ def promote(
     candidate_artifact = served.read_artifact(artifacts / "models" / chosen)
     champion_version = champion_of(artifacts)
     if champion_version == chosen:
-        registry.put_forward(artifacts, chosen, "promoted", by=person(), why=why)
+        registry.promote(artifacts, chosen, "promoted", by=person(), why=why)
         console.print(f"{chosen} serves already", highlight=False)
         return
     comparison = unread = incomparable = None
@@ -103,7 +102,7 @@ def promote(
                 soft_wrap=True,
             )
             sys.exit(REFUSED)
-    registered = registry.put_forward(
+    registered = registry.promote(
         artifacts,
         chosen,
         "promoted" if allowed else "forced",
@@ -122,8 +121,8 @@ def promote(
 def restore_previous(artifacts: Path, why: str) -> None:
     """Put the model back that served before the champion, and write down why."""
     from local.deployment import person
-    from training.registry.registry import registry
     from training.evaluation.evaluate import served
+    from training.registry.registry import registry
 
     previous = registry.previous_to(artifacts)
     if previous is None:
@@ -132,7 +131,7 @@ def restore_previous(artifacts: Path, why: str) -> None:
             "another"
         )
     served.read_artifact(artifacts / "models" / previous)
-    registry.put_forward(artifacts, previous, "rolled_back", by=person(), why=why)
+    registry.promote(artifacts, previous, "rolled_back", by=person(), why=why)
     Console().print(f"[green]✓[/] {previous} is the champion again; start anew to serve it", highlight=False)
 
 

@@ -50,14 +50,14 @@ def up() -> None:
     environment or .env. With DATABASE_HOST (and the other DATABASE_*) it uses that Postgres, not its own.
     """
     from cli.environment import leave_local_system
-    from local.stand_ins.gateway import running_gateway
+    from local.background import watching
     from local.processes import claim_port
     from local.settings import external_database, local_settings, passed_on
+    from local.stand_ins.gateway import running_gateway
+    from local.stand_ins.static_site import WebPage
     from local.state import running_owner
     from local.steps import Steps
     from local.system import Ports, running_system
-    from local.background import watching
-    from local.stand_ins.static_site import WebPage
 
     leave_local_system()  # one that runs already is no database to build upon
     settings, console = local_settings(), Console(file=sys.stdout)

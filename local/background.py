@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from local.retraining import Retraining
-from local.stand_ins.schedule import Schedule
 from local.settings import LocalSettings
+from local.stand_ins.schedule import Schedule
 from local.system import System
 
 

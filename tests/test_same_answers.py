@@ -8,8 +8,8 @@ import pytest
 
 from functions.api.model.artifact import load_artifact
 from functions.api.model.classifier import Classifier
-from training.export.export import Gate, build_artifact
 from training.data.rows import Rows
+from training.export.export import Gate, build_artifact
 
 FAMILIAR = [
     f"A {word} {subject}. {remark}"

@@ -94,8 +94,8 @@ def _search(options: dict[str, Any], progress: Progress) -> list[str]:
     progress("Reading the data")
     data = prepare(config)
     progress(f"Read {summary(data)}")
-    from training.search.space import BEST
     from training.search.report import PAGE
+    from training.search.space import BEST
 
     folder = folder or study_folder(config, data, plan)
     best = search(config, data, folder, plan, progress=progress)

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from training.code_digest import code_digest
 from training.config import TrainingConfig
 from training.data.prepare import prepare
-from training.errors import full_disk_told
+from training.data.rows import Dataset
+from training.errors import disk_full_guard
 from training.progress import Progress, silent
 from training.record import TrainingRecord, git_commit
-from training.data.rows import Dataset
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,13 @@ if TYPE_CHECKING:
 # The libraries whose version can change what a run gives.
 _LIBRARIES = ("tokenizers", "torch", "transformers", "onnxruntime")
 # The modules or packages that, with all they import and this module, decide what a run gives.
-_SHAPED_BY = ("training.data.prepare", "training.finetune.tune", "training.finetune.truncation", "training.export.export", "training.record")
+_SHAPED_BY = (
+    "training.data.prepare",
+    "training.finetune.tune",
+    "training.finetune.truncation",
+    "training.export.export",
+    "training.record",
+)
 _RUN_FILE = "mlflow_run_id"
 _TAUGHT = "done"  # beside a teacher that is fully trained, and gone when another begins
 _TEACHER_FILES = ("config.json", "model.safetensors", "tokenizer.json")
@@ -53,7 +59,7 @@ def run(config: TrainingConfig, progress: Progress = silent) -> "Artifact":
 
     progress("Opening the experiment store")
     known = recorded_run(folder) if config.resume else None
-    with full_disk_told(config.artifacts), track(config, data.fingerprint, run_id=known) as tracked:
+    with disk_full_guard(config.artifacts), track(config, data.fingerprint, run_id=known) as tracked:
         record_run(folder, tracked.id)
         checkpoint, record = tune_checkpoint(
             config, data, folder, run_id=tracked.id, progress=progress, log=tracked.log_metrics
@@ -65,7 +71,7 @@ def run(config: TrainingConfig, progress: Progress = silent) -> "Artifact":
         tracked.log_files([page], "evaluation")
         progress("Registering the model")
         tracked.register(artifact.folder, artifact.card, alias=CANDIDATE)
-    with full_disk_told(config.artifacts):
+    with disk_full_guard(config.artifacts):
         serve_if_first(config.artifacts, artifact.card["model_version"])
     return artifact
 
@@ -207,7 +213,7 @@ def run_key(config: TrainingConfig, data: Dataset | None = None) -> str:
 
 
 def current_artifact(config: TrainingConfig) -> "Artifact | None":
-    """Return a published artefact that `run` would make again, champion or candidate; else None."""
+    """Return a published artifact that `run` would make again, champion or candidate; else None."""
     key = run_key(config)
     for path in sorted((config.artifacts / "models").glob("[!.]*/model.json"), reverse=True):
         try:

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from training.config import TrainingConfig
 from training.data.dataset_metrics import describe
-from training.errors import DataError, ModelError
 from training.data.rows import Dataset
+from training.errors import DataError, ModelError
 
 FILE = "run.json"
 _DATA_OPTIONS = {

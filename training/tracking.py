@@ -18,7 +18,7 @@ from training.metrics import numbers
 CHAMPION = "champion"
 PREVIOUS = "previous"  # the champion before
 CANDIDATE = "candidate"  # passed the gate, but nobody has decided yet that it shall answer
-_VERSION_TAG = "model_version"  # of a registered version: the artefact's, which its card names
+_VERSION_TAG = "model_version"  # of a registered version: the artifact's, which its card names
 # MLflow reads these when it is imported; a value that is already set stays.
 _QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -43,7 +43,7 @@ class Run:
         mlflow.log_metrics(numbers(metrics), step=step)
 
     def log_files(self, files: Iterable[Path], folder: str) -> None:
-        """Keep these files with the run, in a folder of its artefacts."""
+        """Keep these files with the run, in a folder of its artifacts."""
         import mlflow
 
         for file in files:
@@ -60,7 +60,7 @@ class Run:
             yield Run(run.info.run_id)
 
     def register(self, folder: Path, card: Mapping[str, Any], alias: str = CANDIDATE) -> str:
-        """Log the artefact in `folder`, register its graph and give that version the alias.
+        """Log the artifact in `folder`, register its graph and give that version the alias.
 
         Returns the registered version. Call it only for a model that passed the gate.
         """
@@ -83,7 +83,7 @@ class Run:
             MODEL_NAME,
             logged.model_uri,
             self.id,
-            tags={_VERSION_TAG: card["model_version"], "artefact_uri": folder.resolve().as_uri()},
+            tags={_VERSION_TAG: card["model_version"], "artifact_uri": folder.resolve().as_uri()},
             model_id=logged.model_id,
             await_creation_for=0,
         )

@@ -10,8 +10,6 @@ import re
 from dataclasses import dataclass
 from typing import get_args
 
-from cdk.environments import Environment, StartStrategy
-from cdk.functions import DRIFT_MONITOR
 from cdk.costs.price_list import price, table
 from cdk.costs.usage import (
     HOURS_A_MONTH,
@@ -22,6 +20,8 @@ from cdk.costs.usage import (
     provisioned_share,
     total,
 )
+from cdk.environments import Environment, StartStrategy
+from cdk.functions import DRIFT_MONITOR
 
 STRATEGIES: tuple[StartStrategy, ...] = get_args(StartStrategy)
 

@@ -8,9 +8,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cdk.costs.price_list import price
 from cdk.environments import Environment
 from cdk.functions import LOG_WRITER
-from cdk.costs.price_list import price
 
 HOURS_A_MONTH = 730
 MILLION = 1_000_000

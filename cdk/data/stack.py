@@ -1,4 +1,4 @@
-"""What holds data and what it takes to reach it: Postgres, artefacts, alerts, and the schema's keeper.
+"""What holds data and what it takes to reach it: Postgres, artifacts, alerts, and the schema's keeper.
 
 Everything here outlives the other stacks, which use it and are never used by it.
 """
@@ -18,9 +18,9 @@ from constructs import Construct
 
 from cdk.acknowledgments import acknowledge, acknowledge_wildcards, exported
 from cdk.data.database import ADMIN, DATABASE, make_database
+from cdk.data.network import Network
 from cdk.environments import Environment
 from cdk.functions import MIGRATIONS
-from cdk.data.network import Network
 from cdk.packaging import DatabaseAccess, log_group, removal_policy, zip_function
 
 
@@ -45,7 +45,7 @@ class DataStack(cdk.Stack):
         self.client_security_group = network.clients
         self.alert_topic = self._topic()
         self.access_logs = self._access_logs()
-        self.artefacts = self._bucket()
+        self.artifacts = self._bucket()
         self.database = make_database(self, "Database", environment=environment, vpc=self.vpc, key=self.key)
         self.database.connections.allow_default_port_from(self.client_security_group)
         self.migrations = self._migrations()
@@ -53,7 +53,7 @@ class DataStack(cdk.Stack):
         self._migrate()
         outputs = {
             "AlertTopic": self.alert_topic.topic_arn,
-            "ArtefactBucket": self.artefacts.bucket_name,
+            "ArtifactBucket": self.artifacts.bucket_name,
             "MigrationsFunction": self.migrations.function_name,
             "RegistrarFunction": self.registrar.function_name,
         }
@@ -82,11 +82,11 @@ class DataStack(cdk.Stack):
 
     def allow_objects(self, function: lambda_.Function, prefix: str, *actions: str) -> None:
         """Let a function do this (`s3:GetObject`, `s3:PutObject`) to objects under a prefix of the bucket."""
-        objects = self.artefacts.arn_for_objects(f"{prefix}/*")
+        objects = self.artifacts.arn_for_objects(f"{prefix}/*")
         self._allow(function, *actions, on=objects)
         uses_of_key = ["kms:Decrypt", *(["kms:GenerateDataKey"] if "s3:PutObject" in actions else [])]
         self._allow(function, *uses_of_key, on=self.key.key_arn)
-        bucket = self.artefacts.bucket_arn
+        bucket = self.artifacts.bucket_arn
         named = bucket if cdk.Stack.of(function) is self else exported(self, bucket)
         role = function.role
         assert role is not None  # noqa: S101
@@ -121,10 +121,10 @@ class DataStack(cdk.Stack):
         )
 
     def _bucket(self) -> s3.Bucket:
-        """Make the bucket of artefacts, training outputs, reports, and records that the queue refused."""
+        """Make the bucket of artifacts, training outputs, reports, and records that the queue refused."""
         return s3.Bucket(
             self,
-            "Artefacts",
+            "Artifacts",
             versioned=True,
             encryption=s3.BucketEncryption.KMS,
             encryption_key=self.key,
@@ -132,7 +132,7 @@ class DataStack(cdk.Stack):
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
             enforce_ssl=True,
             server_access_logs_bucket=self.access_logs,
-            server_access_logs_prefix="artefacts/",
+            server_access_logs_prefix="artifacts/",
             lifecycle_rules=[
                 s3.LifecycleRule(
                     noncurrent_version_expiration=cdk.Duration.days(90),
@@ -210,7 +210,7 @@ class DataStack(cdk.Stack):
             folder="registrar",
             environment=self.environment_settings,
             settings={
-                "ARTEFACT_BUCKET": self.artefacts.bucket_name,
+                "ARTIFACT_BUCKET": self.artifacts.bucket_name,
                 "ALERT_TOPIC_ARN": self.alert_topic.topic_arn,
             },
             memory_mb=1024,
@@ -223,7 +223,7 @@ class DataStack(cdk.Stack):
         function.add_to_role_policy(
             iam.PolicyStatement(
                 actions=["s3:ListBucket"],
-                resources=[self.artefacts.bucket_arn],
+                resources=[self.artifacts.bucket_arn],
                 conditions={"StringLike": {"s3:prefix": ["training/*", "models/*"]}},
             )
         )

@@ -9,16 +9,16 @@ from aws_cdk import aws_rds as rds
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 
-from cdk.monitoring.dashboard import FIVE_MINUTES, figure
 from cdk.data.stack import DataStack
 from cdk.environments import Environment
+from cdk.monitoring.dashboard import FIVE_MINUTES, figure
 from cdk.serving.releases import Releases
 
 GIBIBYTE = 1024**3
 DAY = cdk.Duration.days(1)
 
 
-class Watch(NamedTuple):
+class AlarmSpec(NamedTuple):
     """One alarm, as cdk/alarms.py takes it."""
 
     id: str
@@ -31,17 +31,19 @@ class Watch(NamedTuple):
     missing: cloudwatch.TreatMissingData = cloudwatch.TreatMissingData.NOT_BREACHING
 
 
-def drift_watches(environment: Environment, monitor: lambda_.IFunction, not_run: sqs.IQueue) -> list[Watch]:
+def drift_alarm_specs(
+    environment: Environment, monitor: lambda_.IFunction, not_run: sqs.IQueue
+) -> list[AlarmSpec]:
     """Watch the watcher: it fails, cannot judge, does not run, or was given up on; and what it counts."""
     return [
-        Watch(
+        AlarmSpec(
             "DriftFailed",
             _errors(monitor),
             1,
             "The drift monitor fails.",
             "drift-monitor-failed",
         ),
-        Watch(
+        AlarmSpec(
             "DriftNotJudged",
             figure(environment, "MonitorFailures", "Sum", service="drift_monitor"),
             1,
@@ -55,14 +57,14 @@ def drift_watches(environment: Environment, monitor: lambda_.IFunction, not_run:
             "The drift monitor has not run when it was due.",
             "drift-monitor-silent",
         ),
-        Watch(
+        AlarmSpec(
             "DriftGivenUp",
             _waiting(not_run),
             1,
             "A run of the drift monitor was given up.",
             "drift-monitor-silent",
         ),
-        Watch(
+        AlarmSpec(
             "MissingPredictions",
             # Compared once a day, so it rings until the next day's comparison.
             figure(environment, "MissingPredictions", "Maximum", service="drift_monitor", period=DAY),
@@ -73,14 +75,14 @@ def drift_watches(environment: Environment, monitor: lambda_.IFunction, not_run:
     ]
 
 
-def traffic_watches(
+def traffic_alarm_specs(
     environment: Environment, counter: lambda_.IFunction, not_counted: sqs.IQueue
-) -> list[Watch]:
+) -> list[AlarmSpec]:
     """Watch what is counted, and that it is compared with what is stored."""
     counts = counter.metric_invocations(period=DAY, statistic="Sum")
     compared = figure(environment, "MissingPredictions", "SampleCount", service="drift_monitor", period=DAY)
     return [
-        Watch(
+        AlarmSpec(
             "TrafficGivenUp",
             _waiting(not_counted),
             1,
@@ -94,7 +96,7 @@ def traffic_watches(
             "The traffic counter has not run when it was due.",
             "traffic-not-counted",
         ),
-        Watch(
+        AlarmSpec(
             "NotReconciled",
             cloudwatch.MathExpression(
                 # A day that counted nearly all its hours was there to be compared, the first one too. The sum
@@ -113,10 +115,10 @@ def traffic_watches(
     ]
 
 
-def storage_watches(environment: Environment, database: rds.IDatabaseInstance) -> list[Watch]:
+def storage_alarm_specs(environment: Environment, database: rds.IDatabaseInstance) -> list[AlarmSpec]:
     """Watch where predictions are kept, and the way around it."""
     return [
-        Watch(
+        AlarmSpec(
             "DatabaseBusy",
             database.metric_cpu_utilization(period=FIVE_MINUTES),
             80,
@@ -124,7 +126,7 @@ def storage_watches(environment: Environment, database: rds.IDatabaseInstance) -
             "database-busy",
             periods=3,
         ),
-        Watch(
+        AlarmSpec(
             "DatabaseMemory",
             database.metric_freeable_memory(period=FIVE_MINUTES),
             0.05 * GIBIBYTE,
@@ -133,7 +135,7 @@ def storage_watches(environment: Environment, database: rds.IDatabaseInstance) -
             periods=3,
             below=True,
         ),
-        Watch(
+        AlarmSpec(
             "DatabaseConnections",
             database.metric_database_connections(period=FIVE_MINUTES, statistic="Maximum"),
             60,  # the smallest instance takes about 80
@@ -141,7 +143,7 @@ def storage_watches(environment: Environment, database: rds.IDatabaseInstance) -
             "database-connections",
             periods=2,
         ),
-        Watch(
+        AlarmSpec(
             "DatabaseFull",
             database.metric_free_storage_space(period=FIVE_MINUTES, statistic="Minimum"),
             2 * GIBIBYTE,
@@ -150,7 +152,7 @@ def storage_watches(environment: Environment, database: rds.IDatabaseInstance) -
             periods=3,
             below=True,
         ),
-        Watch(
+        AlarmSpec(
             "Unsent",
             figure(environment, "UnsentRecords", "Sum"),
             1,
@@ -160,31 +162,31 @@ def storage_watches(environment: Environment, database: rds.IDatabaseInstance) -
     ]
 
 
-def function_watches(data: DataStack, releases: Releases) -> list[Watch]:
+def function_alarm_specs(data: DataStack, releases: Releases) -> list[AlarmSpec]:
     """Watch the functions that keep the schema, the registry, and the gate of releases."""
     return [
-        Watch(
+        AlarmSpec(
             "MigrationsFailed",
             _errors(data.migrations),
             1,
             "The daily upkeep of the tables fails; without it rows outlive their retention.",
             "migrations-failed",
         ),
-        Watch(
+        AlarmSpec(
             "RegistrarFailed",
             _errors(data.registrar),
             1,
             "The registrar fails: a training or a release is not on record.",
             "registrar-failed",
         ),
-        Watch(
+        AlarmSpec(
             "ReleaseCheckFailed",
             _errors(releases.check),
             1,
             "The release check fails: a release is refused, or one that was given up is not on record.",
             "release-refused",
         ),
-        Watch(
+        AlarmSpec(
             "ReturnNotRecorded",
             _waiting(releases.not_recorded),
             1,
@@ -194,7 +196,7 @@ def function_watches(data: DataStack, releases: Releases) -> list[Watch]:
     ]
 
 
-def delivery_watches(topic: sns.ITopic, not_told: sqs.IQueue | None) -> list[Watch]:
+def delivery_alarm_specs(topic: sns.ITopic, not_told: sqs.IQueue | None) -> list[AlarmSpec]:
     """Watch the ways to people; one that is broken is told of by the others."""
     failed = cloudwatch.Metric(
         namespace="AWS/SNS",
@@ -203,8 +205,8 @@ def delivery_watches(topic: sns.ITopic, not_told: sqs.IQueue | None) -> list[Wat
         statistic="Sum",
         period=FIVE_MINUTES,
     )
-    watches = [
-        Watch(
+    alarm_specs = [
+        AlarmSpec(
             "Undelivered",
             failed,
             1,
@@ -214,7 +216,7 @@ def delivery_watches(topic: sns.ITopic, not_told: sqs.IQueue | None) -> list[Wat
     ]
     if not_told:
         watches.append(
-            Watch(
+            AlarmSpec(
                 "SlackNotTold",
                 _waiting(not_told),
                 1,
@@ -225,10 +227,10 @@ def delivery_watches(topic: sns.ITopic, not_told: sqs.IQueue | None) -> list[Wat
     return watches
 
 
-def _silence(id: str, function: lambda_.IFunction, period: cdk.Duration, what: str, anchor: str) -> Watch:
+def _silence(id: str, function: lambda_.IFunction, period: cdk.Duration, what: str, anchor: str) -> AlarmSpec:
     """Watch that a scheduled function runs, from the deployment on: one that never ran rings too."""
     runs = function.metric_invocations(period=period, statistic="Sum")
-    return Watch(
+    return AlarmSpec(
         id,
         cloudwatch.MathExpression(
             # A period without a run has no point, and is noticed at once as a zero.

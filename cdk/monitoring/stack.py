@@ -16,21 +16,21 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from cdk.alarms import alarm, runbook
-from cdk.monitoring.dashboard import Dashboard
 from cdk.data.stack import DataStack
 from cdk.environments import Environment
 from cdk.functions import DRIFT_MONITOR, SLACK_NOTIFIER
+from cdk.monitoring.alarm_specs import (
+    delivery_alarm_specs,
+    drift_alarm_specs,
+    function_alarm_specs,
+    storage_alarm_specs,
+    traffic_alarm_specs,
+)
+from cdk.monitoring.dashboard import Dashboard
 from cdk.packaging import image_function, zip_function
 from cdk.queues import dead_letter_queue
 from cdk.schedules import Schedules
 from cdk.serving.stack import MODEL_DIR, ServingStack
-from cdk.monitoring.alarm_specs import (
-    delivery_watches,
-    drift_watches,
-    function_watches,
-    storage_watches,
-    traffic_watches,
-)
 
 
 class MonitoringStack(cdk.Stack):
@@ -62,14 +62,14 @@ class MonitoringStack(cdk.Stack):
         if environment.slack_webhook_secret_arn:
             self.not_told = dead_letter_queue(self, "NotTold")
             self._slack(environment.slack_webhook_secret_arn, self.not_told)
-        watches = [
-            *drift_watches(environment, self.drift_monitor, self.not_run),
-            *traffic_watches(environment, self.traffic_counter, self.not_counted),
-            *storage_watches(environment, data.database),
-            *function_watches(data, serving.releases),
-            *delivery_watches(data.alert_topic, self.not_told),
+        alarm_specs = [
+            *drift_alarm_specs(environment, self.drift_monitor, self.not_run),
+            *traffic_alarm_specs(environment, self.traffic_counter, self.not_counted),
+            *storage_alarm_specs(environment, data.database),
+            *function_alarm_specs(data, serving.releases),
+            *delivery_alarm_specs(data.alert_topic, self.not_told),
         ]
-        self.alarms = [alarm(self, topic=data.alert_topic, **watch._asdict()) for watch in watches]
+        self.alarms = [alarm(self, topic=data.alert_topic, **watch._asdict()) for watch in alarm_specs]
         dashboard = Dashboard(
             self,
             "Dashboard",
@@ -83,7 +83,7 @@ class MonitoringStack(cdk.Stack):
         cdk.CfnOutput(self, "DriftMonitorFunction", value=self.drift_monitor.function_name)
 
     def _drift_monitor(self, state_machine: sfn.IStateMachine) -> lambda_.Function:
-        environment, bucket = self.environment_settings, self.data.artefacts
+        environment, bucket = self.environment_settings, self.data.artifacts
         retrain = environment.on_drift == "retrain"
         function = image_function(
             self,

@@ -15,8 +15,8 @@ from constructs import Construct
 
 from cdk.acknowledgments import acknowledge
 from cdk.environments import Environment
-from cdk.serving.identity import RESOURCE_SERVER, Identity
 from cdk.packaging import log_group
+from cdk.serving.identity import RESOURCE_SERVER, Identity
 
 CORRELATION_HEADER = "x-correlation-id"
 

@@ -21,12 +21,12 @@ from cdk.data.stack import DataStack
 from cdk.delivery import MAX_RECEIVES
 from cdk.environments import Environment
 from cdk.functions import API_TIMEOUT_SECONDS, LIVE_ALIAS, LOG_WRITER, REPORTS, Size
+from cdk.packaging import image_function, zip_function
 from cdk.serving.gateway import Gateway
 from cdk.serving.identity import Identity
-from cdk.packaging import image_function, zip_function
 from cdk.serving.releases import Releases
 
-MODEL_DIR = "/var/task/model"  # where functions/Dockerfile puts the artefact
+MODEL_DIR = "/var/task/model"  # where functions/Dockerfile puts the artifact
 
 
 class ServingStack(cdk.Stack):
@@ -57,7 +57,7 @@ class ServingStack(cdk.Stack):
             "Reports",
             "reports",
             REPORTS,
-            settings={"REPORT_BUCKET": data.artefacts.bucket_name},
+            settings={"REPORT_BUCKET": data.artifacts.bucket_name},
             reserved_concurrent_executions=environment.reports_concurrency,
         )
         # Its links to the drift monitor's pages open what it may read itself.
@@ -92,7 +92,7 @@ class ServingStack(cdk.Stack):
         return sqs.Queue(self, id, encryption=sqs.QueueEncryption.SQS_MANAGED, enforce_ssl=True, **extra)
 
     def _api(self) -> lambda_.DockerImageFunction:
-        environment, bucket = self.environment_settings, self.data.artefacts
+        environment, bucket = self.environment_settings, self.data.artifacts
         hash_key = (
             None
             if environment.privacy_mode == "full"

@@ -36,7 +36,7 @@ class JobRole(iam.Role):
     ) -> None:
         stack = cdk.Stack.of(scope)
         super().__init__(scope, id, assumed_by=service(stack, "sagemaker"), description="Training jobs")
-        bucket, key = data.artefacts, data.key.key_arn
+        bucket, key = data.artifacts, data.key.key_arn
         outputs, inputs = bucket.arn_for_objects("training/*"), bucket.arn_for_objects("data/*")
         logs = stack.format_arn(
             service="logs",
@@ -130,7 +130,7 @@ class ManagedMlflow(Construct):
         role = iam.Role(
             self, "Role", assumed_by=service(stack, "sagemaker"), description="MLflow's artifacts"
         )
-        bucket, key = data.artefacts, data.key.key_arn
+        bucket, key = data.artifacts, data.key.key_arn
         store = bucket.arn_for_objects("mlflow/*")
         allow(role, "s3:DeleteObject", "s3:GetObject", "s3:PutObject", on=[store])
         allow(role, "s3:ListBucket", on=[bucket.bucket_arn], when={"StringLike": {"s3:prefix": ["mlflow/*"]}})

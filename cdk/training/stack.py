@@ -16,13 +16,13 @@ from constructs import Construct
 
 from cdk.acknowledgments import acknowledge
 from cdk.alarms import alarm, each_minute, runbook
+from cdk.costs.price_list import hourly_price
 from cdk.data.stack import DataStack
 from cdk.environments import Environment
-from cdk.training.jobs import Job
-from cdk.paths import ROOT
 from cdk.packaging import JUNK, log_group
-from cdk.costs.price_list import hourly_price
+from cdk.paths import ROOT
 from cdk.queues import dead_letter_queue
+from cdk.training.jobs import Job
 from cdk.training.roles import JobRole, MachineRole, ManagedMlflow
 from cdk.training.workflow import TOLD, definition
 
@@ -84,7 +84,7 @@ class TrainingStack(cdk.Stack):
                 )
             ),
             definition_substitutions={
-                "Bucket": data.artefacts.bucket_name,
+                "Bucket": data.artifacts.bucket_name,
                 "Environment": environment.name,
                 "Image": self.image.image_uri,
                 "Key": data.key.key_arn,

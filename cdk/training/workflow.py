@@ -198,7 +198,7 @@ def _retry(errors: list[str], seconds: int, attempts: int) -> dict[str, Any]:
 
 
 def _register() -> dict[str, Any]:
-    """Build the state that hands the artefact to the registrar, which may be asked twice."""
+    """Build the state that hands the artifact to the registrar, which may be asked twice."""
     event = {
         "action": "register_run",
         "execution": expression("$states.context.Execution.Name"),

@@ -19,8 +19,8 @@ from constructs import Construct
 from cdk.acknowledgments import acknowledge
 from cdk.data.stack import DataStack
 from cdk.environments import Environment
-from cdk.paths import ROOT
 from cdk.packaging import log_group
+from cdk.paths import ROOT
 from cdk.serving.stack import ServingStack
 
 EDGE = Path(__file__).parent / "edge"

@@ -24,7 +24,7 @@ class DriftMonitorSettings(JudgementSettings, DatabaseSettings):
     """What is compared with what, when people are told, and what happens besides."""
 
     database_timeout_seconds: int = Field(default=60, ge=1)  # a month of predictions takes its time to count
-    model_dir: Path = Field(description="The artefact whose reference.parquet traffic is compared with.")
+    model_dir: Path = Field(description="The artifact whose reference.parquet traffic is compared with.")
     alert_topic_arn: str = Field(min_length=1)
     report_bucket: str = Field(min_length=3)
     window_hours: int = Field(default=24, ge=1, le=24 * 31)

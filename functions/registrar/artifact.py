@@ -1,4 +1,4 @@
-"""The artefact inside a training job's output: unpacked without trust, verified, and published whole.
+"""The artifact inside a training job's output: unpacked without trust, verified, and published whole.
 
 What comes out of a job is an archive that somebody else wrote. Nothing in it is placed by its own word: only
 plain files with plain names are taken, and only those that the model card vouches for leave this module.
@@ -86,7 +86,7 @@ def unpack(archive: IO[bytes], folder: Path) -> None:
 
 
 def verify(folder: Path) -> Card:
-    """Return the card of an unpacked artefact; raises ModelError unless every file it lists is whole."""
+    """Return the card of an unpacked artifact; raises ModelError unless every file it lists is whole."""
     try:
         card = Card.model_validate_json((folder / CARD).read_bytes())
     except FileNotFoundError:

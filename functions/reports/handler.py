@@ -30,16 +30,6 @@ from sentiment.exceptions import PredictionNotFoundError, SentimentError
 from sentiment.logging import logger
 from sqlalchemy import Engine
 
-from functions.reports.responses import (
-    CORRELATION_HEADER,
-    HEADERS,
-    choose_correlation_id,
-    describe_audit,
-    error_answer,
-    next_before,
-    row_of,
-    to_json,
-)
 from functions.reports.openapi import Route, describe
 from functions.reports.pages import PageNotFoundError, sign
 from functions.reports.performance import measure
@@ -56,6 +46,16 @@ from functions.reports.queries import (
     SummaryQuestion,
     read_id,
     read_question,
+)
+from functions.reports.responses import (
+    CORRELATION_HEADER,
+    HEADERS,
+    choose_correlation_id,
+    describe_audit,
+    error_answer,
+    next_before,
+    row_of,
+    to_json,
 )
 from functions.reports.review import LOOK_BACK_DAYS, find_queue
 from functions.reports.schemas.judgements import Alerts, Drift, Page, Performance

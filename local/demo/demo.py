@@ -1,6 +1,6 @@
 """The demonstration: train on real reviews, serve held-out ones, prove them kept, and see traffic change.
 
-Every figure of the report is measured in this run, except those of training when its artefact was still up
+Every figure of the report is measured in this run, except those of training when its artifact was still up
 to date; nothing is passed over: a check that fails fails the demonstration.
 """
 
@@ -21,12 +21,12 @@ from sentiment.limits import MAX_CHARACTERS, MAX_TEXTS
 from sqlalchemy import select
 
 from local.demo.drift import JUDGEMENT, demonstrate_drift, forget_alerts
-from local.stand_ins.gateway import invoke_api
 from local.demo.page import print_report
-from local.processes import HOST, free_port, wait_until
 from local.demo.report import Answers, Review, make_report
-from local.settings import LocalSettings
 from local.drift_lab.shifts import SHIFTS
+from local.processes import HOST, free_port, wait_until
+from local.settings import LocalSettings
+from local.stand_ins.gateway import invoke_api
 from local.stand_ins.slack import running_slack
 from local.steps import Steps
 from local.system import System, running_system
@@ -53,13 +53,12 @@ def run_demo(settings: LocalSettings, console: Console, *, artifacts: Path, sing
 def train_quick(artifacts: Path, steps: Steps) -> bool:
     """Train the quick model unless training would make again what is there; return whether it was reused."""
     from local.deployment import person
-    from training.registry.registry import promotion
-    from training.registry.registry import registry
+    from training.config import configure
     from training.evaluation.evaluate import served
     from training.export.artifact import champion_of
-    from training.config import configure
     from training.pipeline import current_artifact, run
     from training.progress import RichProgress
+    from training.registry.registry import promotion, registry
 
     config = configure(quick=True, artifacts=artifacts)
     with steps.step("look for an up-to-date model"):
@@ -68,7 +67,7 @@ def train_quick(artifacts: Path, steps: Steps) -> bool:
         version, champion = found.card["model_version"], champion_of(artifacts)
         if champion is None:  # its run may have failed after it was published
             promotion.check_gate(served.ServedModel(served.read_artifact(found.folder)))
-            registry.put_forward(artifacts, version, "promoted", by=person(), why="make demo")
+            registry.promote(artifacts, version, "promoted", by=person(), why="make demo")
         elif champion != version:
             steps.console.print(
                 f"{champion} serves; {version} is up to date and was not promoted, which "
@@ -88,11 +87,10 @@ def train_quick(artifacts: Path, steps: Steps) -> bool:
 def promote_unless_worse(artifacts: Path, model_version: str, progress: Any) -> str | None:
     """Let the model that was just trained serve; return why not, when it may be worse than the one before."""
     from local.deployment import person
-    from training.registry.registry import promotion
-    from training.registry.registry import registry
+    from training.errors import TrainingError
     from training.evaluation.evaluate import served
     from training.export.artifact import champion_of
-    from training.errors import TrainingError
+    from training.registry.registry import promotion, registry
 
     champion = champion_of(artifacts)
     if champion == model_version:
@@ -110,7 +108,7 @@ def promote_unless_worse(artifacts: Path, model_version: str, progress: Any) -> 
             f"{model_version} may be {-100 * comparison.low:.1f} points worse than {champion}, which goes on "
             "serving"
         )
-    registry.put_forward(
+    registry.promote(
         artifacts,
         model_version,
         "promoted",
@@ -183,7 +181,7 @@ def fail_unless_all_hold(report: Mapping[str, Any], path: Path) -> None:
 
 
 def held_out_reviews(model_dir: Path, count: int) -> list[Review]:
-    """Return that many reviews the model was not trained on, always the same ones for the same artefact."""
+    """Return that many reviews the model was not trained on, always the same ones for the same artifact."""
     import pyarrow.parquet as parquet
 
     rows = parquet.read_table(model_dir / "reference.parquet", columns=["text", "label"]).to_pylist()

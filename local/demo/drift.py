@@ -23,9 +23,9 @@ from sqlalchemy import delete, select
 
 from local.stand_ins.gateway import invoke_api, running_gateway
 from local.stand_ins.slack import Slack
+from local.stand_ins.verdicts import drifted
 from local.steps import Steps
 from local.system import System
-from local.stand_ins.verdicts import drifted
 
 HOUR = timedelta(hours=1)
 DELIVER_SECONDS = 60.0

@@ -31,7 +31,7 @@ Advance = Callable[[int], None]
 
 
 class Answers:
-    """The answers of one artefact, remembered in `folder` by text."""
+    """The answers of one artifact, remembered in `folder` by text."""
 
     def __init__(self, model_dir: Path, folder: Path) -> None:
         artifact = load_artifact(model_dir)

@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 from sentiment.intervals import wilson
 
+from functions.drift_monitor.detection.domain_classifier import add_domain_scores, count_told_apart
+from functions.drift_monitor.detection.features import Feature, shared_features
 from functions.drift_monitor.detection.thresholds import effects_of_chance, with_text_threshold
 from functions.drift_monitor.detection.verdicts import Verdict, compare
-from functions.drift_monitor.detection.domain_classifier import count_told_apart, tell_apart
-from functions.drift_monitor.detection.features import Feature, shared_features
 from functions.drift_monitor.settings import JudgementSettings
 from local.drift_lab.shifts import Shift
 
@@ -132,7 +132,7 @@ class Detection:
 
     def judge(self, window: pd.DataFrame) -> dict[str, Verdict]:
         """Return what a run would say of the window, by the name of the verdict."""
-        tables = tell_apart(self._reference, window)
+        tables = add_domain_scores(self._reference, window)
         thresholds = self._calibrate(
             tuple(shared_features(*tables)), len(window), count_told_apart(tables[1]) or len(window)
         )

@@ -14,9 +14,9 @@ from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local.processes import wait_until
 from local.stand_ins.aws import BATCH_ENTRIES, count_messages
 from local.stand_ins.lambda_runtime import FunctionError
-from local.processes import wait_until
 
 logger = logging.getLogger(__name__)
 

@@ -23,8 +23,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from local.stand_ins.lambda_runtime import Function, FunctionError
 from local.processes import HOST, claim_port, wait_until
+from local.stand_ins.lambda_runtime import Function, FunctionError
 from local.stand_ins.static_site import PREFIX, WebPage
 
 BODY_LIMIT_BYTES = 10 * 1024 * 1024  # HTTP APIs refuse larger payloads (API Gateway quotas)

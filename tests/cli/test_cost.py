@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from cdk.costs.idle import STRATEGIES, idle_costs, monthly
-from cdk.environments import ENVIRONMENTS
 from cdk.costs.usage import Inference, total
+from cdk.environments import ENVIRONMENTS
 
 
 def test_it_shows_idle_per_million_and_a_month_for_every_start_strategy(run: Any) -> None:

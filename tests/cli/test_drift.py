@@ -1,4 +1,4 @@
-"""`sentiment drift calibrate` on a real artefact: what it measures, writes and refuses."""
+"""`sentiment drift calibrate` on a real artifact: what it measures, writes and refuses."""
 
 import csv
 import json
@@ -10,10 +10,10 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from functions.drift_monitor.detection import thresholds as calibration
-from functions.drift_monitor.detection.thresholds import calibrate
-from functions.drift_monitor.detection.domain_classifier import count_told_apart, tell_apart
+from functions.drift_monitor.detection.domain_classifier import add_domain_scores, count_told_apart
 from functions.drift_monitor.detection.features import Feature, shared_features
 from functions.drift_monitor.detection.reference import read_reference
+from functions.drift_monitor.detection.thresholds import calibrate
 from functions.drift_monitor.settings import JudgementSettings
 from local.drift_lab import detection
 from local.drift_lab.answers import Answers, unseen_reviews
@@ -77,7 +77,7 @@ def test_a_window_is_judged_by_the_monitor_s_settings(
     monkeypatch.setattr(calibration, "ROUNDS", 100)  # enough to tell the rates apart
     reference = read_reference(tiny_artifact).table
     window = reference.sample(n=100, replace=True, random_state=0).reset_index(drop=True)
-    tables = tell_apart(reference, window)
+    tables = add_domain_scores(reference, window)
 
     def calibrated(rate: float) -> dict[Feature, float]:
         texts = count_told_apart(tables[1])

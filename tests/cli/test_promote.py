@@ -186,7 +186,7 @@ def test_an_audit_tells_who_promoted_what_answered_and_why(
     assert told["MLflow run"] == card["mlflow_run_id"]
     assert told["promoted by"] == decision.by
     assert told["because"].startswith("fewer errors on negations; +0.0%")
-    assert told["artefact"] == (artifacts / "models" / "new").as_uri()
+    assert told["artifact"] == (artifacts / "models" / "new").as_uri()
     assert told["image"] == "not recorded"
     whole = json.loads(run("audit", str(made.prediction_id), "--json").output)
     assert whole["run"]["metrics"] == card["metrics"]

@@ -29,10 +29,10 @@ def watch(event, arguments):
     elif event in ("os.mkdir", "socket.connect", "socket.getaddrinfo"):
         seen.append(f"{event} {arguments[0]}")
 sys.addaudithook(watch)
-from functions.drift_monitor.detection.domain_classifier import tell_apart
+from functions.drift_monitor.detection.domain_classifier import add_domain_scores
 from functions.drift_monitor.detection.effect_sizes import render
 from functions.drift_monitor.detection.features import FEATURES
-render(*tell_apart(table, table), dict.fromkeys(FEATURES, 0.2), verdicts={})
+render(*add_domain_scores(table, table), dict.fromkeys(FEATURES, 0.2), verdicts={})
 print(json.dumps(seen))
 """
 

@@ -1,4 +1,4 @@
-"""The demonstration on the tiny artefact: its checks hold, and they fail when something is missing."""
+"""The demonstration on the tiny artifact: its checks hold, and they fail when something is missing."""
 
 import json
 import shutil

@@ -11,9 +11,9 @@ from rich.console import Console
 
 from local.demo.demo import other_texts
 from local.demo.drift import judge
-from local.stand_ins.gateway import invoke_api
 from local.processes import wait_until
 from local.retraining import Retraining
+from local.stand_ins.gateway import invoke_api
 from local.steps import Steps
 from local.system import System, running_system
 from training.export.artifact import champion_of

@@ -8,8 +8,8 @@ import psutil
 import pytest
 from sentiment.exceptions import ConfigurationError
 
-from local.stand_ins.aws import running_aws
 from local.processes import accepts, free_port, wait_until
+from local.stand_ins.aws import running_aws
 from local.state import owned_state, running_owner
 
 

@@ -67,7 +67,7 @@ def deployment(**changes: object) -> ModelDeployment:
         "deployment_type": "champion",
         "model_version": "20261123-1a2b3c4d",
         "metrics": {},
-        "artefact_uri": "s3://bucket/models/20261123-1a2b3c4d/",
+        "artifact_uri": "s3://bucket/models/20261123-1a2b3c4d/",
         "deployed_by": "a test",
     }
     return ModelDeployment(**(values | changes))

@@ -17,17 +17,17 @@ import pytest
 from tests.fixtures.artifacts import publish
 from training import pipeline
 from training.__main__ import main
-from training.export.artifact import Artifact, champion_of, point_at
 from training.config import MODEL_NAME, TrainingConfig, configure
 from training.data.prepare import prepare
+from training.data.sources import read
 from training.errors import ConfigError, GateError
 from training.evaluation.page import write_page
+from training.export.artifact import Artifact, champion_of, point_at
 from training.export.export import build_artifact
-from training.pipeline import current_artifact, run, run_key
-from training.registry.registry import put_forward
-from training.search.search import search
-from training.data.sources import read
 from training.finetune.tune import fine_tune
+from training.pipeline import current_artifact, run, run_key
+from training.registry.registry import promote
+from training.search.search import search
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning",
@@ -103,7 +103,7 @@ def test_a_run_publishes_records_and_registers(
     assert {graph_output.name for graph_output in graph.graph.output} >= {"logits"}
 
 
-def test_an_artefact_is_current_until_something_that_shapes_it_changes(
+def test_an_artifact_is_current_until_something_that_shapes_it_changes(
     options: dict[str, Any], make_artifacts_folder: MakeFolder, tiny_artifact: Path, reviews_csv: Path
 ) -> None:
     card = json.loads((tiny_artifact / "model.json").read_text())
@@ -204,7 +204,7 @@ def flags(options: dict[str, Any]) -> list[str]:
 # The command
 
 
-def test_the_command_prints_the_artefact_and_its_accuracy(
+def test_the_command_prints_the_artifact_and_its_accuracy(
     options: dict[str, Any],
     make_artifacts_folder: MakeFolder,
     capsys: pytest.CaptureFixture[str],
@@ -274,7 +274,7 @@ def test_the_run_key_is_about_the_result(options: dict[str, Any], reviews_csv: P
         (build_artifact, True),
         (run, True),
         (write_page, False),
-        (put_forward, False),
+        (promote, False),
         (search, False),
     ],
 )

@@ -9,10 +9,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from training.data.validation import LabelNames, Row, checked
 from training.config import TrainingConfig
 from training.data.near_duplicates import HeldOutTexts, normalized
 from training.data.sources import read_extra
+from training.data.validation import LabelNames, Row, checked
 
 
 @dataclass(frozen=True)

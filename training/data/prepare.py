@@ -10,13 +10,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 
-from training.data.validation import Row, checked, label_names
 from training.config import TrainingConfig
-from training.data.near_duplicates import HeldOutTexts, normalized
-from training.errors import DataError
 from training.data.extra import ExtraRow, add, gather
-from training.data.rows import HELD_OUT_AT_MOST, Dataset, apart, check_labels, rows_of, weights
+from training.data.near_duplicates import HeldOutTexts, normalized
+from training.data.rows import HELD_OUT_AT_MOST, Dataset, check_labels, drop_near_duplicates, rows_of, weights
 from training.data.sources import read
+from training.data.validation import Row, checked, label_names
+from training.errors import DataError
 
 
 def prepare(config: TrainingConfig) -> Dataset:
@@ -34,9 +34,9 @@ def prepare(config: TrainingConfig) -> Dataset:
     rows = _deduplicated(checked(table, labels, config, dropped), dropped)
     check_labels(table.name, labels.names, Counter(labels.names[row.label] for row in rows))
     train, validation, test = _split(rows, labels.names, config)
-    validation = apart(validation, HeldOutTexts([row.text for row in test]), dropped)
+    validation = drop_near_duplicates(validation, HeldOutTexts([row.text for row in test]), dropped)
     held_out = HeldOutTexts([row.text for row in (*validation, *test)])
-    train = apart(train, held_out, dropped)
+    train = drop_near_duplicates(train, held_out, dropped)
     _check_parts(labels.names, train, validation)
     extra = gather(config, labels, dropped)
     train, added = add(extra, train, held_out, dropped)

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from training.data.validation import Row
 from training.data.near_duplicates import HeldOutTexts
+from training.data.validation import Row
 from training.errors import ConfigError, DataError
 
 _FEWEST_PER_LABEL = 3  # one row each to train, validate and test on
@@ -48,7 +48,7 @@ def rows_of(rows: list[Row]) -> Rows:
     return Rows([row.text for row in rows], [row.label for row in rows])
 
 
-def apart(rows: list[Row], held_out: HeldOutTexts, dropped: Counter[str]) -> list[Row]:
+def drop_near_duplicates(rows: list[Row], held_out: HeldOutTexts, dropped: Counter[str]) -> list[Row]:
     """Leave out the rows that nearly equal a held-out one: that would be remembered, not judged."""
     kept = [row for row in rows if not held_out.repeated_by(row.text)]
     dropped["near_duplicate"] += len(rows) - len(kept)

@@ -18,14 +18,22 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from training.data.arrow import Column, open_table, write_table
-from training.data.validation import LabelNames, Row, checked, infer_labels, label_name
 from training.config import TrainingConfig
-from training.data.near_duplicates import HeldOutTexts, normalized
-from training.errors import ConfigError, DataError
+from training.data.arrow import Column, open_table, write_table
 from training.data.extra import ExtraRow, gather
-from training.data.rows import HELD_OUT_AT_MOST, Dataset, Rows, apart, check_labels, rows_of, weights
+from training.data.near_duplicates import HeldOutTexts, normalized
+from training.data.rows import (
+    HELD_OUT_AT_MOST,
+    Dataset,
+    Rows,
+    check_labels,
+    drop_near_duplicates,
+    rows_of,
+    weights,
+)
 from training.data.sources import batches
+from training.data.validation import LabelNames, Row, checked, infer_labels, label_name
+from training.errors import ConfigError, DataError
 
 _BATCH = 1_000
 _SCHEMA = pa.schema({"text": pa.string(), "label": pa.int64()})
@@ -59,7 +67,7 @@ def prepare_streamed(config: TrainingConfig) -> Dataset:
         if plan.part[number] in held:
             held[plan.part[number]].append(row)
     test = rows_of(held[_TEST])
-    validation = rows_of(apart(held[_VALIDATION], HeldOutTexts(test.texts), dropped))
+    validation = rows_of(drop_near_duplicates(held[_VALIDATION], HeldOutTexts(test.texts), dropped))
     if not len(validation) or not len(test):
         raise DataError(f"{path.name} has too few rows to hold some out; leave out --streaming")
     index = HeldOutTexts([*validation.texts, *test.texts])

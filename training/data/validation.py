@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from training.config import TrainingConfig
-from training.errors import DataError
 from training.data.sources import Table
+from training.errors import DataError
 from training.text import clean
 
 MAX_LABELS = 100  # more than this and the column is hardly one of labels

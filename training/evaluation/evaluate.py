@@ -1,6 +1,6 @@
 """Measure a published model beyond its accuracy: calibration, where it errs, and what changes its mind.
 
-All figures are of the held-out rows that the artefact carries, answered as they are served. Which slices help
+All figures are of the held-out rows that the artifact carries, answered as they are served. Which slices help
 is a matter of the data; these are those of any texts. The page that shows them is `training.evaluation.page`.
 """
 
@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from sklearn.metrics import f1_score, roc_auc_score
 
 from training.calibration import Bin, calibration_error, reliability
-from training.metrics import bootstrap_interval, confusion
 from training.evaluation.robustness import INVARIANCES, POLAR, negations
 from training.evaluation.served import ServedModel
+from training.metrics import bootstrap_interval, confusion
 
 WORST = 10
 ROBUSTNESS_ROWS = 200
@@ -72,7 +72,7 @@ class WrongAnswer:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Everything that is measured of one artefact."""
+    """Everything that is measured of one artifact."""
 
     card: dict[str, Any]
     rows: int

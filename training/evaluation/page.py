@@ -1,6 +1,6 @@
 """Show an evaluation as one page that needs neither network nor scripts; texts of the data set stand in it.
 
-So it is kept with the run and never becomes part of the artefact, which goes into an image.
+So it is kept with the run and never becomes part of the artifact, which goes into an image.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""A published artefact that answers here as it would when served: for comparing and evaluating models.
+"""A published artifact that answers here as it would when served: for comparing and evaluating models.
 
 It shares no code with serving; `tests/test_same_answers.py` proves that both say the same.
 """
@@ -12,17 +12,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tokenizers import Tokenizer
 
-from training.export.artifact import Artifact
 from training.errors import ModelError
-from training.progress import Progress, silent
+from training.export.artifact import Artifact
 from training.export.scorer import Scorer
+from training.progress import Progress, silent
 from training.text import encode_batch
 
 _BATCH = 50
 
 
 class ServedModel:
-    """A published artefact that answers here as it would when served."""
+    """A published artifact that answers here as it would when served."""
 
     def __init__(self, artifact: Artifact, progress: Progress = silent) -> None:
         self.card = artifact.card
@@ -36,7 +36,7 @@ class ServedModel:
 
     @property
     def version(self) -> str:
-        """Return the artefact's version."""
+        """Return the artifact's version."""
         return str(self.card["model_version"])
 
     def decide(self, texts: Sequence[str]) -> list[str]:
@@ -52,7 +52,7 @@ class ServedModel:
 
 
 def read_artifact(folder: Path) -> Artifact:
-    """Read a published artefact and verify its files; raises ModelError saying which is not whole."""
+    """Read a published artifact and verify its files; raises ModelError saying which is not whole."""
     try:
         card = json.loads((folder / "model.json").read_text())
         for name, expected in card["files"].items():

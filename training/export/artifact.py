@@ -1,4 +1,4 @@
-"""Write the artefact, the one contract with serving: a folder `models/<version>`.
+"""Write the artifact, the one contract with serving: a folder `models/<version>`.
 
 The folder appears whole or not at all: it is filled beside its place and renamed. What goes into it is
 decided by `training.export.export`, and which of the folders the link `model` points at, which is the one that
@@ -34,7 +34,7 @@ _NUMBERS = re.compile(r"\[\n[\d\s.,e+-]+\]")  # as indented JSON spells them: no
 
 @dataclass(frozen=True)
 class Artifact:
-    """A published artefact: its versioned folder and its card."""
+    """A published artifact: its versioned folder and its card."""
 
     folder: Path
     card: dict[str, Any]
@@ -70,7 +70,7 @@ def champion_of(artifacts: Path) -> str | None:
 
 
 def point_at(artifacts: Path, model_version: str) -> None:
-    """Make `artifacts/model` the artefact of this version, in one step that no reader can see half done."""
+    """Make `artifacts/model` the artifact of this version, in one step that no reader can see half done."""
     link = artifacts / f".model-{os.getpid()}"
     link.unlink(missing_ok=True)
     link.symlink_to(Path("models") / model_version, target_is_directory=True)
@@ -102,7 +102,7 @@ def write_reference(
     Beside them stands what the `fp32` graph decided, so that any machine can repeat the gate.
 
     `tokens` and `unknown_tokens` count before truncation, special tokens included; the latter is null when
-    the tokenizer knows every text, `novelty` when the artefact cannot tell. `probabilities` are in the card's
+    the tokenizer knows every text, `novelty` when the artifact cannot tell. `probabilities` are in the card's
     label order.
     """
     ids = [encoding.ids for encoding in tokenizer.encode_batch([clean(text) for text in rows.texts])]

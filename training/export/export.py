@@ -1,7 +1,7 @@
-"""Publish a checkpoint as the artefact that serving loads, if a quantized form of it is good enough.
+"""Publish a checkpoint as the artifact that serving loads, if a quantized form of it is good enough.
 
 Candidates are compared on validation rows, and the chosen one is reported on test rows that chose nothing.
-How a candidate is made is `training.export.graph`, how the artefact is written `training.export.artifact`.
+How a candidate is made is `training.export.graph`, how the artifact is written `training.export.artifact`.
 """
 
 import tempfile
@@ -16,15 +16,15 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from transformers import AutoConfig
 
-from training.export.artifact import Artifact, published, write_reference
 from training.calibration import calibration_error, fit_temperature, reliability, softmax
+from training.data.rows import Rows
 from training.errors import GateError
-from training.metrics import classification_metrics, confusion
+from training.export.artifact import Artifact, published, write_reference
 from training.export.golden import GOLDEN_FILE, choose_golden, write_golden
 from training.export.graph import OPSET, QUANTIZATIONS, Quantization, export_graph, quantize
 from training.export.novelty import fit
-from training.data.rows import Rows
 from training.export.scorer import Scorer, time_scorers
+from training.metrics import classification_metrics, confusion
 from training.text import CLEANING, Truncation, encode_batch
 
 CARD_SCHEMA_VERSION = 1
@@ -136,7 +136,7 @@ def build_artifact(
             **card_fields,
         }
         with published(artifacts, chosen.path, card) as folder:
-            say("Writing the artefact")
+            say("Writing the artifact")
             tokenizer.save(str(folder / "tokenizer.json"))
             write_reference(
                 folder / "reference.parquet",

@@ -1,6 +1,6 @@
 """Choose the golden reviews: held-out texts whose decisions a release must repeat before it takes traffic.
 
-They travel in the artefact as `golden.json`, with what fp32 and the served int8 graph decided where it was
+They travel in the artifact as `golden.json`, with what fp32 and the served int8 graph decided where it was
 exported. Checking a release against them is the functions' job; how accurate the model is, its card says.
 """
 

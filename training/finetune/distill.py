@@ -19,8 +19,8 @@ from torch.nn.functional import kl_div, log_softmax, normalize, softmax
 from transformers import PreTrainedModel
 
 from training.config import TrainingConfig
-from training.finetune.distributed import any_process
 from training.errors import ConfigError, Interrupted, ModelError
+from training.finetune.distributed import any_process
 from training.finetune.model import Classifier, read_config, stack
 from training.progress import Progress, silent
 

@@ -11,8 +11,8 @@ from torch.nn.functional import cross_entropy
 from transformers import Trainer, TrainingArguments
 
 from training.finetune.distill import distillation_loss
-from training.finetune.sampler import EpochOrder
 from training.finetune.layerwise_lr import parameter_groups
+from training.finetune.sampler import EpochOrder
 
 
 class Arguments(TrainingArguments):

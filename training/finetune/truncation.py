@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from training.metrics import Metrics, classification_metrics
-from training.finetune.model import Classifier, backend
-from training.progress import Progress, silent
 from training.data.rows import Rows
+from training.finetune.model import Classifier, backend
+from training.metrics import Metrics, classification_metrics
+from training.progress import Progress, silent
 from training.text import TRUNCATIONS, Truncation, encode_batch
 
 _BATCH = 16

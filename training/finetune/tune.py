@@ -26,18 +26,18 @@ from transformers import (
     set_seed,
 )
 
-from training.finetune.callbacks import KeepBest, Log, Report, Stop
 from training.config import TrainingConfig
+from training.data.examples import Examples, tokenised
+from training.data.rows import Dataset, Rows
+from training.errors import ConfigError, Interrupted, ModelError
+from training.finetune.callbacks import KeepBest, Log, Report, Stop
 from training.finetune.distill import keep_layers, layers_to_keep, listen
 from training.finetune.distributed import common_steps
-from training.errors import ConfigError, Interrupted, ModelError
-from training.metrics import classification_metrics, numbers
-from training.data.examples import Examples, tokenised
 from training.finetune.model import Classifier, backend, freeze, load_classifier, max_positions, stack
-from training.progress import Progress, silent
-from training.data.rows import Dataset, Rows
-from training.text import Truncation
 from training.finetune.trainer import Arguments, ClassifierTrainer
+from training.metrics import classification_metrics, numbers
+from training.progress import Progress, silent
+from training.text import Truncation
 
 BEST = "best"
 # While both are still to be compared, train on both ends: a review's verdict is often its last sentence.

@@ -1,6 +1,6 @@
 """Whether a candidate may take the champion's place: both answer the same labelled texts on this machine.
 
-Rows count only if neither model can have been trained on them: those that both artefacts hold out, and what
+Rows count only if neither model can have been trained on them: those that both artifacts hold out, and what
 people labelled after both were made, or before if neither was trained on such rows. The candidate replaces
 the champion unless it may be worse by more than a margin (a non-inferiority test on the paired difference;
 Walker and Nowacki 2011, "Understanding Equivalence and Noninferiority Testing"). Nothing here moves anything.
@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from training.data.near_duplicates import HeldOutTexts, normalized
 from training.errors import DataError, GateError, ModelError
-from training.export.export import Gate
 from training.evaluation.served import ServedModel
+from training.export.export import Gate
 
 MARGIN = 0.02  # two points: what a thousand rows can tell of models that differ on a tenth of them
 _DRAWS = 10_000
@@ -59,7 +59,7 @@ class Comparison:
 def check_gate(candidate: ServedModel, gate: Gate | None = None) -> dict[str, float]:
     """Repeat the gate of the export on this processor, over the held-out rows; returns what was found.
 
-    Raises GateError when int8 loses more here than the gate allows, DataError for an artefact that does not
+    Raises GateError when int8 loses more here than the gate allows, DataError for an artifact that does not
     say what fp32 decided.
     """
     gate = gate or Gate()

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from training.export.artifact import champion_of, point_at
 from training.errors import ModelError
+from training.export.artifact import champion_of, point_at
 
 LEDGER = "promotions.jsonl"
 
@@ -94,7 +94,7 @@ def newest_candidate(artifacts: Path) -> str:
     return max(waiting, key=lambda version: (waiting[version], version))
 
 
-def put_forward(
+def promote(
     artifacts: Path,
     model_version: str,
     action: Action,
@@ -114,7 +114,7 @@ def put_forward(
     check_registry(artifacts)
     with (artifacts / LEDGER).open("a") as ledger:
         fcntl.flock(ledger, fcntl.LOCK_EX)  # two at once: the second replaces what the first put there
-        return _put_forward(artifacts, model_version, action, by=by, why=why, comparison=comparison)
+        return _promote(artifacts, model_version, action, by=by, why=why, comparison=comparison)
 
 
 def serve_if_first(artifacts: Path, model_version: str) -> bool:
@@ -136,7 +136,7 @@ def serve_if_first(artifacts: Path, model_version: str) -> bool:
     return True
 
 
-def _put_forward(
+def _promote(
     artifacts: Path,
     model_version: str,
     action: Action,

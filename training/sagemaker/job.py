@@ -1,7 +1,7 @@
 """`python -m training.sagemaker.job train`: one job of the cloud's training, in a SageMaker training container.
 
 The hyperparameter `job` says which: `search` writes best.json, `fine_tune` a checkpoint with run.json,
-`export` the artefact, and the page of its evaluation into output.tar.gz. Each is a stage of
+`export` the artifact, and the page of its evaluation into output.tar.gz. Each is a stage of
 `training.pipeline`, or `training.search.search`, in SageMaker's folders.
 
 When SageMaker takes a spot machine back it sends SIGTERM two minutes before: search and fine_tune then save
@@ -25,9 +25,9 @@ from pathlib import Path
 from types import FrameType
 
 from training.config import TrainingConfig
-from training.sagemaker.container import Container, Request
 from training.data.prepare import prepare
-from training.errors import ConfigError, Interrupted, ModelError, TrainingError, full_disk_told
+from training.data.rows import Dataset
+from training.errors import ConfigError, Interrupted, ModelError, TrainingError, disk_full_guard
 from training.pipeline import (
     evaluate_artifact,
     publish,
@@ -39,7 +39,7 @@ from training.pipeline import (
 )
 from training.progress import LineProgress, Progress, print_metrics, silent
 from training.record import read_record
-from training.data.rows import Dataset
+from training.sagemaker.container import Container, Request
 
 
 class Termination:
@@ -82,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     stopping = Termination()
     signal.signal(signal.SIGTERM, stopping.receive)
     try:
-        with full_disk_told(root):
+        with disk_full_guard(root):
             return _run(container, stopping)
     except Interrupted as error:
         print(error, flush=True)

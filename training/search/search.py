@@ -18,16 +18,16 @@ from optuna.trial import FrozenTrial
 
 from training.config import TrainingConfig
 from training.data.prepare import prepare
-from training.errors import ConfigError, Interrupted, ModelError, full_disk_told
+from training.data.rows import Dataset
+from training.errors import ConfigError, Interrupted, ModelError, disk_full_guard
 from training.finetune.model import count_layers
 from training.pipeline import model_identity, record_run, recorded_run
 from training.progress import Progress, silent
-from training.data.rows import Dataset
+from training.search.report import write_report
 from training.search.space import BEST, Space, described, fingerprint, holds, search_space
 from training.search.study import SharedStudy, own_threads
-from training.search.report import write_report
-from training.tracking import track
 from training.search.trials import Judge, Plan, try_proposals
+from training.tracking import track
 
 FRONT_LOSS = 0.005  # of accuracy, for which the fastest of the Pareto front is taken
 _POLL_SECONDS = 0.5
@@ -54,7 +54,7 @@ def search(
     space, recipe, model or data set.
     """
     space = _space(config, plan)
-    with full_disk_told(folder), closing(_open(config, data, folder, plan)) as shared:
+    with disk_full_guard(folder), closing(_open(config, data, folder, plan)) as shared:
         shared.begin_with(_starting_point(config, space))
         with track(config, data.fingerprint, run_id=recorded_run(folder), name="search") as tracked:
             record_run(folder, tracked.id)

@@ -17,18 +17,18 @@ import torch
 from optuna.trial import Trial, TrialState
 
 from training.config import TrainingConfig
+from training.data.rows import Dataset
 from training.errors import ConfigError
 from training.export.graph import QUANTIZATIONS, export_graph, quantize
-from training.finetune.model import backend, load_classifier
-from training.progress import Progress
-from training.data.rows import Dataset
 from training.export.scorer import time_tokens
+from training.finetune.model import backend, load_classifier
+from training.finetune.truncation import better, compare
+from training.finetune.tune import fine_tune
+from training.progress import Progress
 from training.search.space import Space, fingerprint
 from training.search.study import EVALUATIONS_PER_EPOCH, PRUNERS, SharedStudy
 from training.text import encode_batch
 from training.tracking import Run
-from training.finetune.truncation import better, compare
-from training.finetune.tune import fine_tune
 
 
 @dataclass(frozen=True, kw_only=True)

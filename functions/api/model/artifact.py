@@ -1,7 +1,7 @@
-"""The artefact as serving reads it: the model card, and files proven to be the ones the card was written for.
+"""The artifact as serving reads it: the model card, and files proven to be the ones the card was written for.
 
 Anything missing, truncated, altered or foreign raises ModelError, so a bad deployment dies at init with one
-exact line instead of answering wrongly. Running the model is `classifier.py`'s; writing artefacts is
+exact line instead of answering wrongly. Running the model is `classifier.py`'s; writing artifacts is
 training's.
 """
 
@@ -14,7 +14,7 @@ from sentiment.exceptions import ModelError
 
 from functions.api.model.tokenization import CleaningStep, Truncation
 
-MEND = "train and export it again, or set MODEL_DIR to a whole artefact"
+MEND = "train and export it again, or set MODEL_DIR to a whole artifact"
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$")]
 
 
@@ -64,7 +64,7 @@ class Card(BaseModel):
     truncation: Truncation
     text_cleaning: list[CleaningStep]
     files: dict[FileName, FileRecord]
-    novelty: NoveltyRecord | None = None  # artefacts of older exports have none
+    novelty: NoveltyRecord | None = None  # artifacts of older exports have none
     calibration: CalibrationRecord = CalibrationRecord()  # nor was an older one calibrated
 
     @model_validator(mode="after")
@@ -82,12 +82,12 @@ class Card(BaseModel):
 
 
 class Artifact(NamedTuple):
-    """A verified artefact; its files are the very bytes that were hashed."""
+    """A verified artifact; its files are the very bytes that were hashed."""
 
     card: Card
     model: bytes
     tokenizer: bytes
-    golden: bytes | None = None  # `golden.py` reads it when asked; artefacts of older exports have none
+    golden: bytes | None = None  # `golden.py` reads it when asked; artifacts of older exports have none
 
 
 def read_card(path: Path) -> Card:

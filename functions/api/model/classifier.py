@@ -36,12 +36,12 @@ class Prediction(NamedTuple):
     tokens: int  # before truncation, special tokens included
     truncated: bool
     unknown_tokens: int | None = None  # before truncation; None when the vocabulary can spell every text
-    novelty: float | None = None  # None when the artefact cannot tell
+    novelty: float | None = None  # None when the artifact cannot tell
     inference_time_ms: float = 0.0
 
 
 class Classifier:
-    """A verified artefact ready to answer; making one runs the model, and raises ModelError if it cannot."""
+    """A verified artifact ready to answer; making one runs the model, and raises ModelError if it cannot."""
 
     def __init__(self, artifact: Artifact, *, threads: int, cache_entries: int) -> None:
         self.card: Card = artifact.card

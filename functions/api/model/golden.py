@@ -1,4 +1,4 @@
-"""The golden reviews: what the artefact says this model decides, and what it decides here.
+"""The golden reviews: what the artifact says this model decides, and what it decides here.
 
 A release is checked with them before it takes traffic. Computing them stores nothing and counts as no
 prediction, so it is not on any route: only who may invoke the function itself can ask for it.
@@ -36,10 +36,10 @@ class Golden(BaseModel):
 
 
 def read_golden(content: bytes | None) -> list[GoldenReview]:
-    """Read `golden.json`; raises ModelError when the artefact has none or it is of another shape."""
+    """Read `golden.json`; raises ModelError when the artifact has none or it is of another shape."""
     if content is None:
         raise ModelError(
-            "the artefact has no golden.json, so nothing says what this model should decide: export it again"
+            "the artifact has no golden.json, so nothing says what this model should decide: export it again"
         )
     try:
         return Golden.model_validate_json(content).reviews

@@ -1,7 +1,7 @@
 """What `GET /model` says of a model, for those who generate a client; training writes it, at export.
 
 Serving depends on `artifact.Card` alone and hands on the rest as it was exported. So nothing here is asked
-of an artefact: one of an older export lacks some of it and is served all the same.
+of an artifact: one of an older export lacks some of it and is served all the same.
 """
 
 from typing import Literal
@@ -108,7 +108,7 @@ class Architecture(Informative):
     heads: int
 
 
-class ModelAnswer(Informative):
+class ModelResponse(Informative):
     """The model card, without the vectors that only serving reads."""
 
     schema_version: Literal[1]

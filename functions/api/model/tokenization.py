@@ -1,6 +1,6 @@
 """From text to the token ids the model was trained on: cleaning and truncation, as the card records them.
 
-Training implements the same two steps on its own side (the artefact is the contract, no code is shared); one
+Training implements the same two steps on its own side (the artifact is the contract, no code is shared); one
 test proves that both give the same ids. Nothing here loads a model or a tokenizer file.
 """
 

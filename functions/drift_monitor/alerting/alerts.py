@@ -39,7 +39,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Telling:
+class NotificationPolicy:
     """Who is told, when it is, and how long the same thing is not told again."""
 
     topic_arn: str
@@ -48,20 +48,20 @@ class Telling:
 
 
 @dataclass(frozen=True)
-class Settled:
+class AlertChanges:
     """What a run changed: how many messages went out, and how many alerts it closed."""
 
     told: int
     closed: int
 
 
-def settle(
+def sync_alerts(
     engine: Engine,
     findings: Sequence[Finding],
-    telling: Telling,
+    policy: NotificationPolicy,
     *,
     over: Callable[[MonitoringAlert], str | None],
-) -> Settled:
+) -> AlertChanges:
     """Open or refresh an alert per finding, and close those that were not found again and are over.
 
     `over` says of an open alert why it is, or None. Publishes what people have to hear: what is new, what got
@@ -69,22 +69,22 @@ def settle(
     """
     found = {(finding.kind, finding.cause) for finding in findings}
     with transaction(engine) as session:
-        due = [told for finding in findings if (told := _record(session, finding, telling))]
+        due = [told for finding in findings if (told := _record(session, finding, policy))]
         ended = [
-            _Ended.of(alert, why, telling.at)
+            _Ended.of(alert, why, policy.at)
             for alert in open_alerts(session)
             if (alert.kind, alert.cause) not in found and (why := over(alert)) is not None
         ]
     for alert_id, message in due:
-        publish(telling.topic_arn, message)
+        publish(policy.topic_arn, message)
         with transaction(engine) as session:
-            mark_notified(session, alert_id, at=telling.at)
+            mark_notified(session, alert_id, at=policy.at)
     for end in ended:
         if end.message is not None:
-            publish(telling.topic_arn, end.message)
+            publish(policy.topic_arn, end.message)
         with transaction(engine) as session:
-            resolve_alert(session, kind=end.kind, cause=end.cause, at=telling.at)
-    return Settled(len(due), len(ended))
+            resolve_alert(session, kind=end.kind, cause=end.cause, at=policy.at)
+    return AlertChanges(len(due), len(ended))
 
 
 def worst(*severities: str) -> Severity:
@@ -92,7 +92,7 @@ def worst(*severities: str) -> Severity:
     return SEVERITIES[max(map(SEVERITIES.index, severities))]
 
 
-def _record(session: Session, finding: Finding, telling: Telling) -> tuple[UUID, Message] | None:
+def _record(session: Session, finding: Finding, policy: NotificationPolicy) -> tuple[UUID, Message] | None:
     """Bring the finding's row up to date; return its id and message when people have to be told."""
     last = last_told(session, kind=finding.kind, cause=finding.cause)
     before = next(
@@ -102,7 +102,7 @@ def _record(session: Session, finding: Finding, telling: Telling) -> tuple[UUID,
     if before is not None:
         # While it is open it gets worse only; else it would be told anew each time it wavers.
         severity = worst(severity, before.severity)
-        old = before.notified_at is not None and telling.at - before.raised_at >= WORSENS_AFTER
+        old = before.notified_at is not None and policy.at - before.raised_at >= WORSENS_AFTER
         if old and finding.severity != "info":
             severity = "critical"
     alert = raise_alert(
@@ -112,9 +112,9 @@ def _record(session: Session, finding: Finding, telling: Telling) -> tuple[UUID,
         severity=severity,
         message=finding.message,
         details=finding.details,
-        at=telling.at,
+        at=policy.at,
     )
-    status = _status(alert, last, telling)
+    status = _status(alert, last, policy)
     if status is None:
         return None
     subject = f"{'Worse: ' if status == 'escalated' else ''}{finding.message}"
@@ -126,7 +126,7 @@ def _record(session: Session, finding: Finding, telling: Telling) -> tuple[UUID,
     return alert.id, Message(subject, "\n".join([*intro, "", finding.body]), attributes)
 
 
-def _status(alert: MonitoringAlert, last: MonitoringAlert | None, telling: Telling) -> str | None:
+def _status(alert: MonitoringAlert, last: MonitoringAlert | None, policy: NotificationPolicy) -> str | None:
     """Return what the message is about, or None when there is nothing to tell (yet)."""
     if alert.severity == "info":
         return None
@@ -137,7 +137,7 @@ def _status(alert: MonitoringAlert, last: MonitoringAlert | None, telling: Telli
     # It was over and came back: within the cool-down that is no news unless it is worse.
     # Told at a time to come, by a run that was given one, it was not told just now.
     told_at = None if last is None else last.notified_at
-    cooling = told_at is not None and abs(telling.at - told_at) < telling.cooldown
+    cooling = told_at is not None and abs(policy.at - told_at) < policy.cooldown
     return None if cooling and not worse else "open"
 
 

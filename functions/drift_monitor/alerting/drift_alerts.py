@@ -10,11 +10,11 @@ from datetime import datetime
 from typing import Any
 
 from functions.drift_monitor.alerting.alerts import Finding, Severity
-from functions.drift_monitor.detection.verdicts import Shift, Verdict
-from functions.drift_monitor.detection.features import Kind, Method
 from functions.drift_monitor.alerting.plain_text import bullet, fact, paragraph
+from functions.drift_monitor.detection.features import Kind, Method
 from functions.drift_monitor.detection.performance import Accuracy, Performance
 from functions.drift_monitor.detection.phrases import Phrase
+from functions.drift_monitor.detection.verdicts import Shift, Verdict
 
 SIDES = {"data_drift": "input", "prediction_drift": "output"}
 TITLES = {"data_drift": "Data drift", "prediction_drift": "Prediction drift"}
@@ -28,7 +28,7 @@ MEASURES: dict[Method, str] = {
 TYPICAL: dict[Kind, str] = {"length": "median ", "number": "mean ", "text": "taken for new "}
 # In units of the threshold. Two normal distributions ten times 0.2 standard deviations apart share less than
 # a third of their area: hardly anything arrives that looks as before.
-SEVERE = 10.0
+CRITICAL_FACTOR = 10.0
 SHOWN = 3  # features that are described, of those that moved
 LEAST_SHARE, MOST_SHARES = 0.01, 4  # of a category's values, those that are shown
 BIAS = "Those who give feedback need not stand for all who ask: look at some of the labels first."
@@ -39,7 +39,7 @@ OPTIMISM = (
 
 
 @dataclass(frozen=True)
-class Circumstances:
+class RunContext:
     """What was compared, for the record and for the reader."""
 
     model_version: str
@@ -79,10 +79,10 @@ class Circumstances:
 
 
 @dataclass(frozen=True)
-class Briefing:
+class AlertContext:
     """What every message of one run says beside its own verdict."""
 
-    circumstances: Circumstances
+    context: RunContext
     drifted: Mapping[str, bool]  # all verdicts of the run
     performance: Performance
     phrases: Sequence[Phrase]
@@ -96,7 +96,7 @@ class Briefing:
         typical = ["Typical of the new texts, in uses per 1,000 words:", *paragraph(", ".join(uses), 2), ""]
         return [
             *(typical if self.phrases else []),
-            *self.circumstances.lines(),
+            *self.context.lines(),
             *fact("Accuracy", _accuracies(self.performance)),
             *fact("This run", ", ".join(said)),
             "",
@@ -108,10 +108,10 @@ class Briefing:
 
     def figures(self) -> dict[str, Any]:
         """Return what an alert's row holds of it beside its own verdict."""
-        return {**self.circumstances.figures(), "phrases": [phrase.figures() for phrase in self.phrases]}
+        return {**self.context.figures(), "phrases": [phrase.figures() for phrase in self.phrases]}
 
 
-def drift_finding(verdict: Verdict, briefing: Briefing, *, lasts: bool) -> Finding:
+def drift_finding(verdict: Verdict, briefing: AlertContext, *, lasts: bool) -> Finding:
     """Say what moved, from where to where, over how many predictions, and where to read on.
 
     What does not last (yet) is for the record only.
@@ -124,7 +124,7 @@ def drift_finding(verdict: Verdict, briefing: Briefing, *, lasts: bool) -> Findi
     also = ", ".join(shift.feature.name for shift in moved[SHOWN:])
     calm = ", ".join(shift.feature.name for shift in verdict.shifts if shift not in moved)
     by_labels = briefing.performance.labelled is not None and briefing.performance.drifted
-    severe = verdict.shifts[0].strength >= SEVERE or by_labels
+    severe = verdict.shifts[0].strength >= CRITICAL_FACTOR or by_labels
     body = [
         "What moved most, from the reference to this window:",
         *(line for shift in moved[:SHOWN] for line in _describe(shift)),
@@ -136,7 +136,7 @@ def drift_finding(verdict: Verdict, briefing: Briefing, *, lasts: bool) -> Findi
     return _finding(verdict.name, message, body, briefing, verdict.figures(), lasts, severe)
 
 
-def performance_finding(briefing: Briefing, *, lasts: bool) -> Finding:
+def performance_finding(briefing: AlertContext, *, lasts: bool) -> Finding:
     """Say how much less often the model is right, how that is known, and how far it is to be trusted."""
     performance = briefing.performance
     labelled, evidence = performance.labelled, performance.evidence
@@ -159,13 +159,13 @@ def _finding(
     kind: str,
     message: str,
     body: Sequence[str],
-    briefing: Briefing,
+    briefing: AlertContext,
     figures: dict[str, Any],
     lasts: bool,
     severe: bool,
 ) -> Finding:
     severity: Severity = "critical" if severe else "warning"
-    version = briefing.circumstances.model_version
+    version = briefing.context.model_version
     details = {**briefing.figures(), **figures}
     return Finding(
         kind, version, severity if lasts else "info", message, "\n".join(body), details, model_version=version

@@ -21,7 +21,7 @@ FEWEST = 50  # different texts of each side; fewer teach nothing
 FOLDS = 5
 
 
-def tell_apart(reference: pd.DataFrame, current: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+def add_domain_scores(reference: pd.DataFrame, current: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return both tables with a column more: how surely the model takes each text for one of the window.
 
     It is null for texts that were not sampled. The tables come back as they are when one of them has no

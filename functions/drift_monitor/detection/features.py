@@ -143,5 +143,5 @@ def comparable(table: pd.DataFrame, features: Iterable[Feature]) -> pd.DataFrame
 
 
 def shared_features(reference: pd.DataFrame, current: pd.DataFrame) -> tuple[Feature, ...]:
-    """Return the features that both tables hold; the text needs `domain.tell_apart` first."""
+    """Return the features that both tables hold; the text needs `domain.add_domain_scores` first."""
     return tuple(f for f in FEATURES if f.source in reference.columns and f.source in current.columns)

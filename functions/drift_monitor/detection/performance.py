@@ -18,8 +18,8 @@ from scipy.special import expit, logit
 from scipy.stats import binom
 from sentiment.intervals import wilson
 
-from functions.drift_monitor.detection.verdicts import Shift
 from functions.drift_monitor.detection.features import Feature
+from functions.drift_monitor.detection.verdicts import Shift
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]

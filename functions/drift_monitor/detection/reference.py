@@ -1,4 +1,4 @@
-"""The held-out rows that the artefact carries: what traffic should look like to this model.
+"""The held-out rows that the artifact carries: what traffic should look like to this model.
 
 Whatever keeps them from being read raises MonitorError, so that people hear of it.
 """
@@ -31,9 +31,9 @@ COLUMNS = {
     "confidence": pa.types.is_floating,
     "probabilities": pa.types.is_list,
 }
-# What newer artefacts have besides. Without them, and with them null, the features they give are left out.
+# What newer artifacts have besides. Without them, and with them null, the features they give are left out.
 OPTIONAL = {"unknown_tokens": pa.types.is_integer, "novelty": pa.types.is_floating}
-MEND = "build the monitor's image from a whole artefact"
+MEND = "build the monitor's image from a whole artifact"
 
 
 class FileRecord(BaseModel):
@@ -92,7 +92,7 @@ def tabulate_logged(rows: Sequence[Row[Any]], labels: Sequence[str]) -> pd.DataF
         raise MonitorError(
             "schema",
             f"{foreign} of {len(rows)} logged predictions have other labels than the model card, which has "
-            f"{', '.join(labels)}; the API and the monitor were built from different artefacts",
+            f"{', '.join(labels)}; the API and the monitor were built from different artifacts",
         )
     probabilities = np.array([[row.probabilities[label] for label in labels] for row in rows])
     names = (*(name for name in COLUMNS if name not in ("label", "probabilities")), *OPTIONAL)

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from functions.drift_monitor.detection.verdicts import Verdict, compare
-from functions.drift_monitor.detection.domain_classifier import tell_apart
 from functions.drift_monitor.alerting.failures import MonitorError
+from functions.drift_monitor.detection.domain_classifier import add_domain_scores
 from functions.drift_monitor.detection.features import Feature
+from functions.drift_monitor.detection.verdicts import Verdict, compare
 
 KEPT = 0.25  # of the lengths, and of the distance to certainty or to ignorance, whichever is farther
 
@@ -24,7 +24,8 @@ def check_detection(
     drawn = reference.sample(n=min(rows, len(reference)), random_state=1)
     missed, imagined = (
         _wrong(
-            compare(*tell_apart(reference, current), thresholds, drift_threshold=drift_threshold), expected
+            compare(*add_domain_scores(reference, current), thresholds, drift_threshold=drift_threshold),
+            expected,
         )
         for current, expected in ((shifted(drawn), True), (reference, False))
     )

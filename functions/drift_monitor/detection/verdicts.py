@@ -16,7 +16,7 @@ from functions.drift_monitor.detection.features import Feature, VerdictName, com
 # A share is blind to a shift that moves one aspect alone, such as the mix of sentiments, so a feature with
 # this many times its threshold decides by itself. For a PSI of categories that is 0.15: between the 0.1 that
 # is classically "moderate" and the 0.2 that is "significant".
-ALONE = 1.5
+SINGLE_FEATURE_FACTOR = 1.5
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Verdict:
     @property
     def drifted(self) -> bool:
         """Tell whether the share is over its threshold, or one feature moved so far that it decides."""
-        return self.score > self.drift_threshold or self.shifts[0].strength > ALONE
+        return self.score > self.drift_threshold or self.shifts[0].strength > SINGLE_FEATURE_FACTOR
 
     @property
     def summary(self) -> str:
@@ -94,7 +94,7 @@ def compare(
     *,
     drift_threshold: float,
 ) -> tuple[Verdict, ...]:
-    """Judge the features that have a threshold; both tables as `domain.tell_apart` returned them."""
+    """Judge the features that have a threshold; both tables as `domain.add_domain_scores` returned them."""
     features = tuple(thresholds)
     effects = measure(comparable(reference, features), comparable(current, features), features)
     return judge(

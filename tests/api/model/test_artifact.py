@@ -1,4 +1,4 @@
-"""A bad artefact never serves: each kind of damage is refused with one line that says what is wrong."""
+"""A bad artifact never serves: each kind of damage is refused with one line that says what is wrong."""
 
 import hashlib
 import json
@@ -40,7 +40,7 @@ def replace_file(folder: Path, name: str, content: bytes) -> None:
     edit_card(folder, lambda card: card["files"].update({name: record}))
 
 
-def test_a_whole_artefact_serves(folder: Path) -> None:
+def test_a_whole_artifact_serves(folder: Path) -> None:
     assert serve(folder).predict("A wonderful film.").sentiment == "positive"
 
 
@@ -138,7 +138,7 @@ def test_centroids_must_be_as_wide_as_what_the_graph_pools(folder: Path) -> None
 
 
 @pytest.mark.parametrize("lacking", ["card", "graph"])
-def test_an_artefact_that_cannot_tell_novelty_still_serves(folder: Path, lacking: str) -> None:
+def test_an_artifact_that_cannot_tell_novelty_still_serves(folder: Path, lacking: str) -> None:
     whole = serve(folder).predict("A wonderful film.")
     if lacking == "card":
         edit_card(folder, lambda card: card.pop("novelty"))

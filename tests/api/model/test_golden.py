@@ -34,7 +34,7 @@ def function(
     return module
 
 
-def test_the_artefact_says_what_it_decides_and_what_fp32_did(api: Api, artifact: Artifact) -> None:
+def test_the_artifact_says_what_it_decides_and_what_fp32_did(api: Api, artifact: Artifact) -> None:
     answer = api.get("/model/golden").json
     assert answer["model_version"] == artifact.card.model_version
     assert answer["reviews"] == json.loads(artifact.golden or b"")["reviews"]
@@ -49,7 +49,7 @@ def test_their_texts_obey_the_privacy_mode(make_api: Callable[..., Api], mode: s
     assert all(isinstance(text, str) is shown for text in texts)
 
 
-def test_an_older_artefact_without_them_serves_but_has_none_to_show(api: Api) -> None:
+def test_an_older_artifact_without_them_serves_but_has_none_to_show(api: Api) -> None:
     older = Api(replace(api.parts, golden=None), api.aws)
     response = older.get("/model/golden")
     assert (response.status, response.json["error"]["code"]) == (404, "not_found")
@@ -111,13 +111,13 @@ def test_no_client_of_the_http_api_can_ask_for_a_check(function: ModuleType) -> 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, r"the artefact has no golden\.json.*export it again"),
+        (None, r"the artifact has no golden\.json.*export it again"),
         (b"not json", r"golden\.json is not readable"),
         (b'{"reviews": []}', r"golden\.json is not readable: reviews"),
         (b'{"reviews": [{"text": "secret"}]}', r"golden\.json is not readable: reviews\.0\.label"),
     ],
 )
-def test_an_artefact_that_cannot_be_checked_says_so(
+def test_an_artifact_that_cannot_be_checked_says_so(
     classifier: Classifier, content: bytes | None, message: str
 ) -> None:
     with pytest.raises(ModelError, match=message) as caught:

@@ -5,9 +5,9 @@ import dataclasses
 import pytest
 
 from cdk.costs.idle import STRATEGIES, idle_costs, monthly, summary
-from cdk.environments import ENVIRONMENTS, Environment
 from cdk.costs.price_list import hourly_price, price, table
 from cdk.costs.usage import Inference, cost_per_million, total, traced_share
+from cdk.environments import ENVIRONMENTS, Environment
 
 DEV, PROD = ENVIRONMENTS["dev"], ENVIRONMENTS["prod"]
 

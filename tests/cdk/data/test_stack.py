@@ -82,7 +82,7 @@ def test_every_bucket_is_encrypted_private_and_takes_tls_only(environment: Envir
 
 
 @ALL
-def test_the_artefact_bucket_keeps_versions_under_our_key_and_forgets_what_jobs_leave(
+def test_the_artifact_bucket_keeps_versions_under_our_key_and_forgets_what_jobs_leave(
     environment: Environment,
 ) -> None:
     [bucket] = resources(data(environment), "AWS::S3::Bucket", VersioningConfiguration={"Status": "Enabled"})

@@ -13,9 +13,9 @@ import pytest
 
 from cdk.app import add_stacks, make_app
 from cdk.costs.idle import ALARMS, DASHBOARDS, DRIFT_RUN_SECONDS, KEYS, WAF_RULES, idle_costs
+from cdk.costs.usage import ACCESS_LOG_BYTES, BYTES_BESIDE_AN_EVENT
 from cdk.environments import ENVIRONMENTS, Environment
 from cdk.functions import DRIFT_MONITOR, LOG_WRITER
-from cdk.costs.usage import ACCESS_LOG_BYTES, BYTES_BESIDE_AN_EVENT
 from local import functions as local
 
 Resources = dict[str, dict[str, Any]]

@@ -17,7 +17,7 @@ from tests.fixtures.step_functions import (
 from tests.fixtures.templates import RICH, resources, synthesize
 
 PLACES = {
-    "Bucket": "artefacts",
+    "Bucket": "artifacts",
     "Image": "123456789012.dkr.ecr.eu-central-1.amazonaws.com/training:1",
     "Key": "arn:aws:kms:eu-central-1:123456789012:key/k",
     "Region": "eu-central-1",
@@ -87,7 +87,7 @@ def test_what_the_caller_gives_reaches_every_job_as_strings(cloud: Cloud, defini
 
 
 def test_more_rows_to_train_on_reach_every_job_and_the_record(cloud: Cloud, definition: str) -> None:
-    extra = "s3://artefacts/training/feedback/2026-11-24.csv"
+    extra = "s3://artifacts/training/feedback/2026-11-24.csv"
     assert execute(definition, {"extra_data_uri": extra, "reason": "drift"}).status == "SUCCEEDED"
     # The export too, or the data would not be what the checkpoint was trained on.
     assert [channels(job).get("extra") for job in cloud.jobs] == [extra] * 3
@@ -109,8 +109,8 @@ def test_jobs_are_capped_encrypted_isolated_and_on_spot_with_checkpoints(
     for job in (search, fine_tune):
         assert job["EnableManagedSpotTraining"] is True
         assert job["StoppingCondition"] == {"MaxRuntimeInSeconds": 3600, "MaxWaitTimeInSeconds": 5400}
-    assert search["CheckpointConfig"]["S3Uri"] == "s3://artefacts/training/run-1/search/checkpoints"
-    assert fine_tune["CheckpointConfig"]["S3Uri"] == "s3://artefacts/training/run-1/fine-tune/checkpoints"
+    assert search["CheckpointConfig"]["S3Uri"] == "s3://artifacts/training/run-1/search/checkpoints"
+    assert fine_tune["CheckpointConfig"]["S3Uri"] == "s3://artifacts/training/run-1/fine-tune/checkpoints"
     assert export["StoppingCondition"] == {"MaxRuntimeInSeconds": 3600}
     assert "EnableManagedSpotTraining" not in export
     assert [job["ResourceConfig"]["InstanceCount"] for job in cloud.jobs] == [1, 2, 1]
@@ -242,7 +242,7 @@ def test_a_registrar_that_cannot_reach_postgres_is_asked_again_and_then_told_of(
     assert "Postgres is away" in run.messages[0]["Message"]
 
 
-def test_an_artefact_that_is_not_whole_is_not_registered_by_asking_again(
+def test_an_artifact_that_is_not_whole_is_not_registered_by_asking_again(
     cloud: Cloud, definition: str
 ) -> None:
     cloud.script["lambda"] = [lambda _: raise_(Refused("ModelError", "model.onnx is missing"))]

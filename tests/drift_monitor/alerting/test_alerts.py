@@ -11,8 +11,13 @@ from sentiment.database.session import transaction
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from functions.drift_monitor.alerting.alerts import Finding, Telling, settle
-from functions.drift_monitor.history import Persistence, course_of, last_run_ended, read_course
+from functions.drift_monitor.alerting.alerts import Finding, NotificationPolicy, sync_alerts
+from functions.drift_monitor.history import (
+    Persistence,
+    last_run_ended,
+    read_verdict_history,
+    verdict_history_of,
+)
 from tests.drift_monitor.conftest import Aws
 from tests.drift_monitor.traffic import VERSION
 
@@ -29,8 +34,8 @@ class Monitor:
         """Settle a run that found one drift of that severity, or none; return status and severity told."""
         at = START + timedelta(hours=hour)
         findings = [drift(severity, **changes) for severity in severities]
-        telling = Telling(self.aws.topic, at, self.cooldown)
-        settle(self.database, findings, telling, over=lambda alert: "It is calm" if over else None)
+        policy = NotificationPolicy(self.aws.topic, at, self.cooldown)
+        sync_alerts(self.database, findings, policy, over=lambda alert: "It is calm" if over else None)
         return [(str(sent["status"]), str(sent["severity"])) for sent in self.aws.received()]
 
 
@@ -76,10 +81,10 @@ def test_what_does_not_last_is_recorded_and_disturbs_nobody(monitor: Monitor) ->
 
 def test_the_message_says_since_when_by_the_first_sighting(monitor: Monitor) -> None:
     monitor.run(0, "info")
-    settle(
+    sync_alerts(
         monitor.database,
         [drift()],
-        Telling(monitor.aws.topic, START + timedelta(hours=1), timedelta(hours=6)),
+        NotificationPolicy(monitor.aws.topic, START + timedelta(hours=1), timedelta(hours=6)),
         over=lambda _: None,
     )
     (sent,) = monitor.aws.received()
@@ -144,8 +149,8 @@ def test_what_was_over_before_the_cooldown_ended_is_closed_without_a_word(monito
 
 def test_the_closing_message_says_why_and_what_it_was(monitor: Monitor) -> None:
     monitor.run(0, "warning")
-    telling = Telling(monitor.aws.topic, START + timedelta(hours=5), timedelta())
-    settle(monitor.database, [], telling, over=lambda alert: f"{alert.kind} is gone")
+    policy = NotificationPolicy(monitor.aws.topic, START + timedelta(hours=5), timedelta())
+    sync_alerts(monitor.database, [], policy, over=lambda alert: f"{alert.kind} is gone")
     (sent,) = monitor.aws.received()
     assert sent["subject"] == "Over: data drift"
     assert str(sent["body"]).splitlines() == [
@@ -186,10 +191,10 @@ def test_what_sns_did_not_take_is_told_by_the_next_run(monitor: Monitor, ended: 
 
 def test_a_subject_is_one_line_of_ascii_that_sns_takes(monitor: Monitor) -> None:
     monitor.run(0)
-    settle(
+    sync_alerts(
         monitor.database,
         [drift(message="Überraschung\nand more " * 20)],
-        Telling(monitor.aws.topic, START, timedelta()),
+        NotificationPolicy(monitor.aws.topic, START, timedelta()),
         over=lambda _: None,
     )
     (sent,) = monitor.aws.received()
@@ -213,8 +218,8 @@ def record(database: Engine, hour: int, drifted: bool, version: str = VERSION) -
 
 def course(database: Engine, hour: int) -> list[bool]:
     with transaction(database) as session:
-        runs = read_course(session, VERSION, before=START + timedelta(hours=hour), limit=3)
-        return course_of("data_drift", runs)
+        runs = read_verdict_history(session, VERSION, before=START + timedelta(hours=hour), limit=3)
+        return verdict_history_of("data_drift", runs)
 
 
 def test_the_course_is_read_from_what_is_stored_newest_first(database: Engine) -> None:
@@ -229,7 +234,7 @@ def test_the_course_is_read_from_what_is_stored_newest_first(database: Engine) -
         assert last_run_ended(session, VERSION, by=end - timedelta(minutes=1)) == START + timedelta(hours=2)
         assert last_run_ended(session, "a model that never ran", by=end) is None
         assert last_run_ended(session, by=end) == end
-    assert course_of("performance", [{"data_drift": {"drifted": True}}]) == [False]
+    assert verdict_history_of("performance", [{"data_drift": {"drifted": True}}]) == [False]
 
 
 def test_a_run_that_is_repeated_counts_once(database: Engine) -> None:

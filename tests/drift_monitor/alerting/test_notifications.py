@@ -129,7 +129,7 @@ def test_the_message_names_the_deployment_that_has_the_traffic(
                 deployment_type="champion",
                 model_version=VERSION,
                 metrics={},
-                artefact_uri="s3://b/models/x",
+                artifact_uri="s3://b/models/x",
                 function_version="12",
                 deployed_by="the tests",
             ),

@@ -4,18 +4,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from functions.drift_monitor.detection.thresholds import auc_of_chance
-from functions.drift_monitor.detection.verdicts import compare
-from functions.drift_monitor.detection.domain_classifier import FEWEST, tell_apart
+from functions.drift_monitor.detection.domain_classifier import FEWEST, add_domain_scores
 from functions.drift_monitor.detection.features import FEATURES, TEXT_SCORE
 from functions.drift_monitor.detection.language import guess_languages
+from functions.drift_monitor.detection.thresholds import auc_of_chance
+from functions.drift_monitor.detection.verdicts import compare
 from tests.drift_monitor.traffic import Row
 
 TEXT = next(feature for feature in FEATURES if feature.name == "text")
 
 
 def auc(reference: list[str], current: list[str]) -> float:
-    tables = tell_apart(pd.DataFrame({"text": reference}), pd.DataFrame({"text": current}))
+    tables = add_domain_scores(pd.DataFrame({"text": reference}), pd.DataFrame({"text": current}))
     ((shift,),) = (verdict.shifts for verdict in compare(*tables, {TEXT: 0.6}, drift_threshold=0.5))
     return shift.effect
 
@@ -81,10 +81,10 @@ def test_the_same_texts_get_the_same_scores_in_whatever_order_they_come(texts: l
 
 def test_too_few_different_texts_are_not_judged(texts: list[str]) -> None:
     few = pd.DataFrame({"text": 10 * texts[: FEWEST - 1]})
-    for table in tell_apart(pd.DataFrame({"text": texts[:500]}), few):
+    for table in add_domain_scores(pd.DataFrame({"text": texts[:500]}), few):
         assert TEXT_SCORE not in table
 
 
 def test_tables_without_texts_are_left_as_they_are(reference: pd.DataFrame) -> None:
     without = reference.drop(columns="text")
-    assert all(TEXT_SCORE not in table for table in tell_apart(reference, without))
+    assert all(TEXT_SCORE not in table for table in add_domain_scores(reference, without))

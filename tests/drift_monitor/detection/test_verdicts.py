@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from functions.drift_monitor.detection.thresholds import FLOORS, calibrate
-from functions.drift_monitor.detection.verdicts import ALONE, Verdict, compare, drift_score
-from functions.drift_monitor.detection.domain_classifier import tell_apart
-from functions.drift_monitor.detection.effect_sizes import render
 from functions.drift_monitor.alerting.failures import MonitorError
+from functions.drift_monitor.detection.domain_classifier import add_domain_scores
+from functions.drift_monitor.detection.effect_sizes import render
 from functions.drift_monitor.detection.features import FEATURES, Feature, entropy, shared_features, tabulate
 from functions.drift_monitor.detection.self_check import check_detection, shifted
+from functions.drift_monitor.detection.thresholds import FLOORS, calibrate
+from functions.drift_monitor.detection.verdicts import SINGLE_FEATURE_FACTOR, Verdict, compare, drift_score
 from tests.drift_monitor.traffic import LOGGED, Row, cut, one_sided
 
 FLOOR = {feature: FLOORS[feature.kind] for feature in FEATURES}
@@ -27,7 +27,7 @@ def table_of(rows: list[Row]) -> pd.DataFrame:
 def judge(
     reference: pd.DataFrame, current: pd.DataFrame, thresholds: dict[Feature, float] | None = None
 ) -> dict[str, Verdict]:
-    verdicts = compare(*tell_apart(reference, current), thresholds or FLOOR, drift_threshold=0.5)
+    verdicts = compare(*add_domain_scores(reference, current), thresholds or FLOOR, drift_threshold=0.5)
     return {verdict.name: verdict for verdict in verdicts}
 
 
@@ -61,12 +61,12 @@ def test_one_pasted_book_is_no_drift(reference: pd.DataFrame, traffic: list[Row]
 def test_a_feature_far_over_its_threshold_decides_alone(reference: pd.DataFrame, traffic: list[Row]) -> None:
     verdict = judge(reference, table_of(one_sided(traffic, 0.8, size=400)))["prediction_drift"]
     assert [shift.feature.name for shift in verdict.moved] == ["sentiment"]
-    assert verdict.shifts[0].strength > ALONE
+    assert verdict.shifts[0].strength > SINGLE_FEATURE_FACTOR
     assert verdict.score == 0.5
     assert verdict.drifted
 
     milder = judge(reference, table_of(one_sided(traffic, 0.65, size=400)))["prediction_drift"]
-    assert 1 < milder.shifts[0].strength < ALONE
+    assert 1 < milder.shifts[0].strength < SINGLE_FEATURE_FACTOR
     assert not milder.drifted
 
 
@@ -93,7 +93,7 @@ def test_what_one_row_lacks_is_left_out_of_the_comparison(
     reference: pd.DataFrame, traffic: list[Row], lacking: str, left_out: set[str]
 ) -> None:
     current = table_of([traffic[0] | {lacking: None}, *traffic[1:300]])
-    compared = shared_features(*tell_apart(reference, current))
+    compared = shared_features(*add_domain_scores(reference, current))
     assert {feature.name for feature in FEATURES} - {feature.name for feature in compared} == left_out
 
 
@@ -148,7 +148,7 @@ def test_real_windows_without_a_shift_raise_no_more_alarms_than_stated(
 
 def test_the_report_is_judged_by_the_same_figures(reference: pd.DataFrame, traffic: list[Row]) -> None:
     current = table_of(cut(traffic[:300], words=60))
-    page = render(*tell_apart(reference, current), FLOOR, verdicts={"data drift": "drift: 2 of 3"})
+    page = render(*add_domain_scores(reference, current), FLOOR, verdicts={"data drift": "drift: 2 of 3"})
     assert "drift: 2 of 3" in page
     assert "Dataset Drift" not in page, "which would be Evidently's own verdict, by another rule"
     shown = re.findall(r'"data_drift": "(Not Detected|Detected)", "drift_score": ([0-9.e-]+)', page)

@@ -8,10 +8,10 @@ import httpx
 import pytest
 
 from cdk.delivery import MAX_RECEIVES
+from local.processes import wait_until
 from local.stand_ins.aws import LocalAws, count_messages, make_resources
 from local.stand_ins.event_source import EventSource
 from local.stand_ins.lambda_runtime import FunctionError
-from local.processes import wait_until
 
 EVENTS = Path(__file__).parents[3] / "events"
 

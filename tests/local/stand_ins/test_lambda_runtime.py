@@ -5,8 +5,14 @@ from typing import Any
 import psutil
 import pytest
 
-from local.stand_ins.lambda_runtime import EmulatedFunction, FunctionError, FunctionSpec, InProcessFunction, emulator
 from local.processes import is_alive
+from local.stand_ins.lambda_runtime import (
+    EmulatedFunction,
+    FunctionError,
+    FunctionSpec,
+    InProcessFunction,
+    emulator,
+)
 from local.state import StateFolder
 
 needs_emulator = pytest.mark.skipif(emulator() is None, reason="the emulator is not installed here")

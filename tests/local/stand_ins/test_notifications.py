@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from local.processes import wait_until
 from local.stand_ins.aws import LocalAws, count_messages
 from local.stand_ins.event_source import EventSource
 from local.stand_ins.lambda_runtime import FunctionError
 from local.stand_ins.notifications import Notices
-from local.processes import wait_until
 from tests.local.stand_ins.test_gateway import paths
 
 EVENTS = Path(__file__).parents[3] / "events"

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from local.stand_ins.lambda_runtime import FunctionError
 from local.processes import wait_until
+from local.stand_ins.lambda_runtime import FunctionError
 from local.stand_ins.schedule import Schedule, describe_reconciliation, describe_run, next_run
 
 DUE = datetime(2026, 11, 25, 14, tzinfo=UTC)

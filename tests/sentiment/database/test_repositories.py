@@ -249,7 +249,7 @@ def deployment(**changes: object) -> ModelDeployment:
         "deployment_type": "champion",
         "model_version": "20261123-1a2b3c4d",
         "metrics": {"accuracy": 0.87},
-        "artefact_uri": "artifacts/models/20261123-1a2b3c4d",
+        "artifact_uri": "artifacts/models/20261123-1a2b3c4d",
         "deployed_by": "a test",
     }
     return ModelDeployment(**{**values, **changes})

@@ -10,8 +10,8 @@ import pytest
 from training.config import configure
 from training.data.csv_quotes import check_quotes
 from training.data.prepare import prepare
-from training.errors import DataError
 from training.data.sources import batches, read, read_extra
+from training.errors import DataError
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 

@@ -13,10 +13,10 @@ import pytest
 from training.__main__ import main
 from training.config import configure
 from training.data.prepare import prepare
+from training.data.rows import Dataset
 from training.errors import ConfigError, DataError
 from training.pipeline import run_key
 from training.record import TrainingRecord
-from training.data.rows import Dataset
 
 WORDS = ("film", "story", "cast", "music", "script", "pace", "was", "felt", "so", "very", "warm", "dim", "it")
 REVIEWS = [

@@ -12,8 +12,8 @@ import pytest
 
 from training.config import configure
 from training.data.prepare import prepare
-from training.errors import DataError
 from training.data.rows import Dataset
+from training.errors import DataError
 
 PLENTY = [(f"review number {n}", "good" if n % 2 else "bad") for n in range(40)]
 

@@ -15,13 +15,13 @@ import pytest
 from transformers import PreTrainedTokenizerFast
 
 from tests.training.finetune.test_tune import recipe, tune
-from training.data.arrow import Column, open_table, write_table
 from training.config import configure
-from training.data.prepare import prepare
-from training.errors import ConfigError, DataError
+from training.data.arrow import Column, open_table, write_table
 from training.data.examples import tokenised
-from training.finetune.model import backend, load_classifier
+from training.data.prepare import prepare
 from training.data.rows import Dataset, Rows
+from training.errors import ConfigError, DataError
+from training.finetune.model import backend, load_classifier
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:mtime may not be reliable")
 

@@ -1,4 +1,4 @@
-"""The served graph computes what the checkpoint computes, and only a good artefact is published."""
+"""The served graph computes what the checkpoint computes, and only a good artifact is published."""
 
 import dataclasses
 import hashlib
@@ -24,13 +24,13 @@ from transformers import (
     RobertaForSequenceClassification,
 )
 
-from training.export.artifact import Artifact, point_at
+from training.data.rows import Rows
 from training.errors import GateError
+from training.export.artifact import Artifact, point_at
 from training.export.export import Candidate, Gate, build_artifact, choose
 from training.export.graph import QUANTIZATIONS, Quantization, export_graph, expose_pooled, quantize
-from training.finetune.model import load_classifier
-from training.data.rows import Rows
 from training.export.scorer import Scorer
+from training.finetune.model import load_classifier
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::torch.jit.TracerWarning")
 
@@ -158,7 +158,7 @@ def test_quantized_graphs_stay_close_and_hold_integers(
     assert any("ffn" in name or "lin" in name or "MatMul" in name for name in integer)
 
 
-def test_the_artefact_is_whole_and_says_what_it_is(checkpoint: Path, tmp_path: Path) -> None:
+def test_the_artifact_is_whole_and_says_what_it_is(checkpoint: Path, tmp_path: Path) -> None:
     artifact = build(checkpoint, tmp_path)
     link = artifact.folder
     card = json.loads((link / "model.json").read_text())
@@ -212,7 +212,7 @@ def test_a_failed_gate_says_the_figures_and_changes_nothing(checkpoint: Path, tm
     assert [path.name for path in (tmp_path / "models").iterdir()] == [served.folder.name]
 
 
-def test_an_export_that_fails_while_writing_leaves_the_served_artefact(
+def test_an_export_that_fails_while_writing_leaves_the_served_artifact(
     checkpoint: Path, tmp_path: Path
 ) -> None:
     served = build(checkpoint, tmp_path)
@@ -238,7 +238,7 @@ build_artifact(
 """
 
 
-def test_an_export_killed_while_writing_leaves_the_served_artefact(checkpoint: Path, tmp_path: Path) -> None:
+def test_an_export_killed_while_writing_leaves_the_served_artifact(checkpoint: Path, tmp_path: Path) -> None:
     served = build(checkpoint, tmp_path)
     point_at(tmp_path, served.folder.name)
     killed = subprocess.run([sys.executable, "-c", KILLED, str(checkpoint), str(tmp_path)], check=False)

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from training.export.golden import GOLDEN_REVIEWS, NOISE_FLOOR, choose_golden, write_golden
 from training.data.rows import Rows
+from training.export.golden import GOLDEN_REVIEWS, NOISE_FLOOR, choose_golden, write_golden
 
 
 def table(positive_log_odds: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -21,6 +21,8 @@ from transformers import (
 from tests.training.finetune.test_tune import recipe, tune
 from training.config import configure
 from training.data.prepare import prepare
+from training.errors import ConfigError, Interrupted, ModelError
+from training.export.export import Gate, build_artifact
 from training.finetune.distill import (
     HARD_SHARE,
     STATES_WEIGHT,
@@ -30,11 +32,9 @@ from training.finetune.distill import (
     layers_to_keep,
     listen,
 )
-from training.errors import ConfigError, Interrupted, ModelError
-from training.export.export import Gate, build_artifact
 from training.finetune.model import count_layers, load_classifier, load_embedded_tokenizer, stack
-from training.pipeline import model_identity, tune_checkpoint
 from training.finetune.tune import fine_tune
+from training.pipeline import model_identity, tune_checkpoint
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning", "ignore:mtime may not be reliable", "ignore::torch.jit.TracerWarning"

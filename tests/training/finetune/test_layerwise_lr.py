@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from training.finetune.model import freeze, load_classifier
 from training.finetune.layerwise_lr import parameter_groups
+from training.finetune.model import freeze, load_classifier
 
 
 def test_rates_fall_from_the_head_to_the_embeddings(tiny_model: Path) -> None:

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from training.metrics import classification_metrics
-from training.finetune.model import backend, load_classifier
 from training.data.rows import Rows
-from training.text import TRUNCATIONS, encode
+from training.finetune.model import backend, load_classifier
 from training.finetune.truncation import better, compare
+from training.metrics import classification_metrics
+from training.text import TRUNCATIONS, encode
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 

@@ -15,8 +15,8 @@ from safetensors.torch import load_file
 
 from training.config import TrainingConfig, configure
 from training.data.prepare import prepare
-from training.errors import ConfigError, Interrupted
 from training.data.rows import Dataset, Rows
+from training.errors import ConfigError, Interrupted
 from training.finetune.tune import Tuned, choose_precision, fine_tune
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:mtime may not be reliable")

@@ -11,8 +11,8 @@ import pytest
 
 from tests.fixtures.artifacts import edit_reference, fp32_decisions, publish
 from training.errors import DataError, GateError, ModelError
-from training.registry.promotion import Comparison, Feedback, check_gate, compare, paired
 from training.evaluation.served import ServedModel, read_artifact
+from training.registry.promotion import Comparison, Feedback, check_gate, compare, paired
 
 MADE = datetime(2026, 11, 1, tzinfo=UTC)
 LATER = MADE + timedelta(hours=1)
@@ -156,7 +156,7 @@ def test_a_processor_on_which_int8_decides_otherwise_is_told(candidate_folder: P
         check_gate(contender(candidate_folder))
 
 
-def test_a_damaged_artefact_is_named(candidate_folder: Path) -> None:
+def test_a_damaged_artifact_is_named(candidate_folder: Path) -> None:
     with (candidate_folder / "model.onnx").open("ab") as file:
         file.write(b"x")
     with pytest.raises(ModelError, match=r"candidate/model\.onnx is not the file its card vouches for"):

@@ -13,16 +13,16 @@ import mlflow
 import pytest
 
 from tests.fixtures.artifacts import publish
-from training.export.artifact import champion_of, point_at
 from training.config import MODEL_NAME, configure
 from training.errors import ModelError, RegistryError
+from training.export.artifact import champion_of, point_at
 from training.registry.registry import (
     LEDGER,
     decision_on,
     newest_candidate,
     previous_to,
+    promote,
     promotions,
-    put_forward,
     serve_if_first,
 )
 from training.tracking import CANDIDATE, track
@@ -62,16 +62,16 @@ def register(artifacts: Path, version: str, alias: str = CANDIDATE) -> None:
 
 def test_the_newest_that_neither_serves_nor_did_is_the_candidate(artifacts: Path) -> None:
     assert newest_candidate(artifacts) == "three"
-    put_forward(artifacts, "three", "promoted", by="ann")
+    promote(artifacts, "three", "promoted", by="ann")
     assert newest_candidate(artifacts) == "two"
-    put_forward(artifacts, "two", "promoted", by="ann")
+    promote(artifacts, "two", "promoted", by="ann")
     with pytest.raises(ModelError, match="no candidate"):
         newest_candidate(artifacts)
 
 
 def test_every_decision_is_kept_with_who_and_why(artifacts: Path) -> None:
-    put_forward(artifacts, "two", "promoted", by="ann", comparison=COMPARISON)
-    put_forward(artifacts, "one", "rolled_back", by="bob", why="wrong on negations")
+    promote(artifacts, "two", "promoted", by="ann", comparison=COMPARISON)
+    promote(artifacts, "one", "rolled_back", by="bob", why="wrong on negations")
     assert champion_of(artifacts) == "one"
     first, second = promotions(artifacts)
     assert (first.action, first.model_version, first.replaced, first.by) == ("promoted", "two", "one", "ann")
@@ -83,10 +83,10 @@ def test_every_decision_is_kept_with_who_and_why(artifacts: Path) -> None:
 
 def test_what_served_before_is_the_one_that_was_replaced(artifacts: Path) -> None:
     assert previous_to(artifacts) is None
-    put_forward(artifacts, "two", "promoted", by="ann")
-    put_forward(artifacts, "three", "promoted", by="ann")
+    promote(artifacts, "two", "promoted", by="ann")
+    promote(artifacts, "three", "promoted", by="ann")
     assert previous_to(artifacts) == "two"
-    put_forward(artifacts, "two", "rolled_back", by="ann", why="slow")
+    promote(artifacts, "two", "rolled_back", by="ann", why="slow")
     assert previous_to(artifacts) == "three"
 
 
@@ -94,29 +94,29 @@ def test_aliases_follow(artifacts: Path) -> None:
     register(artifacts, "one", alias="champion")
     register(artifacts, "two")
     assert aliases(artifacts) == {"champion": "one", "candidate": "two"}
-    assert put_forward(artifacts, "two", "promoted", by="ann")
+    assert promote(artifacts, "two", "promoted", by="ann")
     assert aliases(artifacts) == {"champion": "two", "previous": "one"}
     register(artifacts, "three")
-    put_forward(artifacts, "one", "rolled_back", by="ann", why="slow")
+    promote(artifacts, "one", "rolled_back", by="ann", why="slow")
     assert aliases(artifacts) == {"champion": "one", "previous": "two", "candidate": "three"}
 
 
-def test_a_registered_version_names_its_artefact(artifacts: Path) -> None:
+def test_a_registered_version_names_its_artifact(artifacts: Path) -> None:
     register(artifacts, "two")
     store = f"sqlite:///{artifacts / 'mlflow.db'}"
     client = mlflow.MlflowClient(store, registry_uri=store)
     tags = client.get_model_version_by_alias(MODEL_NAME, CANDIDATE).tags
-    assert tags == {"model_version": "two", "artefact_uri": (artifacts / "models" / "two").as_uri()}
+    assert tags == {"model_version": "two", "artifact_uri": (artifacts / "models" / "two").as_uri()}
 
 
 def test_a_model_that_the_registry_does_not_know_serves_all_the_same(artifacts: Path) -> None:
-    assert not put_forward(artifacts, "two", "promoted", by="ann")
+    assert not promote(artifacts, "two", "promoted", by="ann")
     assert champion_of(artifacts) == "two"
 
 
 def test_what_serves_already_is_not_decided_again(artifacts: Path) -> None:
-    put_forward(artifacts, "two", "promoted", by="ann")
-    put_forward(artifacts, "two", "promoted", by="bob")
+    promote(artifacts, "two", "promoted", by="ann")
+    promote(artifacts, "two", "promoted", by="bob")
     assert [one.by for one in promotions(artifacts)] == ["ann"]
 
 
@@ -129,7 +129,7 @@ def die(*_, **__): os.kill(os.getpid(), signal.SIGKILL)
 track.point_aliases, registry.point_at = {
     "aliases": (die, registry.point_at), "link": (track.point_aliases, die)
 }[sys.argv[2]]
-registry.put_forward(Path(sys.argv[1]), "two", "promoted", by="ann")
+registry.promote(Path(sys.argv[1]), "two", "promoted", by="ann")
 """
 
 
@@ -143,7 +143,7 @@ def test_a_kill_in_the_middle_leaves_a_champion_and_again_completes_it(artifacts
     assert killed.returncode == -signal.SIGKILL
     assert champion_of(artifacts) == "one"
     assert "champion" in aliases(artifacts)
-    put_forward(artifacts, "two", "promoted", by="ann")
+    promote(artifacts, "two", "promoted", by="ann")
     assert champion_of(artifacts) == "two"
     assert aliases(artifacts) == {"champion": "two", "previous": "one"}
     assert previous_to(artifacts) == "one"
@@ -153,7 +153,7 @@ TWICE = """
 import sys
 from pathlib import Path
 from training.registry.registry import registry
-registry.put_forward(Path(sys.argv[1]), sys.argv[2], "promoted", by="ann")
+registry.promote(Path(sys.argv[1]), sys.argv[2], "promoted", by="ann")
 """
 
 
@@ -188,7 +188,7 @@ def test_a_registry_that_does_not_answer_stops_it_before_anything_is_written(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with pytest.raises(RegistryError, match=r"registry at http://127\.0\.0\.1:9 does not answer .* nothing"):
-        put_forward(artifacts, "two", "promoted", by="ann")
+        promote(artifacts, "two", "promoted", by="ann")
     assert (champion_of(artifacts), promotions(artifacts)) == ("one", [])
     (artifacts / "model").unlink()
     with pytest.raises(RegistryError):
@@ -197,10 +197,10 @@ def test_a_registry_that_does_not_answer_stops_it_before_anything_is_written(
 
 
 def test_a_line_cut_short_is_passed_over_and_not_continued(artifacts: Path) -> None:
-    put_forward(artifacts, "two", "promoted", by="ann")
+    promote(artifacts, "two", "promoted", by="ann")
     with (artifacts / LEDGER).open("a") as ledger:
         ledger.write('{"action": "promo')
-    put_forward(artifacts, "three", "promoted", by="ann")
+    promote(artifacts, "three", "promoted", by="ann")
     assert [one.model_version for one in promotions(artifacts)] == ["two", "three"]
 
 

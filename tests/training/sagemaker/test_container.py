@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from training.sagemaker.container import Container, Request
 from training.errors import ConfigError
+from training.sagemaker.container import Container, Request
 
 
 def request(root: Path, **hyperparameters: str) -> Request:

@@ -13,8 +13,8 @@ import pytest
 from training.__main__ import main
 from training.config import MODEL_NAME, TrainingConfig, configure
 from training.data.prepare import prepare
-from training.errors import ConfigError, DataError, Interrupted
 from training.data.rows import Dataset, Rows
+from training.errors import ConfigError, DataError, Interrupted
 from training.search.search import search
 from training.search.space import described, fingerprint, read_best, search_space
 from training.search.trials import Plan

@@ -1,7 +1,8 @@
 """What each change to the served graph buys, on the embedded model in int8: `python -m benchmarks.graph`.
 
-Starts from the usual export (traced, fused, quantized per channel) and adds the changes of `training.export.graph`
-one by one. All graphs run interleaved on one thread; prints a table and writes artifacts/bench/graph.json.
+Starts from the usual export (traced, fused, quantized per channel) and adds the changes of
+`training.export.graph` one by one. All graphs run interleaved on one thread; prints a table and
+writes artifacts/bench/graph.json.
 """
 
 import json

@@ -1,8 +1,8 @@
 """How well novelty tells foreign texts from familiar ones: `python -m benchmarks.novelty [ARTIFACT]`.
 
-Texts of each shift of `local.drift_lab.shifts` go through the served graph, and several distances from the validation
-rows rank them against held-out rows: the area under the ROC curve is the chance that a foreign text lies
-further away than a familiar one. The artifact must be that of `sentiment train --quick`, whose rows are read
+Texts of each shift of `local.drift_lab.shifts` go through the served graph, and several distances from the
+validation rows rank them against held-out rows: the area under the ROC curve is the chance that a foreign text
+lies further away than a familiar one. The artifact must be that of `sentiment train --quick`, whose rows are read
 again here. Prints a table and writes artifacts/bench/novelty.json.
 """
 
@@ -21,8 +21,8 @@ from sklearn.covariance import LedoitWolf
 from sklearn.metrics import roc_auc_score
 from tokenizers import Tokenizer
 
-from local.demo.report import Review
 from local.drift_lab.shifts import SHIFTS
+from local.reviews import Review
 from training.config import configure
 from training.data.prepare import prepare
 from training.data.rows import Dataset

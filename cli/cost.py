@@ -1,4 +1,4 @@
-"""`sentiment cost`: what an environment costs, idle and in use. Asks no cloud; cdk/costs/idle.py does the sums."""
+"""`sentiment cost`: what an environment costs, idle and in use. Works offline; cdk/costs does the sums."""
 
 import dataclasses
 import json

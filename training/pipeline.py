@@ -43,7 +43,7 @@ _TEACHER_FILES = ("config.json", "model.safetensors", "tokenizer.json")
 def run(config: TrainingConfig, progress: Progress = silent) -> "Artifact":
     """Train, export, publish and register the model that `config` describes.
 
-    It is a candidate until `training.registry.registry` puts it forward. Where there is no champion yet it becomes
+    It is a candidate until `registry` promotes it. Where there is no champion yet it becomes
     that, once all else is done and recorded: a run that fails at any step changes nothing that serves.
     `artifacts/runs/<run key>` keeps the checkpoints, from which `config.resume` goes on. Raises
     TrainingError; after a GateError nothing is published or registered.

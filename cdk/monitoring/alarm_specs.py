@@ -215,7 +215,7 @@ def delivery_alarm_specs(topic: sns.ITopic, not_told: sqs.IQueue | None) -> list
         )
     ]
     if not_told:
-        watches.append(
+        alarm_specs.append(
             AlarmSpec(
                 "SlackNotTold",
                 _waiting(not_told),
@@ -224,7 +224,7 @@ def delivery_alarm_specs(topic: sns.ITopic, not_told: sqs.IQueue | None) -> list
                 "alerts-undelivered",
             )
         )
-    return watches
+    return alarm_specs
 
 
 def _silence(id: str, function: lambda_.IFunction, period: cdk.Duration, what: str, anchor: str) -> AlarmSpec:

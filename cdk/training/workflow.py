@@ -1,7 +1,7 @@
 """The training state machine in Amazon States Language: search, fine-tune, export and gate, register.
 
-It is plain data, so that a test can execute it; `cdk/training/stack.py` fills in the `${Placeholders}` and grants
-what the states do. The decisions here are what to try again and what to tell; what a job does is training/.
+It is plain data, so that a test can execute it; `cdk/training/stack.py` fills in the `${Placeholders}` and
+grants what the states do. The decisions here are what to retry and what to report.
 """
 
 import json

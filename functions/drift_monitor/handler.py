@@ -20,13 +20,13 @@ from sentiment.logging import logger, metrics
 from sqlalchemy import Engine
 
 from functions.drift_monitor.alerting.alerts import AlertChanges, Finding, NotificationPolicy, sync_alerts
-from functions.drift_monitor.alerting.failures import KIND as FAILURE
 from functions.drift_monitor.alerting.failures import (
-    MonitorError,
     failure_finding,
     not_judged_for_long,
     unforeseen,
 )
+from functions.drift_monitor.errors import KIND as FAILURE
+from functions.drift_monitor.errors import MonitorError
 from functions.drift_monitor.history import last_run_ended
 from functions.drift_monitor.reconciliation import BROKEN as RECONCILIATION_BROKEN
 from functions.drift_monitor.reconciliation import OWN_FAILURES, Reconciled, reconcile

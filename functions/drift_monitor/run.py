@@ -24,8 +24,7 @@ from functions.drift_monitor.alerting.drift_alerts import (
     drift_finding,
     performance_finding,
 )
-from functions.drift_monitor.alerting.failures import KIND as FAILURE
-from functions.drift_monitor.alerting.failures import MonitorError, failure_finding, unforeseen
+from functions.drift_monitor.alerting.failures import failure_finding, unforeseen
 from functions.drift_monitor.detection.domain_classifier import add_domain_scores, count_told_apart
 from functions.drift_monitor.detection.effect_sizes import render
 from functions.drift_monitor.detection.features import FEATURES, Feature, shared_features
@@ -35,6 +34,8 @@ from functions.drift_monitor.detection.reference import Card, read_reference, ta
 from functions.drift_monitor.detection.self_check import check_detection
 from functions.drift_monitor.detection.thresholds import calibrate
 from functions.drift_monitor.detection.verdicts import Verdict, compare, drift_score, judge
+from functions.drift_monitor.errors import KIND as FAILURE
+from functions.drift_monitor.errors import MonitorError
 from functions.drift_monitor.history import Persistence, verdict_history_of
 from functions.drift_monitor.reconciliation import OWN_FAILURES
 from functions.drift_monitor.reports import link_to, store_report

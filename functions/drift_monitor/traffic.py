@@ -12,8 +12,8 @@ from sentiment.database.windows import Window, choose_window, count_by_version, 
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
-from functions.drift_monitor.alerting.failures import MonitorError
 from functions.drift_monitor.detection.performance import Bools, Floats
+from functions.drift_monitor.errors import MonitorError
 from functions.drift_monitor.history import last_run_ended, read_verdict_history
 from functions.drift_monitor.settings import DriftMonitorSettings
 

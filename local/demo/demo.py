@@ -22,9 +22,10 @@ from sqlalchemy import select
 
 from local.demo.drift import JUDGEMENT, demonstrate_drift, forget_alerts
 from local.demo.page import print_report
-from local.demo.report import Answers, Review, make_report
+from local.demo.report import Answers, make_report
 from local.drift_lab.shifts import SHIFTS
 from local.processes import HOST, free_port, wait_until
+from local.reviews import Review
 from local.settings import LocalSettings
 from local.stand_ins.gateway import invoke_api
 from local.stand_ins.slack import running_slack

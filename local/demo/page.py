@@ -1,4 +1,4 @@
-"""The demonstration's report as people read it. It shows what `local.demo.demo` measured and measures nothing."""
+"""The demonstration's report for the terminal. It shows what `local.demo.demo` measured."""
 
 import io
 from collections.abc import Mapping

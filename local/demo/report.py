@@ -26,19 +26,12 @@ from typing import Any
 
 from sentiment.database.models import PredictionLog
 
+from local.reviews import Review
 from local.stand_ins.aws import count_messages
 from local.stand_ins.lambda_runtime import EmulatedFunction
 from local.system import System
 
 SAMPLE_ROWS = 6
-
-
-@dataclass(frozen=True)
-class Review:
-    """A held-out review and the label that people gave it."""
-
-    text: str
-    label: str
 
 
 @dataclass

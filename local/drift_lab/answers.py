@@ -21,7 +21,7 @@ from sentiment.exceptions import ConfigurationError
 from functions.api.model.artifact import load_artifact
 from functions.api.model.classifier import Classifier
 from functions.drift_monitor.detection.features import tabulate
-from local.demo.report import Review
+from local.reviews import Review
 from training.config import configure
 from training.data.prepare import prepare
 from training.data.sources import read

@@ -1,4 +1,4 @@
-"""Draws what `local.drift_lab.detection` measured: false alarms by window, and power by window and strength."""
+"""Plots of `local.drift_lab.detection`: false alarms by window, and power by window and strength."""
 
 from collections.abc import Sequence
 from pathlib import Path

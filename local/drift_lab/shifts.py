@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from local.demo.report import Review
+from local.reviews import Review
 from training.config import configure
 from training.data.sources import read
 

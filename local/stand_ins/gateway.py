@@ -121,7 +121,7 @@ class Gateway:
             await response(scope, receive, send)
 
     def function_for(self, path: str) -> Function:
-        """Return who answers this path: the routes of the cloud's HTTP API (cdk/serving/gateway.py) in one line."""
+        """Return the function that serves a path, as the routes of cdk/serving/gateway.py do."""
         return self._reports if self._reports and path.startswith(REPORTS) else self._api
 
     async def _respond(self, request: Request) -> Response:

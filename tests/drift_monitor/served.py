@@ -16,7 +16,7 @@ from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from functions.drift_monitor.detection.features import tabulate
-from local.demo.report import Review
+from local.reviews import Review
 from tests.drift_monitor.traffic import LABELS, MAX_LENGTH, tokenizer
 from training.config import configure
 from training.data.sources import read

@@ -23,7 +23,7 @@ TABLES = {
     "dataset_metrics",
     "monitoring_alerts",
 }
-NEWEST = "0004"
+NEWEST = "0005"
 
 
 def tables(database: Engine) -> set[str]:

@@ -1,7 +1,7 @@
 """Prepare labelled texts for a run: check and deduplicate them, split them, and add the extra rows.
 
-Every row that is not used for its fault is counted under `dropped`. Reading rows is `training.data.sources`, what
-is checked of each `training.data.validation`, and how extra rows are added `training.data.extra`.
+Every row that is not used for its fault is counted under `dropped`. `sources` reads the rows,
+`validation` checks each, and `extra` adds the extra ones.
 """
 
 import hashlib

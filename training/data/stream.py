@@ -1,4 +1,4 @@
-"""Prepare a file that does not fit into memory: what `training.data.prepare` does, with the training rows on disk.
+"""Prepare a file that does not fit into memory, as `prepare` does, with the training rows on disk.
 
 The file is read several times, a batch at once. In memory are only the held-out rows, and of each row a hash
 of its text and its label (nine bytes). The rules are the same: each text once, none whose copies disagree,

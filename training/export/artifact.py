@@ -1,7 +1,7 @@
 """Write the artifact, the one contract with serving: a folder `models/<version>`.
 
 The folder appears whole or not at all: it is filled beside its place and renamed. What goes into it is
-decided by `training.export.export`, and which of the folders the link `model` points at, which is the one that
+decided by `training.export.export`, and which of the folders the link `model` points at, the one that
 serves, by `training.registry.registry`: publishing changes nothing that serves.
 """
 

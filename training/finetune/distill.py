@@ -4,8 +4,8 @@ The student is the teacher with some layers taken out (Sanh et al. 2019, "Distil
 things of each training row: its label, the teacher's probabilities (Hinton et al. 2015, "Distilling the
 Knowledge in a Neural Network"), and where the teacher's layers put the first token, which is what the head
 reads (Sun et al. 2019, "Patient Knowledge Distillation for BERT Model Compression"). The teacher reads every
-row once, before the training, and its answers stay in memory. The optimisation is `training.finetune.tune`, as of any
-other model.
+row once, before the training, and its answers stay in memory. Optimization is
+`training.finetune.tune`, as for any other model.
 """
 
 from collections.abc import Callable, Sequence

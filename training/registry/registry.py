@@ -2,7 +2,7 @@
 
 `artifacts/model` is the champion: what `make up` serves and what the image build copies. Every change of it
 is a line in `artifacts/promotions.jsonl`, and no line is ever rewritten. MLflow's aliases champion, previous
-and candidate say the same to whoever looks there. Whether a model may take over is `training.registry.promotion`.
+and candidate say the same to whoever looks there. Whether a model may take over: `promotion`.
 """
 
 import fcntl

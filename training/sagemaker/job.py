@@ -1,4 +1,4 @@
-"""`python -m training.sagemaker.job train`: one job of the cloud's training, in a SageMaker training container.
+"""`python -m training.sagemaker.job train`: one training job, in a SageMaker training container.
 
 The hyperparameter `job` says which: `search` writes best.json, `fine_tune` a checkpoint with run.json,
 `export` the artifact, and the page of its evaluation into output.tar.gz. Each is a stage of

@@ -1,6 +1,6 @@
 """Try the proposals of a search: each is a fine-tuning that the validation rows judge, read as served.
 
-With two aims the int8 graph of every trial is timed as well. Who tries which proposal is `training.search.study`.
+With two aims the int8 graph of every trial is timed as well. `study` decides who tries which.
 """
 
 import math

@@ -8,7 +8,7 @@ so that repeating a run changes nothing. Whether something lasts long enough to 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 from sentiment.database.models import MonitoringAlert
@@ -19,8 +19,8 @@ from sqlalchemy.orm import Session
 
 from functions.drift_monitor.alerting.plain_text import paragraph
 from functions.drift_monitor.alerting.sns import Message, publish
+from functions.drift_monitor.errors import Severity
 
-Severity = Literal["info", "warning", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")  # by how much they matter
 WORSENS_AFTER = timedelta(hours=24)  # what people were told of and is still found then is critical
 

@@ -5,37 +5,16 @@ Nothing here needs Evidently or pandas, whose absence is one of these ways.
 
 import traceback
 from datetime import datetime, timedelta
-from typing import ClassVar
 
-from sentiment.exceptions import SentimentError
 from sentiment.logging import logger
 
-from functions.drift_monitor.alerting.alerts import Finding, Severity
+from functions.drift_monitor.alerting.alerts import Finding
 from functions.drift_monitor.alerting.plain_text import paragraph
+from functions.drift_monitor.errors import KIND, MonitorError, Severity
 from functions.drift_monitor.settings import SERVICE
 
-KIND = "monitor_failure"
 LONG = timedelta(days=7)
 CONSEQUENCE = "Until this is mended, calm means nothing: drift may go unseen or untold."
-
-
-class MonitorError(SentimentError):
-    """A run cannot say whether traffic has drifted; `cause` groups the alerts, info is not sent out."""
-
-    code: ClassVar[str] = KIND
-
-    def __init__(
-        self,
-        cause: str,
-        message: str,
-        *,
-        severity: Severity = "critical",
-        anchor: str = "monitor-failure",
-    ) -> None:
-        super().__init__(message)
-        self.cause = cause
-        self.severity = severity
-        self.anchor = anchor  # in the runbook
 
 
 def not_judged_for_long(since: datetime | None, at: datetime) -> MonitorError | None:

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import Row
 
-from functions.drift_monitor.alerting.failures import MonitorError
 from functions.drift_monitor.detection.features import tabulate
+from functions.drift_monitor.errors import MonitorError
 
 FILE = "reference.parquet"
 COLUMNS = {

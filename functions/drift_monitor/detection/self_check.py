@@ -9,10 +9,10 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from functions.drift_monitor.alerting.failures import MonitorError
 from functions.drift_monitor.detection.domain_classifier import add_domain_scores
 from functions.drift_monitor.detection.features import Feature
 from functions.drift_monitor.detection.verdicts import Verdict, compare
+from functions.drift_monitor.errors import MonitorError
 
 KEPT = 0.25  # of the lengths, and of the distance to certainty or to ignorance, whichever is farther
 

@@ -6,9 +6,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from functions.drift_monitor.alerting.failures import MonitorError
 from functions.drift_monitor.detection.features import FEATURES
 from functions.drift_monitor.detection.reference import read_reference
+from functions.drift_monitor.errors import MonitorError
 from tests.drift_monitor.traffic import Row, make_artifact, write_table
 
 

@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from functions.drift_monitor.alerting.failures import MonitorError
 from functions.drift_monitor.detection.domain_classifier import add_domain_scores
 from functions.drift_monitor.detection.effect_sizes import render
 from functions.drift_monitor.detection.features import FEATURES, Feature, entropy, shared_features, tabulate
 from functions.drift_monitor.detection.self_check import check_detection, shifted
 from functions.drift_monitor.detection.thresholds import FLOORS, calibrate
 from functions.drift_monitor.detection.verdicts import SINGLE_FEATURE_FACTOR, Verdict, compare, drift_score
+from functions.drift_monitor.errors import MonitorError
 from tests.drift_monitor.traffic import LOGGED, Row, cut, one_sided
 
 FLOOR = {feature: FLOORS[feature.kind] for feature in FEATURES}

@@ -6,8 +6,8 @@ import pytest
 
 from functions.drift_monitor.detection.features import FEATURES
 from functions.drift_monitor.detection.language import guess_languages
-from local.demo.report import Review
 from local.drift_lab.shifts import CUT_CHARACTERS, SHIFTS
+from local.reviews import Review
 from training.config import configure
 from training.data.sources import read
 

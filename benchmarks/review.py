@@ -31,9 +31,9 @@ from sqlalchemy import Engine
 
 from functions.migrations import handler as migrations
 from functions.reports import handler as reports
-from local.postgres import running_postgres
+from local.postgres.server import running_postgres
 from training.config import configure
-from training.sources import read
+from training.data.sources import read
 
 RESULT = Path("artifacts/bench/review.json")
 ROWS, BATCH, REPEATS = 100_000, 1000, 9

@@ -22,12 +22,12 @@ from benchmarks.log_writer import as_event, as_rows, make_predictions, through_t
 from benchmarks.our_handler import load_handler
 from benchmarks.queue_stub import start_queue_stub
 from benchmarks.serving import MODELS, build
-from cdk.running_costs import BYTES_BESIDE_AN_EVENT
+from cdk.costs.usage import BYTES_BESIDE_AN_EVENT
 from functions.log_writer import handler as log_writer
 from functions.migrations import handler as migrations
-from local.postgres import running_postgres
+from local.postgres.server import running_postgres
 from training.config import configure
-from training.sources import read
+from training.data.sources import read
 
 REQUESTS = 200
 ROWS = 10_000

@@ -20,7 +20,8 @@ from constructs import Construct
 
 from cdk.acknowledgments import acknowledge, acknowledge_wildcards
 from cdk.environments import Environment
-from cdk.layers import ROOT, layer
+from cdk.layers import layer
+from cdk.paths import ROOT
 
 ARCHITECTURES = {"arm64": lambda_.Architecture.ARM_64, "x86_64": lambda_.Architecture.X86_64}
 PLATFORMS = {"arm64": ecr_assets.Platform.LINUX_ARM64, "x86_64": ecr_assets.Platform.LINUX_AMD64}
@@ -31,8 +32,8 @@ RETENTIONS = {
     90: logs.RetentionDays.THREE_MONTHS,
     365: logs.RetentionDays.ONE_YEAR,
 }
-ARTEFACT = ROOT / "artifacts" / "model"  # a link to the champion
-NO_ARTEFACT = "artifacts/models/none"  # COPY refuses it, so no image without a model can be built
+ARTIFACT = ROOT / "artifacts" / "model"  # a link to the champion
+NO_ARTIFACT = "artifacts/models/none"  # COPY refuses it, so no image without a model can be built
 JUNK = ("**/__pycache__", "**/*.pyc", "**/.mypy_cache")
 # Lambda makes a VPC function's network interfaces with the function's role, before they have an ARN to name.
 NETWORK_INTERFACE_ACTIONS = (
@@ -76,7 +77,7 @@ def image_function(
     database: DatabaseAccess | None = None,
     **extra: Any,
 ) -> lambda_.DockerImageFunction:
-    """Make a function from functions/Dockerfile, with the trained artefact baked in.
+    """Make a function from functions/Dockerfile, with the trained artifact baked in.
 
     `database` puts it into the VPC and lets it log in to Postgres. `extra` goes to the construct as it is.
     """
@@ -99,9 +100,9 @@ def image_function(
         **_shared(scope, id, folder, environment, settings, memory_mb, timeout_seconds, database),
         **extra,
     )
-    if model == NO_ARTEFACT:
+    if model == NO_ARTIFACT:
         cdk.Annotations.of(function).add_warning_v2(
-            "sentiment:no-artefact", "no trained artefact: run `sentiment train` before this image is built"
+            "sentiment:no-artifact", "no trained artifact: run `sentiment train` before this image is built"
         )
     if database:
         database.connect(function)
@@ -143,8 +144,8 @@ def zip_function(
 
 
 def model_folder() -> str:
-    """Return the path, from the root, of the artefact's versioned folder that images get."""
-    return str(ARTEFACT.resolve().relative_to(ROOT)) if ARTEFACT.is_dir() else NO_ARTEFACT
+    """Return the path, from the root, of the artifact's versioned folder that images get."""
+    return str(ARTIFACT.resolve().relative_to(ROOT)) if ARTIFACT.is_dir() else NO_ARTIFACT
 
 
 def image_context(folder: str, model: str) -> list[str]:

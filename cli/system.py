@@ -36,7 +36,7 @@ def demo(
     reviews: Annotated[int, typer.Option(min=10, help="Held-out reviews to send one by one.")] = 200,
 ) -> None:
     """Train on real reviews, serve held-out ones through the Lambda runtime, prove that all are stored."""
-    from local.demo import run_demo
+    from local.demo.demo import run_demo
     from local.settings import local_settings
 
     # Bound to today's standard output: handlers that run in process have it redirected to their logs.
@@ -50,14 +50,14 @@ def up() -> None:
     environment or .env. With DATABASE_HOST (and the other DATABASE_*) it uses that Postgres, not its own.
     """
     from cli.environment import leave_local_system
-    from local.gateway import running_gateway
+    from local.background import watching
     from local.processes import claim_port
     from local.settings import external_database, local_settings, passed_on
+    from local.stand_ins.gateway import running_gateway
+    from local.stand_ins.static_site import WebPage
     from local.state import running_owner
     from local.steps import Steps
     from local.system import Ports, running_system
-    from local.watch import watching
-    from local.web import WebPage
 
     leave_local_system()  # one that runs already is no database to build upon
     settings, console = local_settings(), Console(file=sys.stdout)
@@ -149,7 +149,7 @@ def migrate(
 ) -> None:
     """Bring the database that the environment names to the newest schema, and make its partitions."""
     from functions.migrations.handler import handler
-    from local.lambda_runtime import Context
+    from local.stand_ins.lambda_runtime import Context
 
     if down_to == "base":
         typer.confirm("This drops every table with all that is stored. Go on?", abort=True)

@@ -17,9 +17,9 @@ from cdk.functions import (
     SLACK_NOTIFIER,
     Size,
 )
-from local.aws import LocalAws
-from local.lambda_runtime import FunctionSpec
 from local.settings import passed_on
+from local.stand_ins.aws import LocalAws
+from local.stand_ins.lambda_runtime import FunctionSpec
 
 API = Size(ENVIRONMENTS["dev"].api_memory_mb, API_TIMEOUT_SECONDS)
 

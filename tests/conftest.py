@@ -65,7 +65,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         import torch
         from transformers import DistilBertConfig, DistilBertForSequenceClassification
 
-        from training.model import load_embedded_tokenizer
+        from training.finetune.model import load_embedded_tokenizer
 
         folder = tmp_path_factory.mktemp("tiny_model")
         torch.manual_seed(0)
@@ -77,7 +77,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_artifact(tmp_path_factory: pytest.TempPathFactory, reviews_csv: Path, tiny_model: Path) -> Path:
-    """Return the folder of an artefact that training and export made: negative/positive, 64 tokens."""
+    """Return the folder of an artifact that training and export made: negative/positive, 64 tokens."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's exporter warns about its own future
         from training.config import configure

@@ -117,7 +117,7 @@ class FeedbackRequest(Schema):
     )
 
 
-class PredictionAnswer(Schema):
+class PredictionResponse(Schema):
     """One prediction, stored before it was answered."""
 
     model_config = ConfigDict(protected_namespaces=(), json_schema_extra={"examples": [PREDICTION]})
@@ -139,7 +139,7 @@ class ErrorBody(Schema):
     correlation_id: str | None = None
 
 
-class ErrorAnswer(Schema):
+class ErrorResponse(Schema):
     """Every error but a 422 looks like this."""
 
     model_config = ConfigDict(
@@ -159,7 +159,7 @@ class ErrorAnswer(Schema):
     error: ErrorBody
 
 
-class BatchAnswer(Schema):
+class BatchResponse(Schema):
     """One result per text, in the order of the texts: a prediction, or why there is none."""
 
     model_config = ConfigDict(
@@ -180,7 +180,7 @@ class BatchAnswer(Schema):
         }
     )
 
-    results: list[PredictionAnswer | ErrorAnswer]
+    results: list[PredictionResponse | ErrorResponse]
 
 
 class Word(Schema):
@@ -195,7 +195,7 @@ class Word(Schema):
     )
 
 
-class ExplainAnswer(Schema):
+class ExplainResponse(Schema):
     """Which words pushed the decision."""
 
     model_config = ConfigDict(
@@ -223,14 +223,14 @@ class ExplainAnswer(Schema):
     words: list[Word]
 
 
-class FeedbackAnswer(Schema):
+class FeedbackResponse(Schema):
     """Feedback is durable and will be joined to its prediction."""
 
     status: Literal["accepted"] = "accepted"
     prediction_id: UUID
 
 
-class HealthAnswer(Schema):
+class HealthResponse(Schema):
     """`ok`: the queue takes records. `degraded`: only S3 does. `unavailable`: `failing` says why."""
 
     model_config = ConfigDict(

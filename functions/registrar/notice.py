@@ -40,7 +40,7 @@ def describe(run: FinishedRun, registration: Registration) -> str:
     if card.data is not None:
         lines.append(f"Data: {card.data.name}, {card.data.rows.get('train', 0):,} rows to train on")
     lines += [
-        f"Artefact: {registration.artefact_uri}",
+        f"Artifact: {registration.artifact_uri}",
         f"Training: execution {run.execution}" + (f", because: {run.reason}" if run.reason else ""),
     ]
     if "golden.json" not in card.files:

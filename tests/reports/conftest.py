@@ -4,7 +4,7 @@ import pytest
 
 import functions.reports.handler
 import functions.reports.pages
-import functions.reports.questions
+import functions.reports.queries
 import tests.fixtures.messages
 from tests.fixtures.postgres import database, empty_database, migrated_template, postgres
 from tests.reports.driver import NOW, stopped_clock

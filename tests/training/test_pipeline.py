@@ -14,20 +14,20 @@ import mlflow
 import pyarrow.parquet as pq
 import pytest
 
-from tests.fixtures.artefacts import publish
+from tests.fixtures.artifacts import publish
 from training import pipeline
 from training.__main__ import main
-from training.artifact import Artifact, champion_of, point_at
 from training.config import MODEL_NAME, TrainingConfig, configure
-from training.data import prepare
+from training.data.prepare import prepare
+from training.data.sources import read
 from training.errors import ConfigError, GateError
-from training.evaluation_page import write_page
-from training.export import build_artifact
+from training.evaluation.page import write_page
+from training.export.artifact import Artifact, champion_of, point_at
+from training.export.export import build_artifact
+from training.finetune.tune import fine_tune
 from training.pipeline import current_artifact, run, run_key
-from training.registry import put_forward
-from training.search import search
-from training.sources import read
-from training.tune import fine_tune
+from training.registry.registry import promote
+from training.search.search import search
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning",
@@ -103,7 +103,7 @@ def test_a_run_publishes_records_and_registers(
     assert {graph_output.name for graph_output in graph.graph.output} >= {"logits"}
 
 
-def test_an_artefact_is_current_until_something_that_shapes_it_changes(
+def test_an_artifact_is_current_until_something_that_shapes_it_changes(
     options: dict[str, Any], make_artifacts_folder: MakeFolder, tiny_artifact: Path, reviews_csv: Path
 ) -> None:
     card = json.loads((tiny_artifact / "model.json").read_text())
@@ -131,7 +131,7 @@ def test_a_model_that_fails_the_gate_is_neither_published_nor_registered(
     def refuse(*_: object, **__: object) -> Artifact:
         raise GateError("no quantized model is within 0.5 points of fp32")
 
-    monkeypatch.setattr("training.export.build_artifact", refuse)
+    monkeypatch.setattr("training.export.export.build_artifact", refuse)
     arguments = ["train", *flags(options), "--artifacts", str(artifacts)]
     assert main(arguments) == 3
     assert "GateError: no quantized model" in capsys.readouterr().err
@@ -144,14 +144,14 @@ def test_a_model_that_fails_the_gate_is_neither_published_nor_registered(
 
 # Each step after the export, in their order, down to the one that changes what serves.
 LATER_STEPS = [
-    "training.evaluation.evaluate",
-    "training.evaluation_page.write_page",
-    "training.track.Run.log_files",
-    "training.track.Run.register",
+    "training.evaluation.evaluate.evaluate",
+    "training.evaluation.page.write_page",
+    "training.tracking.Run.log_files",
+    "training.tracking.Run.register",
     "mlflow.tracking.MlflowClient.set_terminated",
-    "training.track.check_registry",
-    "training.track.point_aliases",
-    "training.registry.point_at",
+    "training.tracking.check_registry",
+    "training.tracking.point_aliases",
+    "training.registry.registry.point_at",
 ]
 
 
@@ -204,7 +204,7 @@ def flags(options: dict[str, Any]) -> list[str]:
 # The command
 
 
-def test_the_command_prints_the_artefact_and_its_accuracy(
+def test_the_command_prints_the_artifact_and_its_accuracy(
     options: dict[str, Any],
     make_artifacts_folder: MakeFolder,
     capsys: pytest.CaptureFixture[str],
@@ -274,7 +274,7 @@ def test_the_run_key_is_about_the_result(options: dict[str, Any], reviews_csv: P
         (build_artifact, True),
         (run, True),
         (write_page, False),
-        (put_forward, False),
+        (promote, False),
         (search, False),
     ],
 )

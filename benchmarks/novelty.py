@@ -1,9 +1,9 @@
 """How well novelty tells foreign texts from familiar ones: `python -m benchmarks.novelty [ARTIFACT]`.
 
 Texts of each shift of `local.drift_lab.shifts` go through the served graph, and several distances from the
-validation rows rank them against held-out rows: the area under the ROC curve is the chance that a foreign text
-lies further away than a familiar one. The artifact must be that of `sentiment train --quick`, whose rows are read
-again here. Prints a table and writes artifacts/bench/novelty.json.
+validation rows rank them against held-out rows: the area under the ROC curve is the chance that a foreign
+text lies further away than a familiar one. The artifact must be that of `sentiment train --quick`, whose rows
+are read again here. Prints a table and writes artifacts/bench/novelty.json.
 """
 
 import json

@@ -32,4 +32,4 @@ def one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tests.fixtures.messages, "datetime", stopped_clock(NOW))
     asked = stopped_clock(NOW + timedelta(milliseconds=1))
     monkeypatch.setattr(functions.reports.handler, "datetime", asked)
-    monkeypatch.setattr(functions.reports.questions, "datetime", asked)
+    monkeypatch.setattr(functions.reports.queries, "datetime", asked)

@@ -23,7 +23,7 @@ CONTEXT = --context env=$(call chosen) $(if $(REPOSITORY_URL),--context reposito
 .PHONY: help setup demo up web web-client test check format bench synth lint-cloud bootstrap diff deploy destroy images sam deploy-emulated cloud dist lock clean clean-data
 
 help: ## Show the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 setup: $(VENV)/.installed ## Install everything into .venv from the lock
 

@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 from local.demo.demo import DemoError, demonstrate, fail_unless_all_hold, held_out_reviews
-from local.demo.report import Answers, make_report
-from local.reviews import Review, percentiles
+from local.demo.report import Answers, make_report, percentiles
+from local.reviews import Review
 from local.settings import LocalSettings
 from local.steps import Steps
 from local.system import System

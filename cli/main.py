@@ -25,10 +25,12 @@ from cli import (
     deployments,
     doctor,
     drift,
+    evaluate,
     feedback,
     monitor,
     promote,
     queues,
+    search,
     system,
     train,
 )
@@ -39,6 +41,8 @@ EXIT_CODES = __doc__.split("\n\n")[-1].replace("\n", " ") if __doc__ else ""
 MODULES = (
     doctor,
     train,
+    search,
+    evaluate,
     promote,
     system,
     monitor,

@@ -14,15 +14,18 @@ from typing import Any, Literal, get_args
 
 from training.config import TrainingConfig, configure
 from training.errors import ConfigError, DataError, TrainingError
+from training.options import PLAN, RUN, RUNNING, Option
 
 Job = Literal["search", "fine_tune", "export"]
 
 _ARCHIVE = "model.tar.gz"
 _FAILURE_CHARACTERS = 1024  # what SageMaker keeps of it
-_TRIALS = "20"
-_OF_A_SEARCH = ("trials", "workers", "pruner", "pareto", "storage")
-# Options that only a person at a terminal can give; the container has folders for what they name.
-_OF_THE_CONTAINER = {"artifacts", "cache", "extra_data", "resume"}
+# Hyperparameters that become fields of the configuration. The container has folders for the other paths.
+_CONFIGURABLE = {
+    option.name: option
+    for option in RUN
+    if option.name not in {"quick", "extra_data"} and option.group != RUNNING
+}
 
 
 @dataclass(frozen=True)
@@ -71,26 +74,20 @@ class Container:
             name: str(value) for name, value in self._config("hyperparameters").items() if value != ""
         }
         job = given.pop("job", None)
-        search: dict[str, Any] = {"trials": _TRIALS}
-        search |= {name: given.pop(name) for name in _OF_A_SEARCH if name in given}
+        plan = {option.name: given.pop(option.name) for option in PLAN if option.name in given}
         quick = given.pop("quick", "false").lower() == "true"
         if job not in get_args(Job):
             raise ConfigError(f"hyperparameter job: give {' or '.join(get_args(Job))}, not {job!r}")
-        for name in {"trials", "workers"} & search.keys():
-            if not search[name].isdecimal() or not int(search[name]):
-                raise ConfigError(f"hyperparameter {name}: give a number above 0, not {search[name]!r}")
-            search[name] = int(search[name])
-        if "pareto" in search:
-            search["pareto"] = search["pareto"].lower() == "true"
-        known = TrainingConfig.model_fields.keys() - _OF_THE_CONTAINER
+        search = {option.name: option.default for option in PLAN if option.name == "trials"}
+        search |= {option.name: _read(option, plan[option.name]) for option in PLAN if option.name in plan}
         for name in given:
-            if name not in known:
-                near = difflib.get_close_matches(name, known, 1)
-                hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(known))}"
+            if name not in _CONFIGURABLE:
+                near = difflib.get_close_matches(name, _CONFIGURABLE, 1)
+                hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(_CONFIGURABLE))}"
                 raise ConfigError(f"unknown hyperparameter {name!r}; {hint}")
         names = frozenset(given)
         if "labels" in given:
-            given["labels"] = tuple(name.strip() for name in given["labels"].split(","))
+            given["labels"] = _CONFIGURABLE["labels"].type(given["labels"])
         given["data"] = self._data(given.get("data"))
         config = configure(
             quick=quick,
@@ -184,6 +181,17 @@ class Container:
         folder = self.root / name
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+
+def _read(option: Option, text: str) -> Any:
+    """Read an option of a search from its text; the values of a run are read by the configuration."""
+    if option.type is bool:
+        return text.lower() == "true"
+    if option.type is not int:
+        return option.type(text)
+    if not text.isdecimal() or not int(text):
+        raise ConfigError(f"hyperparameter {option.name}: give a number above 0, not {text!r}")
+    return int(text)
 
 
 def _shown(folder: Path) -> list[Path]:

@@ -95,7 +95,8 @@ def tune_checkpoint(
     from training.finetune.model import count_layers
     from training.finetune.tune import fine_tune
 
-    check(config, data.labels)
+    if config.student_layers is not None:
+        check(config.model, config.student_layers, data.labels, teacher=config.teacher)
     teacher = Path(config.teacher) if config.teacher else None
     if config.student_layers is not None and teacher is None:
         teacher = _fine_tuned_teacher(config, data, folder / "teacher", progress, stopping)

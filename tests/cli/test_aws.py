@@ -214,7 +214,7 @@ def test_what_is_not_deployed_is_named(cloud: Cloud, run: Any) -> None:
         (["--data", "gone.csv"], ConfigurationError, "gone.csv is not a file"),
         (["--model", "distilbert-base-uncased"], ConfigurationError, "cannot reach model"),
         (["--student-layers", "3", "--teacher", "x"], ConfigurationError, "leave out --teacher"),
-        (["--resume"], ConfigurationError, "executions go on by themselves"),
+        (["--resume"], ConfigurationError, "executions continue by themselves"),
         (["--env", "moon"], ConfigurationError, "no environment 'moon'; choose one of dev"),
     ],
 )

@@ -6,12 +6,12 @@ newer, and of extra rows that contradict each other the last one counts.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from training.config import TrainingConfig
 from training.data.near_duplicates import HeldOutTexts, normalized
-from training.data.sources import read_extra
+from training.data.sources import Columns, read_extra
 from training.data.validation import LabelNames, Row, checked
 
 
@@ -23,12 +23,19 @@ class ExtraRow:
     source: str
 
 
-def gather(config: TrainingConfig, labels: LabelNames, dropped: Counter[str]) -> list[ExtraRow]:
+def gather(
+    files: Iterable[Path],
+    columns: Columns,
+    labels: LabelNames,
+    dropped: Counter[str],
+    *,
+    drop_bad_rows: bool,
+) -> list[ExtraRow]:
     """Read and check the extra rows, each text once; raises DataError naming the first bad row."""
     latest: dict[str, ExtraRow] = {}
-    for path in config.extra_data:
-        table = read_extra(path, config)
-        for row in checked(table, labels, config, dropped):
+    for path in files:
+        table = read_extra(path, columns)
+        for row in checked(table, labels, dropped, drop_bad_rows=drop_bad_rows):
             before = latest.pop(normalized(row.text), None)
             if before is not None:
                 dropped["known" if before.row.label == row.label else "superseded"] += 1

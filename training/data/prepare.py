@@ -13,8 +13,16 @@ from dataclasses import replace
 from training.config import TrainingConfig
 from training.data.extra import ExtraRow, add, gather
 from training.data.near_duplicates import HeldOutTexts, normalized
-from training.data.rows import HELD_OUT_AT_MOST, Dataset, check_labels, drop_near_duplicates, rows_of, weights
-from training.data.sources import read
+from training.data.rows import (
+    HELD_OUT_AT_MOST,
+    Dataset,
+    SplitSizes,
+    check_labels,
+    drop_near_duplicates,
+    rows_of,
+    weights,
+)
+from training.data.sources import Columns, read
 from training.data.validation import Row, checked, label_names
 from training.errors import DataError
 
@@ -24,21 +32,28 @@ def prepare(config: TrainingConfig) -> Dataset:
 
     Raises DataError naming the first bad row and the mend.
     """
+    sizes = SplitSizes(config.train_rows, config.validation_rows, config.test_rows, config.seed)
     if config.streaming:
         from training.data.stream import prepare_streamed
 
-        return prepare_streamed(config)
+        return prepare_streamed(config, sizes)
     table = read(config)
     dropped: Counter[str] = Counter()
-    labels = label_names(table, config)
-    rows = _deduplicated(checked(table, labels, config, dropped), dropped)
+    labels = label_names(table, config.labels)
+    rows = _deduplicated(checked(table, labels, dropped, drop_bad_rows=config.drop_bad_rows), dropped)
     check_labels(table.name, labels.names, Counter(labels.names[row.label] for row in rows))
-    train, validation, test = _split(rows, labels.names, config)
+    train, validation, test = _split(rows, labels.names, sizes)
     validation = drop_near_duplicates(validation, HeldOutTexts([row.text for row in test]), dropped)
     held_out = HeldOutTexts([row.text for row in (*validation, *test)])
     train = drop_near_duplicates(train, held_out, dropped)
     _check_parts(labels.names, train, validation)
-    extra = gather(config, labels, dropped)
+    extra = gather(
+        config.extra_data,
+        Columns(config.text_column, config.label_column),
+        labels,
+        dropped,
+        drop_bad_rows=config.drop_bad_rows,
+    )
     train, added = add(extra, train, held_out, dropped)
     source_of = [table.name] * (len(train) - len(added)) + added
     return Dataset(
@@ -78,20 +93,18 @@ def _check_parts(labels: list[str], train: list[Row], validation: list[Row]) -> 
         raise DataError("every row to validate on nearly equals a test row; add rows that differ")
 
 
-def _split(
-    rows: list[Row], labels: list[str], config: TrainingConfig
-) -> tuple[list[Row], list[Row], list[Row]]:
-    chance = random.Random(config.seed)  # noqa: S311  (a split, not a secret)
+def _split(rows: list[Row], labels: list[str], sizes: SplitSizes) -> tuple[list[Row], list[Row], list[Row]]:
+    chance = random.Random(sizes.seed)  # noqa: S311  (a split, not a secret)
     pools: list[list[Row]] = [[] for _ in labels]
     held_out: list[list[Row]] = [[] for _ in labels]
     for row in chance.sample(rows, len(rows)):
         (held_out if row.held_out else pools)[row.label].append(row)
     share = max(len(rows) // HELD_OUT_AT_MOST, len(labels))
     own_test = any(row.held_out for row in rows)
-    test = _take(held_out if own_test else pools, min(config.test_rows, share))
-    validation = _take(pools, min(config.validation_rows, share))
+    test = _take(held_out if own_test else pools, min(sizes.test, share))
+    validation = _take(pools, min(sizes.validation, share))
     left = sum(map(len, pools))
-    train = _take(pools, min(config.train_rows or left, left))
+    train = _take(pools, min(sizes.train or left, left))
     for part in (train, validation, test):
         chance.shuffle(part)
     return train, validation, test

@@ -8,7 +8,7 @@ from training.data.near_duplicates import HeldOutTexts
 from training.data.validation import Row
 from training.errors import ConfigError, DataError
 
-_FEWEST_PER_LABEL = 3  # one row each to train, validate and test on
+_MIN_ROWS_PER_LABEL = 3  # one row each to train, validate and test on
 HELD_OUT_AT_MOST = 5  # validation and test take at most a fifth of the rows each
 
 
@@ -43,6 +43,16 @@ class Dataset:
         return {"train": len(self.train), "validation": len(self.validation), "test": len(self.test)}
 
 
+@dataclass(frozen=True)
+class SplitSizes:
+    """How many rows each part has at most, and the seed that draws them."""
+
+    train: int | None  # None: all that are left
+    validation: int
+    test: int
+    seed: int
+
+
 def rows_of(rows: list[Row]) -> Rows:
     """Return the rows as two columns."""
     return Rows([row.text for row in rows], [row.label for row in rows])
@@ -64,10 +74,10 @@ def check_labels(name: str, labels: list[str], counts: Mapping[str, int]) -> Non
             "more, so add rows of another or name the right column with --label-column"
         )
     for label in labels:
-        if counts.get(label, 0) < _FEWEST_PER_LABEL:
+        if counts.get(label, 0) < _MIN_ROWS_PER_LABEL:
             raise DataError(
-                f"{name} has {counts.get(label, 0)} rows labelled {label!r} and needs {_FEWEST_PER_LABEL} or "
-                "more, to train, validate and test on; add some or leave the label out"
+                f"{name} has {counts.get(label, 0)} rows labelled {label!r} and needs {_MIN_ROWS_PER_LABEL} "
+                "or more, to train, validate and test on; add some or leave the label out"
             )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import files
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from training.config import TrainingConfig
 from training.data.csv_quotes import check_quotes, field_limit
@@ -35,24 +35,30 @@ class Table:
     train_count: int | None = None  # rows from here on are the data set's own test rows
 
 
+class Columns(NamedTuple):
+    """The names of the columns that hold the texts and their labels."""
+
+    text: str = "text"
+    label: str = "label"
+
+
 def read(config: TrainingConfig) -> Table:
     """Read the data set that `config` names; raises DataError when it is missing or lacks a column."""
-    path = Path(config.data)
+    path, columns = Path(config.data), Columns(config.text_column, config.label_column)
     if config.data == EMBEDDED:
         return _read_embedded(config.source)
-    if path.is_dir():
-        has_texts = next(path.glob("*/*.txt"), None) or next(path.glob("train/*/*.txt"), None)
-        return _read_text_folder(path) if has_texts else _read_hub(config)
+    if path.is_dir() and (next(path.glob("*/*.txt"), None) or next(path.glob("train/*/*.txt"), None)):
+        return _read_text_folder(path)
     reader = _READERS.get(path.suffix.lower())
-    if reader is None:
-        return _read_hub(config)
+    if reader is None or path.is_dir():
+        return _read_hub(config.data, columns, config.subset, config.split, config.test_split)
     if not path.is_file():
         raise DataError(f"no file {path}; check the path given as data")
-    _check_csv(path, config)
-    return _read_file(path, reader(path), config)
+    _check_csv(path, columns)
+    return _read_file(path, reader(path), columns)
 
 
-def read_extra(path: Path, config: TrainingConfig) -> Table:
+def read_extra(path: Path, columns: Columns) -> Table:
     """Read a file of extra rows: in the columns of the data set, or in `text` and `label`.
 
     Raises DataError when it is missing, of no kind that can be read, or lacks a column.
@@ -62,14 +68,13 @@ def read_extra(path: Path, config: TrainingConfig) -> Table:
         raise DataError(f"extra data {path} is not a CSV, Parquet or JSONL file; give one")
     if not path.is_file():
         raise DataError(f"no file {path}; check the path given as extra data")
-    _check_csv(path, config)
+    _check_csv(path, columns)
     rows = iter(reader(path))
     with _naming(path):
         first = next(rows, None)
-    own = {config.text_column, config.label_column}
-    if first is not None and not own <= first.keys():
-        config = config.model_copy(update={"text_column": "text", "label_column": "label"})
-    return _read_file(path, chain([] if first is None else [first], rows), config)
+    if first is not None and not set(columns) <= first.keys():
+        columns = Columns()
+    return _read_file(path, chain([] if first is None else [first], rows), columns)
 
 
 def _read_embedded(source: str) -> Table:
@@ -87,24 +92,23 @@ def _read_embedded(source: str) -> Table:
     )
 
 
-def batches(config: TrainingConfig, rows: int) -> Iterator[Table]:
+def batches(path: Path, columns: Columns, rows: int) -> Iterator[Table]:
     """Read a file as `read` does, some rows at a time, so that it need not fit into memory."""
-    path = Path(config.data)
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         raise DataError(f"{path.name} is not a CSV, Parquet or JSONL file; give one")
-    _check_csv(path, config)
-    yield from _tables(path, reader(path), config, rows)
+    _check_csv(path, columns)
+    yield from _tables(path, reader(path), columns, rows)
 
 
-def _read_file(path: Path, rows: Iterable[dict[str, Any]], config: TrainingConfig) -> Table:
-    for table in _tables(path, rows, config, None):
+def _read_file(path: Path, rows: Iterable[dict[str, Any]], columns: Columns) -> Table:
+    for table in _tables(path, rows, columns, None):
         return table
     raise DataError(f"{path.name} has no rows; give one with a row for each text")
 
 
 def _tables(
-    path: Path, rows: Iterable[dict[str, Any]], config: TrainingConfig, size: int | None
+    path: Path, rows: Iterable[dict[str, Any]], columns: Columns, size: int | None
 ) -> Iterator[Table]:
     """Yield tables of `size` rows, or one of all."""
     numbered = enumerate(rows, start=1)
@@ -112,10 +116,8 @@ def _tables(
         while batch := list(islice(numbered, size)):
             places = [f"{path.name} row {number}" for number, _ in batch]
             for place, (_, row) in zip(places, batch, strict=True):
-                _check_columns(row, config, place)
-            texts, labels = (
-                [row[column] for _, row in batch] for column in (config.text_column, config.label_column)
-            )
+                _check_columns(row, columns, place)
+            texts, labels = ([row[column] for _, row in batch] for column in columns)
             yield Table(name=path.name, texts=texts, labels=labels, places=places)
 
 
@@ -136,11 +138,11 @@ def _read_csv(path: Path) -> Iterator[dict[str, Any]]:
         raise DataError(f"{path.name} is not a CSV file: {error}; save it as one") from error
 
 
-def _check_csv(path: Path, config: TrainingConfig) -> None:
+def _check_csv(path: Path, columns: Columns) -> None:
     """Refuse a CSV file whose quotes swallow rows; a file of another kind passes."""
     if _READERS.get(path.suffix.lower()) is _read_csv:
         with _naming(path):
-            check_quotes(path, (config.label_column, "label"))
+            check_quotes(path, (columns.label, Columns().label))
 
 
 def _read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
@@ -199,41 +201,38 @@ def _read_text_folder(folder: Path) -> Table:
     )
 
 
-def _read_hub(config: TrainingConfig) -> Table:
+def _read_hub(data: str, columns: Columns, subset: str | None, split: str, test_split: str) -> Table:
     """Read a data set of the Hugging Face hub, or a local folder in its layout."""
     import datasets
 
     datasets.disable_progress_bars()
     try:
-        _check_csv_of_hub(config)
-        splits = datasets.load_dataset(config.data, config.subset)
+        _check_csv_of_hub(data, subset, columns)
+        splits = datasets.load_dataset(data, subset)
     except DataError:
         raise
     except Exception as error:  # the library raises its own, the hub's and the network's errors
         reason = str(error).splitlines()[0]
         raise DataError(
-            f"cannot read data set {config.data!r}: {reason} Give {EMBEDDED!r}, a CSV, Parquet or JSONL "
+            f"cannot read data set {data!r}: {reason} Give {EMBEDDED!r}, a CSV, Parquet or JSONL "
             "file, a folder, or a data set of the hub that is reachable or cached"
         ) from error
-    test_split = config.test_split
     if test_split == "auto":
-        test_split = "test" if "test" in splits and config.split != "test" else "none"
-    names = [config.split] if test_split == "none" else [config.split, test_split]
+        test_split = "test" if "test" in splits and split != "test" else "none"
+    names = [split] if test_split == "none" else [split, test_split]
     texts, labels, places, counts = [], [], [], []
     for name in names:
         if name not in splits:
-            raise DataError(
-                f"{config.data} has no split {name!r}, only {', '.join(splits)}; choose one of them"
-            )
+            raise DataError(f"{data} has no split {name!r}, only {', '.join(splits)}; choose one of them")
         part = splits[name]
-        _check_columns(part.features, config, f"{config.data} split {name}")
-        texts += part[config.text_column]
-        labels += part[config.label_column]
+        _check_columns(part.features, columns, f"{data} split {name}")
+        texts += part[columns.text]
+        labels += part[columns.label]
         places += [f"{name} row {number}" for number in range(1, len(part) + 1)]
         counts.append(len(texts))
-    label_names = getattr(splits[config.split].features[config.label_column], "names", None)
+    label_names = getattr(splits[split].features[columns.label], "names", None)
     return Table(
-        name=config.data,
+        name=data,
         texts=texts,
         labels=labels,
         places=places,
@@ -242,7 +241,7 @@ def _read_hub(config: TrainingConfig) -> Table:
     )
 
 
-def _check_csv_of_hub(config: TrainingConfig) -> None:
+def _check_csv_of_hub(data: str, subset: str | None, columns: Columns) -> None:
     """Refuse a data set of CSV files whose quotes swallow rows: the library reads over them.
 
     Files of the hub are downloaded for it, into the cache from which the library then takes them.
@@ -250,7 +249,7 @@ def _check_csv_of_hub(config: TrainingConfig) -> None:
     import datasets
     from datasets.packaged_modules.csv.csv import Csv
 
-    builder = datasets.load_dataset_builder(config.data, config.subset)
+    builder = datasets.load_dataset_builder(data, subset)
     if not isinstance(builder, Csv) or len(builder.config.sep) != 1:
         return
     files = builder.config.data_files
@@ -260,12 +259,12 @@ def _check_csv_of_hub(config: TrainingConfig) -> None:
         for source, path in zip(files[split], paths, strict=True):
             name = str(source).rpartition("/")[2]
             with _naming(Path(name)):
-                check_quotes(Path(path), (config.label_column,), delimiter=builder.config.sep, name=name)
+                check_quotes(Path(path), (columns.label,), delimiter=builder.config.sep, name=name)
 
 
-def _check_columns(columns: Iterable[str], config: TrainingConfig, place: str) -> None:
-    present = [str(column) for column in columns]
-    for option, wanted in (("--text-column", config.text_column), ("--label-column", config.label_column)):
+def _check_columns(names: Iterable[str], columns: Columns, place: str) -> None:
+    present = [str(name) for name in names]
+    for option, wanted in (("--text-column", columns.text), ("--label-column", columns.label)):
         if wanted not in present:
             raise DataError(
                 f"{place} has no column {wanted!r}, only {', '.join(present)}; name the right one with "

@@ -26,12 +26,13 @@ from training.data.rows import (
     HELD_OUT_AT_MOST,
     Dataset,
     Rows,
+    SplitSizes,
     check_labels,
     drop_near_duplicates,
     rows_of,
     weights,
 )
-from training.data.sources import batches
+from training.data.sources import Columns, batches
 from training.data.validation import LabelNames, Row, checked, infer_labels, label_name
 from training.errors import ConfigError, DataError
 
@@ -49,7 +50,29 @@ class _Plan:
     fingerprint: str
 
 
-def prepare_streamed(config: TrainingConfig) -> Dataset:
+@dataclass(frozen=True)
+class _File:
+    """A file of labelled texts that is read several times, a batch at once."""
+
+    path: Path
+    columns: Columns
+    drop_bad_rows: bool
+
+    def rows(self, labels: LabelNames, dropped: Counter[str]) -> Iterator[Row]:
+        for table in batches(self.path, self.columns, _BATCH):
+            yield from checked(table, labels, dropped, drop_bad_rows=self.drop_bad_rows)
+
+    def label_names(self, given: tuple[str, ...] | None) -> LabelNames:
+        seen: dict[str, None] = {}
+        if not given:
+            for table in batches(self.path, self.columns, _BATCH):
+                seen |= {name: None for label in table.labels if (name := label_name(label)) is not None}
+        names = list(given or infer_labels(self.path.name, seen))
+        numbers = {str(number): number for number in range(len(names))} if given else {}
+        return LabelNames(names, numbers | {name: number for number, name in enumerate(names)})
+
+
+def prepare_streamed(config: TrainingConfig, sizes: SplitSizes) -> Dataset:
     """Read, check and split a file; its training rows end in the cache.
 
     Raises DataError naming the first bad row, ConfigError for data that cannot be streamed.
@@ -59,11 +82,12 @@ def prepare_streamed(config: TrainingConfig) -> Dataset:
         raise ConfigError(
             f"streaming: {config.data} is not a CSV, Parquet or JSONL file; give one, or leave it out"
         )
+    file = _File(path, Columns(config.text_column, config.label_column), config.drop_bad_rows)
     dropped: Counter[str] = Counter()
-    labels = _label_names(config)
-    plan = _plan(config, labels, dropped)
+    labels = file.label_names(config.labels)
+    plan = _plan(file, labels, sizes, dropped)
     held: dict[int, list[Row]] = {_VALIDATION: [], _TEST: []}
-    for number, row in enumerate(_rows(config, labels, Counter())):
+    for number, row in enumerate(file.rows(labels, Counter())):
         if plan.part[number] in held:
             held[plan.part[number]].append(row)
     test = rows_of(held[_TEST])
@@ -71,11 +95,12 @@ def prepare_streamed(config: TrainingConfig) -> Dataset:
     if not len(validation) or not len(test):
         raise DataError(f"{path.name} has too few rows to hold some out; leave out --streaming")
     index = HeldOutTexts([*validation.texts, *test.texts])
-    extra = [one for one in gather(config, labels, dropped) if not index.repeated_by(one.row.text)]
+    given = gather(config.extra_data, file.columns, labels, dropped, drop_bad_rows=file.drop_bad_rows)
+    extra = [one for one in given if not index.repeated_by(one.row.text)]
     key = hashlib.sha256(f"{plan.fingerprint}{config.recipe()}{[e.row for e in extra]}".encode()).hexdigest()
     rows_path = config.cache_folder / f"rows-{key[:20]}.arrow"
     near: Counter[str] = Counter()
-    write_table(rows_path, _SCHEMA, _training_rows(config, labels, plan, index, extra, near))
+    write_table(rows_path, _SCHEMA, _training_rows(file, labels, plan, index, extra, near))
     dropped += near
     table = open_table(rows_path)
     assert table is not None, f"{rows_path} was written and cannot be read"  # noqa: S101
@@ -93,30 +118,15 @@ def prepare_streamed(config: TrainingConfig) -> Dataset:
     )
 
 
-def _rows(config: TrainingConfig, labels: LabelNames, dropped: Counter[str]) -> Iterator[Row]:
-    for table in batches(config, _BATCH):
-        yield from checked(table, labels, config, dropped)
-
-
-def _label_names(config: TrainingConfig) -> LabelNames:
-    seen: dict[str, None] = {}
-    if not config.labels:
-        for table in batches(config, _BATCH):
-            seen |= {name: None for label in table.labels if (name := label_name(label)) is not None}
-    names = list(config.labels or infer_labels(Path(config.data).name, seen))
-    numbers = {str(number): number for number in range(len(names))} if config.labels else {}
-    return LabelNames(names, numbers | {name: number for number, name in enumerate(names)})
-
-
-def _plan(config: TrainingConfig, labels: LabelNames, dropped: Counter[str]) -> _Plan:
+def _plan(file: _File, labels: LabelNames, sizes: SplitSizes, dropped: Counter[str]) -> _Plan:
     """Decide from hashes and labels alone which row is used for what."""
     found, label_of = array("Q"), array("B")
-    for row in _rows(config, labels, dropped):
+    for row in file.rows(labels, dropped):
         found.append(_hash(row.text))
         label_of.append(row.label)
     hashes, label = np.frombuffer(found, np.uint64), np.frombuffer(label_of, np.uint8)
     if not len(hashes):
-        raise DataError(f"{Path(config.data).name} has no rows; give one with a row for each text")
+        raise DataError(f"{file.path.name} has no rows; give one with a row for each text")
     _, first, group = np.unique(hashes, return_index=True, return_inverse=True)
     contradicted = np.zeros(len(first), bool)
     np.logical_or.at(contradicted, group, label != label[first][group])
@@ -124,25 +134,25 @@ def _plan(config: TrainingConfig, labels: LabelNames, dropped: Counter[str]) -> 
     dropped["contradiction"] += int(contradicted[group].sum())
     dropped["duplicate"] += len(hashes) - int(contradicted[group].sum()) - len(usable)
     counts = {name: int((label[usable] == number).sum()) for number, name in enumerate(labels.names)}
-    check_labels(Path(config.data).name, labels.names, counts)
+    check_labels(file.path.name, labels.names, counts)
     part = np.full(len(hashes), _UNUSED, np.uint8)
     part[usable] = _TRAIN
-    chance = np.random.default_rng(config.seed)
+    chance = np.random.default_rng(sizes.seed)
     share = max(len(usable) // HELD_OUT_AT_MOST, len(labels.names))
-    for kind, wanted in ((_TEST, config.test_rows), (_VALIDATION, config.validation_rows)):
+    for kind, wanted in ((_TEST, sizes.test), (_VALIDATION, sizes.validation)):
         for number, name in enumerate(labels.names):
             pool = usable[(label[usable] == number) & (part[usable] == _TRAIN)]
             size = max(1, round(min(wanted, share) * counts[name] / len(usable)))
             part[chance.choice(pool, min(size, len(pool) - 1), replace=False)] = kind
-    if config.train_rows is not None:
+    if sizes.train is not None:
         pool = np.flatnonzero(part == _TRAIN)
-        part[chance.permutation(pool)[config.train_rows :]] = _UNUSED
+        part[chance.permutation(pool)[sizes.train :]] = _UNUSED
     digest = hashlib.sha256("\x1f".join(labels.names).encode() + hashes.tobytes() + label.tobytes())
     return _Plan(part, hashes, f"sha256:{digest.hexdigest()}")
 
 
 def _training_rows(
-    config: TrainingConfig,
+    file: _File,
     labels: LabelNames,
     plan: _Plan,
     held_out: HeldOutTexts,
@@ -152,7 +162,7 @@ def _training_rows(
     newer = {_hash(one.row.text) for one in extra}
     texts: list[str] = []
     numbers: list[int] = []
-    for number, row in enumerate(_rows(config, labels, Counter())):
+    for number, row in enumerate(file.rows(labels, Counter())):
         if plan.part[number] != _TRAIN:
             continue
         if int(plan.hashes[number]) in newer:

@@ -8,7 +8,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from training.config import TrainingConfig
 from training.data.sources import Table
 from training.errors import DataError
 from training.text import clean
@@ -33,15 +32,15 @@ class LabelNames:
     index_of: Mapping[str, int]
 
 
-def label_names(table: Table, config: TrainingConfig) -> LabelNames:
+def label_names(table: Table, given: tuple[str, ...] | None) -> LabelNames:
     """Return the labels that are given, which rows may also number, or those that the rows name."""
-    given = config.labels or table.label_names
-    names = list(given) if given else infer_labels(table.name, _named(table))
-    numbers = {str(index): index for index in range(len(names))} if given else {}
+    fixed = given or table.label_names
+    names = list(fixed) if fixed else infer_labels(table.name, _named(table))
+    numbers = {str(index): index for index in range(len(names))} if fixed else {}
     return LabelNames(names, numbers | {name: index for index, name in enumerate(names)})
 
 
-def checked(table: Table, labels: LabelNames, config: TrainingConfig, dropped: Counter[str]) -> list[Row]:
+def checked(table: Table, labels: LabelNames, dropped: Counter[str], *, drop_bad_rows: bool) -> list[Row]:
     """Return the rows that can be used; raises DataError naming the first other one, or counts them."""
     rows = []
     for number, (text, label, place) in enumerate(zip(table.texts, table.labels, table.places, strict=True)):
@@ -60,7 +59,7 @@ def checked(table: Table, labels: LabelNames, config: TrainingConfig, dropped: C
             held_out = table.train_count is not None and number >= table.train_count
             rows.append(Row(text.strip(), labels.index_of[name], held_out))
             continue
-        if not config.drop_bad_rows:
+        if not drop_bad_rows:
             raise DataError(f"{message} (--drop-bad-rows leaves out every such row and counts it)")
         dropped[fault] += 1
     return rows

@@ -18,7 +18,6 @@ from torch import Tensor
 from torch.nn.functional import kl_div, log_softmax, normalize, softmax
 from transformers import PreTrainedModel
 
-from training.config import TrainingConfig
 from training.errors import ConfigError, Interrupted, ModelError
 from training.finetune.distributed import any_process
 from training.finetune.model import Classifier, read_config, stack
@@ -55,24 +54,22 @@ def keep_layers(model: PreTrainedModel, layers: Sequence[int]) -> None:
     model.config.num_hidden_layers = len(layers)
 
 
-def check(config: TrainingConfig, labels: Sequence[str]) -> None:
+def check(model: str, student_layers: int, labels: Sequence[str], *, teacher: str | None) -> None:
     """Raise ConfigError or ModelError unless the teacher has these labels, in this order, and enough layers.
 
     Reads its configuration alone, so that a mistake is told before a teacher is fine-tuned.
     """
-    if config.student_layers is None:
-        return
-    model = read_config(config.teacher or config.model)
-    if model.model_type not in FAMILIES:
+    config = read_config(teacher or model)
+    if config.model_type not in FAMILIES:
         raise ModelError(
-            f"cannot take layers out of a model of type {model.model_type}; distil one of "
+            f"cannot take layers out of a model of type {config.model_type}; distill one of "
             f"{', '.join(FAMILIES)}"
         )
-    layers_to_keep(int(model.num_hidden_layers), config.student_layers)
-    names = [model.id2label[index] for index in sorted(model.id2label)]
-    if config.teacher is not None and names != list(labels):
+    layers_to_keep(int(config.num_hidden_layers), student_layers)
+    names = [config.id2label[index] for index in sorted(config.id2label)]
+    if teacher is not None and names != list(labels):
         raise ModelError(
-            f"teacher {config.teacher} tells {', '.join(names)} apart, and the data {', '.join(labels)}; "
+            f"teacher {teacher} tells {', '.join(names)} apart, and the data {', '.join(labels)}; "
             "fine-tune it on data of the same labels"
         )
 

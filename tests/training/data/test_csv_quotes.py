@@ -10,7 +10,7 @@ import pytest
 from training.config import configure
 from training.data.csv_quotes import check_quotes
 from training.data.prepare import prepare
-from training.data.sources import batches, read, read_extra
+from training.data.sources import Columns, batches, read, read_extra
 from training.errors import DataError
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -82,9 +82,9 @@ def test_every_way_to_read_a_csv_refuses_it(way: str, closed_by: str, tmp_path: 
         elif way == "streamed":
             prepare(configure(data=str(path), streaming=True, labels=("0", "1"), **options))
         elif way == "extra":
-            read_extra(path, configure(label_column="verdict", **options))
+            read_extra(path, Columns(label="verdict"))
         elif way == "batches":
-            next(batches(configure(data=str(path), **options), 5))
+            next(batches(path, Columns(), 5))
         else:
             if way == "folder.gz":
                 (folder / "train.csv.gz").write_bytes(gzip.compress(content.encode()))

@@ -50,13 +50,13 @@ def main() -> None:
     """Measure, print and write."""
     console = Console(width=max(110, Console().width))
     milliseconds: dict[str, dict[int, float]] = {step: {} for step in STEPS}
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder, console.status("Building and timing"):
         scorers = [build(step, Path(folder) / str(step)) for step in range(len(STEPS))]
         for tokens in TOKENS:
             samples: list[list[float]] = [[] for _ in STEPS]
             for _ in range(ROUNDS):
-                ids = chance.integers(1000, 20_000, tokens).tolist()
+                ids = rng.integers(1000, 20_000, tokens).tolist()
                 for scorer, times in zip(scorers, samples, strict=True):
                     start = time.perf_counter()
                     scorer.logits(ids)

@@ -26,7 +26,7 @@ from local.reviews import Review
 from training.config import configure
 from training.data.prepare import prepare
 from training.data.rows import Dataset
-from training.export.novelty import DIRECTIONS, fit
+from training.export.novelty import DIRECTIONS, fit_novelty
 from training.export.scorer import Scorer
 from training.text import encode_batch
 
@@ -60,7 +60,7 @@ def distances(pooled: Floats, truth: NDArray[np.intp], labels: list[str]) -> dic
         "cosine": nearest(cosine),
     }
     for directions in (0, 2, 4, 8, DIRECTIONS, 32):
-        measure = fit(pooled.astype(np.float32), truth, labels, directions=directions)
+        measure = fit_novelty(pooled.astype(np.float32), truth, labels, directions=directions)
         if measure is None:
             raise SystemExit("the validation rows do not allow a measure of novelty")
         found[f"diagonal + {directions} directions" if directions else "diagonal"] = measure.of

@@ -18,10 +18,10 @@ from rich.console import Console
 from rich.table import Table
 
 from training.config import configure
-from training.data.examples import tokenised
+from training.data.examples import tokenized_examples
 from training.data.prepare import prepare
 from training.data.rows import Dataset
-from training.finetune.model import backend, load_classifier
+from training.finetune.model import backend_tokenizer, load_classifier
 from training.finetune.tune import fine_tune
 from training.progress import RichProgress
 from training.registry.promotion import paired
@@ -65,7 +65,9 @@ def main() -> None:
 def decide(checkpoint: Path, data: Dataset, tokens: int) -> list[int]:
     """Return the number of the label that the checkpoint gives to each validation row."""
     model, tokenizer = load_classifier(str(checkpoint), data.labels)
-    examples = tokenised(data.validation, backend(tokenizer), tokens, "head_tail", FOLDER / "cache")
+    examples = tokenized_examples(
+        data.validation, backend_tokenizer(tokenizer), tokens, "head_tail", FOLDER / "cache"
+    )
     model.eval()
     with torch.inference_mode():
         return [int(model(input_ids=torch.tensor([ids])).logits.argmax()) for ids in examples.ids]

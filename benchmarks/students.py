@@ -97,7 +97,7 @@ def measure(
     )
     artifact = publish(checkpoint, record, data, FOLDER, progress=progress)
     model = ServedModel(artifact, progress)
-    decided = model.decide(data.test.texts)
+    decided = model.predict(data.test.texts)
     truth = [data.labels[label] for label in data.test.labels]
     right = np.array([one == label for one, label in zip(decided, truth, strict=True)])
     return Measured(artifact.card["architecture"]["layers"], artifact, right, decided, seconds)

@@ -21,10 +21,10 @@ from rich.table import Table
 from transformers import DataCollatorWithPadding, set_seed
 
 from training.config import configure
-from training.data.examples import Examples, tokenised
+from training.data.examples import Examples, tokenized_examples
 from training.data.prepare import prepare
-from training.finetune.model import backend, freeze, load_classifier
-from training.finetune.sampler import EpochOrder
+from training.finetune.model import backend_tokenizer, freeze, load_classifier
+from training.finetune.sampler import LengthGroupedSampler
 
 RESULT = Path("artifacts/bench/training_speed.json")
 CACHE = Path("artifacts/bench/cache")
@@ -84,7 +84,7 @@ class Contender:
         while True:
             order = list(range(len(self._examples)))
             if self.choice.grouped:
-                grouped = EpochOrder(self._examples.lengths, size, seed=0)
+                grouped = LengthGroupedSampler(self._examples.lengths, size, seed=0)
                 grouped.set_epoch(epoch)
                 order = list(grouped)
             for start in range(0, len(order) - size + 1, size):
@@ -117,7 +117,9 @@ def main() -> None:
                 for file in CACHE.glob("*"):
                     file.unlink()
             started = time.perf_counter()
-            examples[tokens] = tokenised(data.train, backend(tokenizer), tokens, "head_tail", CACHE)
+            examples[tokens] = tokenized_examples(
+                data.train, backend_tokenizer(tokenizer), tokens, "head_tail", CACHE
+            )
             seconds[tokens, state] = time.perf_counter() - started
     contenders = [Contender(choice, examples[choice.tokens], pad) for choice in CHOICES]
     rates: list[list[float]] = [[] for _ in contenders]

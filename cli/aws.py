@@ -138,7 +138,7 @@ def fetch(aws: "boto3.Session", artifact_uri: str, artifacts: Path) -> "Artifact
 
     All or nothing: every file is compared with the card before the folder appears.
     """
-    from training.export.artifact import Artifact, champion_of, point_at
+    from training.export.artifact import Artifact, champion_of, link_champion
 
     bucket, _, prefix = artifact_uri.removeprefix("s3://").partition("/")
     prefix = prefix.rstrip("/") + "/"
@@ -165,7 +165,7 @@ def fetch(aws: "boto3.Session", artifact_uri: str, artifacts: Path) -> "Artifact
     finally:
         shutil.rmtree(arriving, ignore_errors=True)
     if champion_of(artifacts) is None:
-        point_at(artifacts, card["model_version"])
+        link_champion(artifacts, card["model_version"])
     return Artifact(folder=folder, card=card)
 
 

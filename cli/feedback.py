@@ -106,7 +106,7 @@ def training_set(given: Iterable["LabelledText"], held: Held) -> tuple[list["Lab
     for one in latest.values():
         if one.label not in held.labels:
             counts["with a label that the model does not have"] += 1
-        elif index.repeated_by(one.text):
+        elif index.has_near_duplicate(one.text):
             counts["that equal or nearly equal a row of the test split"] += 1
         else:
             rows.append(one)

@@ -124,7 +124,7 @@ def restore_previous(artifacts: Path, why: str) -> None:
     from training.evaluation.evaluate import served
     from training.registry.registry import registry
 
-    previous = registry.previous_to(artifacts)
+    previous = registry.previous_champion(artifacts)
     if previous is None:
         raise ConfigurationError(
             f"no model served before the one in {artifacts / 'model'}; `sentiment promote VERSION` takes "

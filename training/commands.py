@@ -53,14 +53,14 @@ def published(artifact: "Artifact", artifacts: "Path") -> list[str]:
 
 def search(options: Mapping[str, Any], progress: Progress) -> list[str]:
     """Search the parameters to train with."""
-    from training.search.search import fixed_by, study_folder
+    from training.search.search import given_options, study_folder
     from training.search.search import search as search_parameters
     from training.search.trials import Plan, shown
 
     given = dict(options)
     folder = given.pop("study")
     how = {option.name: given.pop(option.name) for option in PLAN}
-    plan = Plan(**how, fixed=frozenset(fixed_by(given)))
+    plan = Plan(**how, fixed=frozenset(given_options(given)))
     config = configure(**given)
     progress("Reading the data")
     data = prepare(config)

@@ -23,7 +23,7 @@ from local.state import write_environment
 from tests.fixtures.artifacts import publish
 from tests.fixtures.messages import feedback, prediction
 from tests.fixtures.postgres import database, migrated_template, postgres
-from training.export.artifact import champion_of, point_at
+from training.export.artifact import champion_of, link_champion
 from training.registry.registry import promotions
 
 __all__ = ["database", "migrated_template", "postgres"]
@@ -42,7 +42,7 @@ def artifacts(
     shutil.copy(experiment_store, folder / "mlflow.db")
     publish(folder, tiny_artifact, "old", created_at="2026-11-01T00:00:00+00:00")
     publish(folder, tiny_artifact, "new", created_at="2026-11-02T00:00:00+00:00")
-    point_at(folder, "old")
+    link_champion(folder, "old")
     return folder
 
 

@@ -5,8 +5,8 @@ import pytest
 from numpy.typing import NDArray
 
 from training.calibration import (
-    COLDEST,
-    HOTTEST,
+    MAX_TEMPERATURE,
+    MIN_TEMPERATURE,
     calibration_error,
     fit_temperature,
     reliability,
@@ -16,9 +16,9 @@ from training.calibration import (
 
 def overconfident(rows: int, factor: float, labels: int = 2) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     """Draw labels from true probabilities; the logits are `factor` times the true ones."""
-    chance = np.random.default_rng(0)
-    true = chance.normal(0, 2, (rows, labels))
-    drawn = np.array([chance.choice(labels, p=row) for row in softmax(true)])
+    rng = np.random.default_rng(0)
+    true = rng.normal(0, 2, (rows, labels))
+    drawn = np.array([rng.choice(labels, p=row) for row in softmax(true)])
     return true * factor, drawn
 
 
@@ -39,8 +39,8 @@ def test_a_temperature_changes_confidence_and_no_decision() -> None:
 
 def test_a_model_that_is_never_wrong_is_not_made_endlessly_sure() -> None:
     logits = np.array([[2.0, 0.0], [0.0, 2.0]])
-    assert fit_temperature(logits, np.array([0, 1])) == pytest.approx(COLDEST, rel=1e-3)
-    assert fit_temperature(logits, np.array([1, 0])) == pytest.approx(HOTTEST, rel=1e-3)
+    assert fit_temperature(logits, np.array([0, 1])) == pytest.approx(MIN_TEMPERATURE, rel=1e-3)
+    assert fit_temperature(logits, np.array([1, 0])) == pytest.approx(MAX_TEMPERATURE, rel=1e-3)
 
 
 def test_the_error_is_the_mean_distance_of_confidence_from_accuracy() -> None:

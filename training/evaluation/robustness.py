@@ -19,23 +19,23 @@ _NEGATED = ("The film is not {}.", "The acting is not {} at all.", "I did not fi
 POLAR = {"negative", "positive"}
 
 
-def swap_letters(text: str, chance: random.Random) -> str:
+def swap_letters(text: str, rng: random.Random) -> str:
     """Swap two neighbouring letters inside one word of ten, as hasty fingers do."""
 
     def spoilt(found: re.Match[str]) -> str:
         word = found[0]
-        if chance.random() >= _TYPO_SHARE:
+        if rng.random() >= _TYPO_SHARE:
             return word
-        place = chance.randrange(1, len(word) - 2)
+        place = rng.randrange(1, len(word) - 2)
         return f"{word[:place]}{word[place + 1]}{word[place]}{word[place + 2 :]}"
 
     return _WORD.sub(spoilt, text)
 
 
-def add_emoji(text: str, chance: random.Random) -> str:
+def add_emoji(text: str, rng: random.Random) -> str:
     """Put an emoji that says nothing of the film between two of its words."""
     words = text.split(" ")
-    words.insert(chance.randrange(len(words) + 1), _EMOJI)
+    words.insert(rng.randrange(len(words) + 1), _EMOJI)
     return " ".join(words)
 
 

@@ -39,7 +39,7 @@ class ServedModel:
         """Return the artifact's version."""
         return str(self.card["model_version"])
 
-    def decide(self, texts: Sequence[str]) -> list[str]:
+    def predict(self, texts: Sequence[str]) -> list[str]:
         """Return the label of each text; what was asked before is remembered."""
         new = [text for text in dict.fromkeys(texts) if text not in self._answers]
         encoded = encode_batch(self._tokenizer, new, self.card["max_length"], self.card["truncation"])

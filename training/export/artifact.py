@@ -41,7 +41,7 @@ class Artifact:
 
 
 @contextmanager
-def published(artifacts: Path, graph: Path, card: dict[str, Any]) -> Iterator[Path]:
+def publishing(artifacts: Path, graph: Path, card: dict[str, Any]) -> Iterator[Path]:
     """Give a folder to fill; on success add graph and card and rename it into place."""
     models = artifacts / "models"
     models.mkdir(parents=True, exist_ok=True)
@@ -69,7 +69,7 @@ def champion_of(artifacts: Path) -> str | None:
     return link.resolve().name if (link / "model.json").is_file() else None
 
 
-def point_at(artifacts: Path, model_version: str) -> None:
+def link_champion(artifacts: Path, model_version: str) -> None:
     """Make `artifacts/model` the artifact of this version, in one step that no reader can see half done."""
     link = artifacts / f".model-{os.getpid()}"
     link.unlink(missing_ok=True)

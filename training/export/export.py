@@ -19,10 +19,10 @@ from transformers import AutoConfig
 from training.calibration import calibration_error, fit_temperature, reliability, softmax
 from training.data.rows import Rows
 from training.errors import GateError
-from training.export.artifact import Artifact, published, write_reference
+from training.export.artifact import Artifact, publishing, write_reference
 from training.export.golden import GOLDEN_FILE, choose_golden, write_golden
 from training.export.graph import OPSET, QUANTIZATIONS, Quantization, export_graph, quantize
-from training.export.novelty import fit
+from training.export.novelty import fit_novelty
 from training.export.scorer import Scorer, time_scorers
 from training.metrics import classification_metrics, confusion
 from training.text import CLEANING, Truncation, encode_batch
@@ -81,7 +81,7 @@ def build_artifact(
     Raises GateError, leaving everything as it was, when no candidate passes the gate on the validation rows.
     `card_fields` are the parts of the card that the export cannot know (data, training, run id).
     """
-    say = progress or (lambda _: None)
+    report = progress or (lambda _: None)
     gate = gate or Gate()
     tokenizer = Tokenizer.from_file(str(checkpoint / "tokenizer.json"))
     tokenizer.no_padding()
@@ -89,20 +89,20 @@ def build_artifact(
     validation_ids = encode_batch(tokenizer, validation.texts, max_length, truncation)
     test_ids = encode_batch(tokenizer, test.texts, max_length, truncation)
     with tempfile.TemporaryDirectory(prefix="export-") as scratch:
-        say("Exporting the graph")
+        report("Exporting the graph")
         fused = export_graph(checkpoint, Path(scratch))
-        say(f"Scoring fp32 on {len(validation) + len(test):,} rows")
+        report(f"Scoring fp32 on {len(validation) + len(test):,} rows")
         fp32 = Scorer(fused)
         fp32_logits = fp32.scores(test_ids).logits
-        candidates = _measure_candidates(fused, fp32, validation_ids, validation, Path(scratch), say)
+        candidates = _measure_candidates(fused, fp32, validation_ids, validation, Path(scratch), report)
         chosen = choose(candidates, gate)
-        say(f"Scoring {chosen.quantization.name} on {len(test):,} test rows")
+        report(f"Scoring {chosen.quantization.name} on {len(test):,} test rows")
         int8_logits, pooled_test = Scorer(chosen.path).scores(test_ids)
         calibration = _calibrate(chosen, validation)
         fp32_test, int8_test = (
             softmax(logits, calibration["temperature"]) for logits in (fp32_logits, int8_logits)
         )
-        novelty = fit(chosen.pooled, np.array(validation.labels), labels)
+        novelty = fit_novelty(chosen.pooled, np.array(validation.labels), labels)
         novelties = None if novelty is None or pooled_test is None else novelty.of(pooled_test)
         truth = np.array(test.labels)
         card = {
@@ -135,8 +135,8 @@ def build_artifact(
             **({"novelty": novelty.card_field()} if novelty else {}),
             **card_fields,
         }
-        with published(artifacts, chosen.path, card) as folder:
-            say("Writing the artifact")
+        with publishing(artifacts, chosen.path, card) as folder:
+            report("Writing the artifact")
             tokenizer.save(str(folder / "tokenizer.json"))
             write_reference(
                 folder / "reference.parquet",
@@ -181,7 +181,7 @@ def flipped(one: NDArray[np.floating[Any]], other: NDArray[np.floating[Any]]) ->
 
 
 def _measure_candidates(
-    fused: Path, fp32: Scorer, encoded: list[list[int]], rows: Rows, folder: Path, say: Progress
+    fused: Path, fp32: Scorer, encoded: list[list[int]], rows: Rows, folder: Path, report: Progress
 ) -> list[Candidate]:
     truth = np.array(rows.labels)
     fp32_scores = fp32.scores(encoded).logits
@@ -192,7 +192,7 @@ def _measure_candidates(
     for option, graph, scorer, latency_ms in zip(
         QUANTIZATIONS, graphs, scorers, time_scorers(scorers, _TIMED_TOKENS), strict=True
     ):
-        say(f"Scoring {option.name} on {len(rows):,} validation rows")
+        report(f"Scoring {option.name} on {len(rows):,} validation rows")
         scores, pooled = scorer.scores(encoded)
         accuracy = float((scores.argmax(axis=1) == truth).mean())
         candidates.append(

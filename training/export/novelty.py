@@ -61,7 +61,7 @@ class NoveltyMeasure:
         }
 
 
-def fit(
+def fit_novelty(
     pooled: NDArray[np.float32] | None,
     truth: NDArray[np.integer[Any]],
     labels: Sequence[str],

@@ -69,7 +69,7 @@ def check_gate(candidate: ServedModel, gate: Gate | None = None) -> dict[str, fl
             f"{candidate.version} is of an older export that does not say what fp32 decided; train it again"
         )
     texts, truth, fp32 = (table[name].to_pylist() for name in ("text", "label", "fp32_sentiment"))
-    here = candidate.decide(texts)
+    here = candidate.predict(texts)
     loss = float(np.mean(_right(fp32, truth)) - np.mean(_right(here, truth)))
     flipped = float(np.mean([one != other for one, other in zip(here, fp32, strict=True)]))
     if loss > gate.max_accuracy_loss + 1e-9 or flipped > gate.max_flipped + 1e-9:
@@ -101,7 +101,7 @@ def compare(champion: ServedModel, candidate: ServedModel, feedback: Sequence[Fe
             "data"
         )
     texts, truth = [text for text, _ in rows], [label for _, label in rows]
-    before, after = champion.decide(texts), candidate.decide(texts)
+    before, after = champion.predict(texts), candidate.predict(texts)
     return paired(
         _right(before, truth), _right(after, truth), held_out=len(held_out), answers=(before, after)
     )
@@ -153,7 +153,7 @@ def _unseen(
     for one in sorted(feedback, key=lambda one: one.given_at):
         if with_extra and one.given_at <= made:
             continue
-        if one.label in cards[0]["labels"] and not index.repeated_by(one.text):
+        if one.label in cards[0]["labels"] and not index.has_near_duplicate(one.text):
             latest[normalized(one.text)] = (one.text, one.label)
     return list(latest.values())
 

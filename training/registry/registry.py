@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from training.errors import ModelError
-from training.export.artifact import champion_of, point_at
+from training.export.artifact import champion_of, link_champion
 
 LEDGER = "promotions.jsonl"
 
@@ -61,16 +61,16 @@ def promotions(artifacts: Path) -> list[Promotion]:
     return found
 
 
-def decision_on(artifacts: Path, model_version: str) -> Promotion | None:
+def last_promotion_of(artifacts: Path, model_version: str) -> Promotion | None:
     """Return the last decision that this version shall serve; None for a first model, which nobody chose."""
     chosen = [one for one in promotions(artifacts) if one.model_version == model_version]
     return chosen[-1] if chosen else None
 
 
-def previous_to(artifacts: Path) -> str | None:
+def previous_champion(artifacts: Path) -> str | None:
     """Return the version that served before the champion; None when nothing did."""
     champion = champion_of(artifacts)
-    decision = decision_on(artifacts, champion) if champion else None
+    decision = last_promotion_of(artifacts, champion) if champion else None
     return decision.replaced if decision else None
 
 
@@ -117,12 +117,12 @@ def promote(
         return _promote(artifacts, model_version, action, by=by, why=why, comparison=comparison)
 
 
-def serve_if_first(artifacts: Path, model_version: str) -> bool:
+def promote_if_first(artifacts: Path, model_version: str) -> bool:
     """Make a published model the champion if nothing serves yet, which is nobody's decision; return whether.
 
     The last step of a run: the link, which is what serves, changes last and at once.
     """
-    from training.tracking import check_registry, point_aliases
+    from training.tracking import check_registry, set_aliases
 
     if champion_of(artifacts) is not None:
         return False
@@ -131,8 +131,8 @@ def serve_if_first(artifacts: Path, model_version: str) -> bool:
         fcntl.flock(ledger, fcntl.LOCK_EX)  # of two first runs at once the second is a candidate
         if champion_of(artifacts) is not None:
             return False
-        point_aliases(artifacts, champion=model_version, previous=None)
-        point_at(artifacts, model_version)
+        set_aliases(artifacts, champion=model_version, previous=None)
+        link_champion(artifacts, model_version)
     return True
 
 
@@ -145,11 +145,11 @@ def _promote(
     why: str | None,
     comparison: dict[str, Any] | None,
 ) -> bool:
-    from training.tracking import point_aliases
+    from training.tracking import set_aliases
 
     replaced = champion_of(artifacts)
     if replaced == model_version:  # only the aliases may be left to move
-        return point_aliases(artifacts, champion=model_version, previous=previous_to(artifacts))
+        return set_aliases(artifacts, champion=model_version, previous=previous_champion(artifacts))
     decision = Promotion(
         action=action,
         model_version=model_version,
@@ -165,8 +165,8 @@ def _promote(
         ledger.write(json.dumps(asdict(decision), ensure_ascii=False) + "\n")
         ledger.flush()
         os.fsync(ledger.fileno())
-    registered = point_aliases(artifacts, champion=model_version, previous=replaced)
-    point_at(artifacts, model_version)
+    registered = set_aliases(artifacts, champion=model_version, previous=replaced)
+    link_champion(artifacts, model_version)
     return registered
 
 

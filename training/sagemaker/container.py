@@ -56,17 +56,17 @@ class Container:
     @property
     def model(self) -> Path:
         """Return the folder that becomes the job's model.tar.gz."""
-        return self._made("model")
+        return self._created("model")
 
     @property
     def checkpoints(self) -> Path:
         """Return the folder that is kept in S3 while the job runs and is there again when it restarts."""
-        return self._made("checkpoints")
+        return self._created("checkpoints")
 
     @property
-    def kept(self) -> Path:
+    def output(self) -> Path:
         """Return the folder that becomes output.tar.gz beside the model's."""
-        return self._made("output/data")
+        return self._created("output/data")
 
     def request(self) -> Request:
         """Read the hyperparameters, which are strings; raises ConfigError naming what is wrong with them."""
@@ -93,7 +93,7 @@ class Container:
             quick=quick,
             **given,
             extra_data=self._extra_data(),
-            artifacts=self.kept,
+            artifacts=self.output,
             cache=self.root / "cache",  # what is kept is uploaded
             resume=True,
         )
@@ -127,17 +127,17 @@ class Container:
             raise DataError(f"cannot unpack {_ARCHIVE} of channel {channel}: {error}") from error
         return scratch / channel
 
-    def fail(self, error: BaseException) -> None:
+    def write_failure(self, error: BaseException) -> None:
         """Write why the job failed, in one line, unless another process of this machine already did."""
         reason = " ".join(f"{type(error).__name__}: {error}".split())
-        file = self._made("output") / "failure"
+        file = self._created("output") / "failure"
         try:
             with file.open("x") as failure:
                 failure.write(reason[:_FAILURE_CHARACTERS])
         except FileExistsError:
             return
 
-    def failed_with(self) -> int | None:
+    def failure_exit_code(self) -> int | None:
         """Return the exit code of the failure that was written; None if there is none."""
         file = self.root / "output" / "failure"
         if not file.exists():
@@ -146,7 +146,7 @@ class Container:
         codes = {error.__name__: error.exit_code for error in TrainingError.__subclasses__()}
         return codes.get(kind, TrainingError.exit_code)
 
-    def forget_failure(self) -> None:
+    def remove_failure(self) -> None:
         """Remove what `fail` wrote, since it was none."""
         (self.root / "output" / "failure").unlink(missing_ok=True)
 
@@ -159,13 +159,13 @@ class Container:
             if not (folder / named).exists():
                 raise DataError(f"the channel training has no {named}; give the name of one of its files")
             return str(folder / named)
-        files = _shown(folder)
+        files = _visible(folder)
         return str(files[0] if len(files) == 1 else folder)
 
     def _extra_data(self) -> tuple[Path, ...]:
         """Return the files of the channel `extra`, in an order that every machine of the job agrees on."""
         folder = self.channel("extra")
-        return tuple(sorted(_shown(folder))) if folder is not None else ()
+        return tuple(sorted(_visible(folder))) if folder is not None else ()
 
     def _config(self, name: str) -> Mapping[str, Any]:
         file = self.root / "input" / "config" / f"{name}.json"
@@ -177,7 +177,7 @@ class Container:
             raise ConfigError(f"{file} is not JSON: {error}") from error
         return content
 
-    def _made(self, name: str) -> Path:
+    def _created(self, name: str) -> Path:
         folder = self.root / name
         folder.mkdir(parents=True, exist_ok=True)
         return folder
@@ -194,6 +194,6 @@ def _read(option: Option, text: str) -> Any:
     return int(text)
 
 
-def _shown(folder: Path) -> list[Path]:
+def _visible(folder: Path) -> list[Path]:
     """List what is in a channel but for hidden files, which tools leave there."""
     return [path for path in folder.iterdir() if not path.name.startswith(".")]

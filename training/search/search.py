@@ -21,13 +21,13 @@ from training.data.prepare import prepare
 from training.data.rows import Dataset
 from training.errors import ConfigError, Interrupted, ModelError, disk_full_guard
 from training.finetune.model import count_layers
-from training.pipeline import model_identity, record_run, recorded_run
+from training.pipeline import model_identity, read_run_id, write_run_id
 from training.progress import Progress, silent
 from training.search.report import write_report
-from training.search.space import BEST, Space, described, fingerprint, holds, search_space
-from training.search.study import SharedStudy, own_threads
-from training.search.trials import Judge, Plan, try_proposals
-from training.tracking import track
+from training.search.space import BEST, Space, fingerprint, is_within, search_space, space_to_json
+from training.search.study import SharedStudy, threads_per_worker
+from training.search.trials import Objective, Plan, run_trials
+from training.tracking import tracked_run
 
 FRONT_LOSS = 0.005  # of accuracy, for which the fastest of the Pareto front is taken
 _POLL_SECONDS = 0.5
@@ -45,7 +45,7 @@ def search(
     plan: Plan,
     *,
     progress: Progress = silent,
-    stopping: Callable[[], bool] = lambda: False,
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:
     """Bring the study in `folder` to `plan.trials` trials and write the best parameters there as best.json.
 
@@ -55,14 +55,14 @@ def search(
     """
     space = _space(config, plan)
     with disk_full_guard(folder), closing(_open(config, data, folder, plan)) as shared:
-        shared.begin_with(_starting_point(config, space))
-        with track(config, data.fingerprint, run_id=recorded_run(folder), name="search") as tracked:
-            record_run(folder, tracked.id)
+        shared.enqueue_first(_starting_point(config, space))
+        with tracked_run(config, data.fingerprint, run_id=read_run_id(folder), name="search") as tracked:
+            write_run_id(folder, tracked.id)
         if plan.workers > 1:
-            _run_workers(config, folder, plan, shared, progress, stopping)
+            _run_workers(config, folder, plan, shared, progress, should_stop)
         # Alone, or to try what workers left that died.
-        with track(config, data.fingerprint, run_id=tracked.id) as tracked:
-            try_proposals(Judge(config, data, folder, tracked, stopping, shared, plan), space, progress)
+        with tracked_run(config, data.fingerprint, run_id=tracked.id) as tracked:
+            run_trials(Objective(config, data, folder, tracked, should_stop, shared, plan), space, progress)
             best = _best(shared, config, data, plan, tracked.id)
             tracked.log_metrics({"search": {"value": best["value"]}})
             _write(folder / BEST, json.dumps(best, indent=2) + "\n")
@@ -76,15 +76,15 @@ def _run_workers(
     plan: Plan,
     shared: SharedStudy,
     progress: Progress,
-    stopping: Callable[[], bool],
+    should_stop: Callable[[], bool],
 ) -> None:
     """Let several processes, each on its share of the cores, work on the study until nothing is left."""
     spawn = multiprocessing.get_context("spawn")
-    threads, before = own_threads(plan.workers), os.environ.get("OMP_NUM_THREADS")
+    threads, before = threads_per_worker(plan.workers), os.environ.get("OMP_NUM_THREADS")
     os.environ["OMP_NUM_THREADS"] = threads
     try:
         workers = [
-            spawn.Process(target=_be_worker, args=(config, folder, plan, number))
+            spawn.Process(target=_run_worker, args=(config, folder, plan, number))
             for number in range(1, plan.workers + 1)
         ]
         for worker in workers:
@@ -95,7 +95,7 @@ def _run_workers(
             os.environ["OMP_NUM_THREADS"] = before
     told = False
     while any(worker.is_alive() for worker in workers):
-        if stopping() and not told:
+        if should_stop() and not told:
             told = True
             for worker in workers:
                 worker.terminate()
@@ -108,17 +108,17 @@ def _run_workers(
             progress(f"A worker ended with code {worker.exitcode}; its trial is tried again")
 
 
-def _be_worker(config: TrainingConfig, folder: Path, plan: Plan, number: int) -> None:
+def _run_worker(config: TrainingConfig, folder: Path, plan: Plan, number: int) -> None:
     """Be one of several processes that try proposals of the study in `folder`."""
     told: list[int] = []
     signal.signal(signal.SIGTERM, lambda signal_number, _: told.append(signal_number))
     data = prepare(config)
     with (
         closing(_open(config, data, folder, plan)) as shared,
-        track(config, data.fingerprint, run_id=recorded_run(folder)) as tracked,
+        tracked_run(config, data.fingerprint, run_id=read_run_id(folder)) as tracked,
     ):
-        judge = Judge(config, data, folder, tracked, lambda: bool(told), shared, plan)
-        try_proposals(judge, _space(config, plan), silent, number)
+        objective = Objective(config, data, folder, tracked, lambda: bool(told), shared, plan)
+        run_trials(objective, _space(config, plan), silent, number)
 
 
 def _open(config: TrainingConfig, data: Dataset, folder: Path, plan: Plan) -> SharedStudy:
@@ -137,14 +137,14 @@ def _starting_point(config: TrainingConfig, space: Space) -> dict[str, Any]:
     """Return what the run would do without a search, as far as it lies in the space: that is to be beaten."""
     values = {name: getattr(config, name) for name in space}
     values |= {"train_max_length": config.training_length} if "train_max_length" in space else {}
-    return {name: value for name, value in values.items() if holds(space[name], value)}
+    return {name: value for name, value in values.items() if is_within(space[name], value)}
 
 
 def _identity(config: TrainingConfig, data: Dataset, space: Space, plan: Plan) -> str:
     recipe = {name: value for name, value in config.recipe().items() if name not in space}
     return fingerprint(
         {
-            "space": described(space),
+            "space": space_to_json(space),
             "recipe": recipe | {"data": data.fingerprint, "model": model_identity(config.model)},
             "pruner": plan.pruner,
             "pareto": plan.pareto,
@@ -169,8 +169,8 @@ def _best(
         "metric": "validation accuracy",
         "trial": best.number,
         "trials": counts,
-        "search_space": fingerprint(described(space)),
-        "space": described(space),
+        "search_space": fingerprint(space_to_json(space)),
+        "space": space_to_json(space),
         "max_length": config.max_length,
         "pareto": plan.pareto,
         "pruner": plan.pruner,
@@ -205,6 +205,6 @@ def _write(path: Path, content: str) -> None:
         unfinished.unlink(missing_ok=True)
 
 
-def fixed_by(options: Mapping[str, Any]) -> Collection[str]:
+def given_options(options: Mapping[str, Any]) -> Collection[str]:
     """Return the options that were given, which a search leaves alone."""
     return {name for name, value in options.items() if value is not None}

@@ -47,14 +47,14 @@ def search_space(
     return {name: values for name, values in space.items() if name not in fixed}
 
 
-def holds(values: Distribution, value: Any) -> bool:
+def is_within(values: Distribution, value: Any) -> bool:
     """Tell whether a value is one of those that are searched."""
     if isinstance(values, CategoricalDistribution):
         return value in values.choices
     return bool(values.low <= value <= values.high)
 
 
-def described(space: Space) -> dict[str, Any]:
+def space_to_json(space: Space) -> dict[str, Any]:
     """Return the space as JSON can hold it."""
     return {name: json.loads(distribution_to_json(space[name])) for name in sorted(space)}
 
@@ -79,7 +79,7 @@ def read_best(path: Path, model: str) -> dict[str, Any]:
         raise DataError(f"{file} is not what a search writes; give its {BEST}") from error
     space = search_space(count_layers(model), best.get("max_length", 256), pareto=best.get("pareto", False))
     searched = {name: space[name] for name in parameters if name in space}
-    if len(searched) < len(parameters) or fingerprint(described(searched)) != found_in:
+    if len(searched) < len(parameters) or fingerprint(space_to_json(searched)) != found_in:
         raise ConfigError(
             f"{file} was found in another search space than model {model!r} has in this version; search again"
         )

@@ -75,7 +75,7 @@ class SharedStudy:
             self._storage.remove_session()
             self._storage.engine.dispose()
 
-    def begin_with(self, parameters: dict[str, Any]) -> None:
+    def enqueue_first(self, parameters: dict[str, Any]) -> None:
         """Let these parameters be the first that are tried, if nothing was yet."""
         if not self.study.get_trials(deepcopy=False):
             self.study.enqueue_trial(parameters, skip_if_exists=True)
@@ -197,6 +197,6 @@ def _without_password(url: str) -> str:
     return f"{scheme.partition('://')[0]}://…@{rest}" if at else url
 
 
-def own_threads(workers: int) -> str:
+def threads_per_worker(workers: int) -> str:
     """Return how many threads each of the workers of this machine shall use."""
     return str(max(1, (os.cpu_count() or 1) // workers))

@@ -21,8 +21,8 @@ from training.data.rows import Dataset
 from training.errors import ConfigError
 from training.export.graph import QUANTIZATIONS, export_graph, quantize
 from training.export.scorer import time_tokens
-from training.finetune.model import backend, load_classifier
-from training.finetune.truncation import better, compare
+from training.finetune.model import backend_tokenizer, load_classifier
+from training.finetune.truncation import compare_truncations, more_accurate
 from training.finetune.tune import fine_tune
 from training.progress import Progress
 from training.search.space import Space, fingerprint
@@ -50,18 +50,18 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Judge:
+class Objective:
     """What all trials of one worker share."""
 
     config: TrainingConfig
     data: Dataset
     folder: Path
     tracked: Run
-    stopping: Callable[[], bool]
+    should_stop: Callable[[], bool]
     shared: SharedStudy
     plan: Plan
 
-    def judge(self, trial: Trial) -> tuple[TrialState, list[float] | None]:
+    def evaluate(self, trial: Trial) -> tuple[TrialState, list[float] | None]:
         """Fine-tune with the trial's parameters and measure the best weights; Interrupted passes through."""
         parameters = trial.params
         config = self.config.model_copy(update={**parameters, "resume": True})
@@ -76,7 +76,7 @@ class Judge:
         try:
             with self.tracked.child(f"trial {trial.number}", parameters) as run:
                 log = _Pruning(trial, run, self.shared, prunes=not self.plan.pareto)
-                tuned = fine_tune(config, self.data, folder, log=log, stopping=self.stopping)
+                tuned = fine_tune(config, self.data, folder, log=log, should_stop=self.should_stop)
                 values = self._measure(tuned.checkpoint, config, run, tuned.steps)
         except optuna.TrialPruned:
             state = TrialState.PRUNED
@@ -89,13 +89,13 @@ class Judge:
 
     def _measure(self, checkpoint: Path, config: TrainingConfig, run: Run, step: int) -> list[float]:
         classifier = load_classifier(str(checkpoint), self.data.labels)
-        measured = compare(classifier, self.data.validation, config.max_length)
-        way = better(measured) if config.truncation == "auto" else config.truncation
+        measured = compare_truncations(classifier, self.data.validation, config.max_length)
+        way = more_accurate(measured) if config.truncation == "auto" else config.truncation
         run.log_metrics({"validation": measured}, step)
         accuracy = float(measured[way]["accuracy"])
         if not self.plan.pareto:
             return [accuracy]
-        tokenizer = backend(classifier.tokenizer)
+        tokenizer = backend_tokenizer(classifier.tokenizer)
         read = encode_batch(tokenizer, self.data.validation.texts, config.max_length, way)
         tokens = int(statistics.median(map(len, read)))
         with tempfile.TemporaryDirectory(prefix="trial-") as scratch:
@@ -130,13 +130,13 @@ class _Pruning:
             raise optuna.TrialPruned
 
 
-def try_proposals(judge: Judge, space: Space, progress: Progress, worker: int = 0) -> None:
+def run_trials(objective: Objective, space: Space, progress: Progress, worker: int = 0) -> None:
     """Try one proposal after the other until there are as many as asked for."""
-    shared, plan = judge.shared, judge.plan
-    while trial := shared.claim(space, plan.trials, seed=judge.config.seed, worker=worker):
+    shared, plan = objective.shared, objective.plan
+    while trial := shared.claim(space, plan.trials, seed=objective.config.seed, worker=worker):
         progress(f"Trial {trial.number + 1} of {plan.trials}")
         try:
-            state, values = judge.judge(trial)
+            state, values = objective.evaluate(trial)
         except BaseException:
             shared.release(trial)
             raise

@@ -10,7 +10,7 @@ import pytest
 from training.config import configure
 from training.data.csv_quotes import check_quotes
 from training.data.prepare import prepare
-from training.data.sources import Columns, batches, read, read_extra
+from training.data.sources import Columns, batches, read, read_extra_table
 from training.errors import DataError
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -56,7 +56,7 @@ def test_a_label_in_front_hides_nothing(tmp_path: Path) -> None:
     rows = [f"{n % 2},review number {n}" for n in range(330)]
     rows[19], rows[119] = '1,"thin, but well acted', '0,he left"'
     path.write_text("\n".join(["label,text", *rows]))
-    with pytest.raises(DataError, match=r"row 20 \(line 21\) goes on to line 121"):
+    with pytest.raises(DataError, match=r"row 20 \(line 21\) continues to line 121"):
         check_quotes(path, ("label",))
 
 
@@ -82,7 +82,7 @@ def test_every_way_to_read_a_csv_refuses_it(way: str, closed_by: str, tmp_path: 
         elif way == "streamed":
             prepare(configure(data=str(path), streaming=True, labels=("0", "1"), **options))
         elif way == "extra":
-            read_extra(path, Columns(label="verdict"))
+            read_extra_table(path, Columns(label="verdict"))
         elif way == "batches":
             next(batches(path, Columns(), 5))
         else:

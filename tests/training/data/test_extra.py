@@ -219,7 +219,7 @@ def test_a_source_may_weigh_more_and_all_rows_weigh_one_on_average(tmp_path: Pat
     ("weights", "message"),
     [
         ("feedbak.csv=3", "no rows come from 'feedbak.csv'; sources are reviews.csv, feedback.csv"),
-        ("reviews.csv=0,feedback.csv=0", "no row is left with a weight above 0"),
+        ("reviews.csv=0,feedback.csv=0", "no row has a weight above 0"),
         ("feedback.csv=-1", "greater than or equal to 0"),
         ("feedback.csv=much", "should be a valid number"),
         ("feedback.csv", "give name=weight"),

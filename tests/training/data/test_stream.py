@@ -17,11 +17,11 @@ from transformers import PreTrainedTokenizerFast
 from tests.training.finetune.test_tune import recipe, tune
 from training.config import configure
 from training.data.arrow import Column, open_table, write_table
-from training.data.examples import tokenised
+from training.data.examples import tokenized_examples
 from training.data.prepare import prepare
 from training.data.rows import Dataset, Rows
 from training.errors import ConfigError, DataError
-from training.finetune.model import backend, load_classifier
+from training.finetune.model import backend_tokenizer, load_classifier
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:mtime may not be reliable")
 
@@ -144,8 +144,8 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
             writer = csv.writer(file)
             writer.writerow(("text", "label"))
             for number in range(rows):
-                chance = random.Random(number)
-                writer.writerow((" ".join(f"w{chance.randrange(9_999)}" for _ in range(200)), number % 2))
+                rng = random.Random(number)
+                writer.writerow((" ".join(f"w{rng.randrange(9_999)}" for _ in range(200)), number % 2))
         told = subprocess.run(
             [sys.executable, "-c", MEASURED, str(path), str(tmp_path / f"cache-{rows}")],
             capture_output=True,
@@ -193,19 +193,19 @@ def tokenizer_of(folder: Path) -> PreTrainedTokenizerFast:
 
 
 def test_tokens_are_kept_for_the_next_run_of_the_same_rows(tiny_model: Path, tmp_path: Path) -> None:
-    tokenizer = backend(tokenizer_of(tiny_model))
+    tokenizer = backend_tokenizer(tokenizer_of(tiny_model))
     rows = Rows(["a good film", "a bad film " * 30], [1, 0])
-    first = tokenised(rows, tokenizer, 16, "head", tmp_path)
+    first = tokenized_examples(rows, tokenizer, 16, "head", tmp_path)
     [path] = tmp_path.iterdir()
     written = path.stat().st_mtime_ns
-    again = tokenised(rows, tokenizer, 16, "head", tmp_path)
+    again = tokenized_examples(rows, tokenizer, 16, "head", tmp_path)
     assert path.stat().st_mtime_ns == written
     assert [again[row] for row in range(2)] == [first[row] for row in range(2)]
     assert first.lengths == [len(first[row]["input_ids"]) for row in range(2)]
-    tokenised(rows, tokenizer, 8, "head", tmp_path)
-    tokenised(rows, tokenizer, 16, "head_tail", tmp_path)
-    tokenised(Rows(["a good film", "another"], [1, 0]), tokenizer, 16, "head", tmp_path)
+    tokenized_examples(rows, tokenizer, 8, "head", tmp_path)
+    tokenized_examples(rows, tokenizer, 16, "head_tail", tmp_path)
+    tokenized_examples(Rows(["a good film", "another"], [1, 0]), tokenizer, 16, "head", tmp_path)
     assert len(list(tmp_path.iterdir())) == 4
     path.write_bytes(path.read_bytes()[:-20])
-    mended = tokenised(rows, tokenizer, 16, "head", tmp_path)
+    mended = tokenized_examples(rows, tokenizer, 16, "head", tmp_path)
     assert [mended[row] for row in range(2)] == [first[row] for row in range(2)]

@@ -144,9 +144,9 @@ def test_the_page_needs_nothing_else_and_shows_all_sections(found: Evaluation, t
 def test_texts_are_shown_as_texts(found: Evaluation, tmp_path: Path) -> None:
     from dataclasses import replace
 
-    from training.evaluation.evaluate import WrongAnswer
+    from training.evaluation.evaluate import Mistake
 
-    nasty = WrongAnswer("<img src=x onerror=alert(1)>" + "y" * 5_000, "<b>", "<i>", 0.9)
+    nasty = Mistake("<img src=x onerror=alert(1)>" + "y" * 5_000, "<b>", "<i>", 0.9)
     page = write_page(replace(found, worst=[nasty]), tmp_path / "page.html").read_text()
     assert "<img" not in page and "<b>" not in page and "<i>" not in page
     assert "&lt;img src=x onerror=alert(1)&gt;" in page

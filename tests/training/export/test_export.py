@@ -26,7 +26,7 @@ from transformers import (
 
 from training.data.rows import Rows
 from training.errors import GateError
-from training.export.artifact import Artifact, point_at
+from training.export.artifact import Artifact, link_champion
 from training.export.export import Candidate, Gate, build_artifact, choose
 from training.export.graph import QUANTIZATIONS, Quantization, export_graph, expose_pooled, quantize
 from training.export.scorer import Scorer
@@ -192,7 +192,7 @@ def test_the_reference_holds_the_test_rows_as_served(checkpoint: Path, tmp_path:
 
 def test_a_second_export_keeps_the_first_and_leaves_it_serving(checkpoint: Path, tmp_path: Path) -> None:
     first = build(checkpoint, tmp_path, card_fields={"base_model": "first"})
-    point_at(tmp_path, first.folder.name)
+    link_champion(tmp_path, first.folder.name)
     second = build(checkpoint, tmp_path, card_fields={"base_model": "second"})
     assert first.folder.is_dir() and second.folder.is_dir() and first.folder != second.folder
     assert (tmp_path / "model").resolve() == first.folder
@@ -205,7 +205,7 @@ def test_an_export_alone_serves_nothing(checkpoint: Path, tmp_path: Path) -> Non
 
 def test_a_failed_gate_says_the_figures_and_changes_nothing(checkpoint: Path, tmp_path: Path) -> None:
     served = build(checkpoint, tmp_path)
-    point_at(tmp_path, served.folder.name)
+    link_champion(tmp_path, served.folder.name)
     with pytest.raises(GateError, match=r"per_channel.* loses .* points and flips .*%"):
         build(checkpoint, tmp_path, gate=Gate(max_accuracy_loss=-2, max_flipped=0))
     assert (tmp_path / "model").resolve() == served.folder
@@ -216,7 +216,7 @@ def test_an_export_that_fails_while_writing_leaves_the_served_artifact(
     checkpoint: Path, tmp_path: Path
 ) -> None:
     served = build(checkpoint, tmp_path)
-    point_at(tmp_path, served.folder.name)
+    link_champion(tmp_path, served.folder.name)
     with pytest.raises(TypeError):
         build(checkpoint, tmp_path, card_fields={"not JSON": object()})
     assert (tmp_path / "model").resolve() == served.folder
@@ -240,7 +240,7 @@ build_artifact(
 
 def test_an_export_killed_while_writing_leaves_the_served_artifact(checkpoint: Path, tmp_path: Path) -> None:
     served = build(checkpoint, tmp_path)
-    point_at(tmp_path, served.folder.name)
+    link_champion(tmp_path, served.folder.name)
     killed = subprocess.run([sys.executable, "-c", KILLED, str(checkpoint), str(tmp_path)], check=False)
     assert killed.returncode == -signal.SIGKILL
     assert (tmp_path / "model").resolve() == served.folder

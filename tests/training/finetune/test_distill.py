@@ -27,12 +27,12 @@ from training.finetune.distill import (
     HARD_SHARE,
     STATES_WEIGHT,
     TEMPERATURE,
+    compute_teacher_outputs,
     distillation_loss,
     keep_layers,
     layers_to_keep,
-    listen,
 )
-from training.finetune.model import count_layers, load_classifier, load_embedded_tokenizer, stack
+from training.finetune.model import count_layers, encoder_layers, load_classifier, load_embedded_tokenizer
 from training.finetune.tune import fine_tune
 from training.pipeline import model_identity, tune_checkpoint
 
@@ -67,12 +67,12 @@ def test_the_student_is_the_teacher_without_the_other_layers(family: str, tmp_pa
         "distilbert": lambda: DistilBertForSequenceClassification(narrow),
         "bert": lambda: BertForSequenceClassification(bert),
     }[family]().eval()
-    wanted = [layer.state_dict() for layer in (stack(teacher)[0], stack(teacher)[3])]
+    wanted = [layer.state_dict() for layer in (encoder_layers(teacher)[0], encoder_layers(teacher)[3])]
     keep_layers(teacher, [0, 3])
     teacher.save_pretrained(tmp_path)
     again = type(teacher).from_pretrained(tmp_path).eval()
-    assert again.config.num_hidden_layers == len(stack(again)) == 2
-    for layer, expected in zip(stack(again), wanted, strict=True):
+    assert again.config.num_hidden_layers == len(encoder_layers(again)) == 2
+    for layer, expected in zip(encoder_layers(again), wanted, strict=True):
         assert all(torch.equal(value, expected[name]) for name, value in layer.state_dict().items())
     ids = torch.tensor([[1, 2, 3, 4]])
     assert torch.allclose(again(input_ids=ids).logits, teacher(input_ids=ids).logits, atol=1e-6)
@@ -81,12 +81,12 @@ def test_the_student_is_the_teacher_without_the_other_layers(family: str, tmp_pa
 def test_the_teacher_is_heard_on_every_row_whatever_its_batch(tiny_model: Path) -> None:
     teacher = load_classifier(str(tiny_model), LABELS)
     texts = [[2, *range(5, 5 + length), 3] for length in (1, 9, 4, 30)]
-    together = listen(teacher, texts, [0, 1])
+    together = compute_teacher_outputs(teacher, texts, [0, 1])
     assert together["teacher_logits"].shape == (4, 2)
     assert together["teacher_states"].shape == (4, 2, teacher.model.config.hidden_size)
     assert np.linalg.norm(together["teacher_states"].astype(float), axis=-1) == pytest.approx(1, abs=1e-3)
     for row, text in enumerate(texts):
-        alone = listen(teacher, [text], [0, 1])
+        alone = compute_teacher_outputs(teacher, [text], [0, 1])
         assert together["teacher_logits"][row] == pytest.approx(alone["teacher_logits"][0], abs=1e-5)
         assert together["teacher_states"][row] == pytest.approx(alone["teacher_states"][0], abs=1e-3)
 
@@ -94,8 +94,10 @@ def test_the_teacher_is_heard_on_every_row_whatever_its_batch(tiny_model: Path) 
 def test_a_run_that_is_told_to_stop_does_not_wait_for_the_teacher(tiny_model: Path) -> None:
     answers = iter([False, True])
     texts = [[2, 5, 3]] * 1_000
-    with pytest.raises(Interrupted, match="told to stop while the teacher was asked"):
-        listen(load_classifier(str(tiny_model), LABELS), texts, [0], stopping=lambda: next(answers))
+    with pytest.raises(Interrupted, match="stop requested while computing the teacher"):
+        compute_teacher_outputs(
+            load_classifier(str(tiny_model), LABELS), texts, [0], should_stop=lambda: next(answers)
+        )
 
 
 def test_the_loss_is_of_label_answer_and_states() -> None:
@@ -194,7 +196,7 @@ def test_a_teacher_that_was_not_finished_is_finished_before_anybody_learns_from_
     tune_checkpoint(config, data, tmp_path, run_id=None)  # an earlier run, which the next one replaces
     answers = iter([False] * 4)
     with pytest.raises(Interrupted):
-        tune_checkpoint(config, data, tmp_path, run_id=None, stopping=lambda: next(answers, True))
+        tune_checkpoint(config, data, tmp_path, run_id=None, should_stop=lambda: next(answers, True))
     assert (tmp_path / "teacher" / "best").is_dir(), "it has been evaluated, and is not done"
     tune_checkpoint(config.model_copy(update={"resume": True}), data, tmp_path, run_id=None)
     assert (tmp_path / "teacher" / "checkpoint-12").is_dir()
@@ -230,9 +232,9 @@ def test_a_teacher_of_other_labels_or_layers_or_none_at_all_is_refused(
         tokenizer.save_pretrained(tmp_path / name)
         return tmp_path / name
 
-    with pytest.raises(ModelError, match="tells bad, good apart, and the data negative, positive"):
+    with pytest.raises(ModelError, match="has the labels bad, good, the data has negative, positive"):
         distil(saved("other", ["bad", "good"]))
-    with pytest.raises(ModelError, match="tells positive, negative apart"):
+    with pytest.raises(ModelError, match="has the labels positive, negative, the data has"):
         distil(saved("turned", LABELS[::-1]))
     with pytest.raises(ModelError, match=r"cannot load model '.*gone'"):
         distil(tmp_path / "gone")
@@ -242,7 +244,7 @@ def test_a_teacher_of_other_labels_or_layers_or_none_at_all_is_refused(
         distil(tmp_path / "cut")
     AlbertConfig().save_pretrained(tmp_path / "albert")
     with pytest.raises(
-        ModelError, match="cannot take layers out of a model of type albert; distil one of bert"
+        ModelError, match="cannot remove layers from a model of type albert; distill one of bert"
     ):
         distil(tmp_path / "albert")
     with pytest.raises(ConfigError, match="give student_layers too"):
@@ -267,7 +269,9 @@ def test_a_student_answers_more_like_its_teacher_than_one_that_learnt_of_labels_
     ids = [tokenizer(text)["input_ids"][:32] for text in data.test.texts]
 
     def positive(checkpoint: Path) -> NDArray[np.float64]:
-        said = listen(load_classifier(str(checkpoint), data.labels), ids, [0])["teacher_logits"]
+        said = compute_teacher_outputs(load_classifier(str(checkpoint), data.labels), ids, [0])[
+            "teacher_logits"
+        ]
         return 1 / (1 + np.exp(said[:, 0] - said[:, 1]))
 
     apart = [np.abs(positive(one.checkpoint) - positive(teacher)).mean() for one in (alone, taught)]

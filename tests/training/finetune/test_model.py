@@ -9,7 +9,7 @@ from transformers import BertModel, BertTokenizer, DistilBertModel, PreTrainedMo
 
 from training.errors import ModelError
 from training.finetune.model import (
-    backend,
+    backend_tokenizer,
     embedded_folder,
     freeze,
     load_classifier,
@@ -37,7 +37,7 @@ def encoder() -> DistilBertModel:
 def test_hidden_states_equal_the_source_berts(
     text: str, bert: PreTrainedModel, encoder: DistilBertModel
 ) -> None:
-    tokenizer = backend(load_classifier("embedded", LABELS).tokenizer)
+    tokenizer = backend_tokenizer(load_classifier("embedded", LABELS).tokenizer)
     ids = torch.tensor([tokenizer.encode(text).ids])
     with torch.inference_mode():
         expected = bert(ids, output_hidden_states=True).hidden_states
@@ -56,7 +56,7 @@ def test_nothing_of_the_source_is_lost_but_its_pooler_and_segments(encoder: Dist
 
 def test_the_embedded_tokenizer_neither_pads_nor_truncates_and_a_pipeline_takes_it() -> None:
     model, tokenizer = load_classifier("embedded", LABELS)
-    inner = backend(tokenizer)
+    inner = backend_tokenizer(tokenizer)
     assert inner.padding is None
     assert inner.truncation is None
     assert len(inner.encode("word " * 600).ids) == 602
@@ -109,7 +109,7 @@ def test_a_tokenizer_without_special_tokens_is_refused(tiny_model: Path, tmp_pat
     model, tokenizer = load_classifier(str(tiny_model), LABELS)
     model.save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
-    bare = backend(tokenizer)
+    bare = backend_tokenizer(tokenizer)
     bare.post_processor = None
     bare.save(str(tmp_path / "tokenizer.json"))
     (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "PreTrainedTokenizerFast"}')

@@ -17,7 +17,7 @@ from training.config import TrainingConfig, configure
 from training.data.prepare import prepare
 from training.data.rows import Dataset, Rows
 from training.errors import ConfigError, Interrupted
-from training.finetune.tune import Tuned, choose_precision, fine_tune
+from training.finetune.tune import FineTuneResult, choose_precision, fine_tune
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:mtime may not be reliable")
 
@@ -38,7 +38,7 @@ def recipe(reviews_csv: Path, tiny_model: Path, **options: Any) -> TrainingConfi
     return configure(**{**given, **options})
 
 
-def tune(config: TrainingConfig, folder: Path, data: Dataset | None = None) -> tuple[Tuned, History]:
+def tune(config: TrainingConfig, folder: Path, data: Dataset | None = None) -> tuple[FineTuneResult, History]:
     history: History = []
     tuned = fine_tune(
         config, data or prepare(config), folder, log=lambda metrics, step: history.append((step, metrics))
@@ -76,7 +76,7 @@ def test_accumulated_batches_make_one_step(reviews_csv: Path, tiny_model: Path, 
     assert tuned.steps == 2
 
 
-def weights_of(tuned: Tuned) -> dict[str, torch.Tensor]:
+def weights_of(tuned: FineTuneResult) -> dict[str, torch.Tensor]:
     return load_file(tuned.checkpoint / "model.safetensors")
 
 
@@ -255,7 +255,7 @@ def test_a_run_that_is_told_to_stop_within_an_epoch_ends_as_if_it_had_not_been(
     whole, _ = tune(config, tmp_path / "whole")
     answers = iter([False, False, False, True])
     with pytest.raises(Interrupted, match="after step 4; saved"):
-        fine_tune(config, prepare(config), tmp_path / "stopped", stopping=lambda: next(answers))
+        fine_tune(config, prepare(config), tmp_path / "stopped", should_stop=lambda: next(answers))
     assert {path.name for path in (tmp_path / "stopped").iterdir()} == {"checkpoint-4"}
 
     resumed, _ = tune(config, tmp_path / "stopped")

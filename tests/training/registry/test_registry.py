@@ -15,17 +15,17 @@ import pytest
 from tests.fixtures.artifacts import publish
 from training.config import MODEL_NAME, configure
 from training.errors import ModelError, RegistryError
-from training.export.artifact import champion_of, point_at
+from training.export.artifact import champion_of, link_champion
 from training.registry.registry import (
     LEDGER,
-    decision_on,
+    last_promotion_of,
     newest_candidate,
-    previous_to,
+    previous_champion,
     promote,
+    promote_if_first,
     promotions,
-    serve_if_first,
 )
-from training.tracking import CANDIDATE, track
+from training.tracking import CANDIDATE, tracked_run
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # MLflow's use of SQLAlchemy
 
@@ -39,7 +39,7 @@ def artifacts(
     folder = make_artifacts_folder("artifacts")
     for day, version in enumerate(("one", "two", "three"), start=1):
         publish(folder, tiny_artifact, version, created_at=f"2026-11-0{day}T00:00:00+00:00")
-    point_at(folder, "one")
+    link_champion(folder, "one")
     return folder
 
 
@@ -56,7 +56,7 @@ def aliases(artifacts: Path) -> dict[str, str]:
 
 def register(artifacts: Path, version: str, alias: str = CANDIDATE) -> None:
     folder = artifacts / "models" / version
-    with track(configure(artifacts=artifacts), "sha256:1") as run:
+    with tracked_run(configure(artifacts=artifacts), "sha256:1") as run:
         run.register(folder, json.loads((folder / "model.json").read_text()), alias=alias)
 
 
@@ -77,17 +77,17 @@ def test_every_decision_is_kept_with_who_and_why(artifacts: Path) -> None:
     assert (first.action, first.model_version, first.replaced, first.by) == ("promoted", "two", "one", "ann")
     assert first.reason == "+1.2% (95% interval -0.3% to +2.7%) against one on 1,010 rows"
     assert (second.action, second.reason, second.by) == ("rolled_back", "wrong on negations", "bob")
-    assert decision_on(artifacts, "one") == second
-    assert decision_on(artifacts, "three") is None
+    assert last_promotion_of(artifacts, "one") == second
+    assert last_promotion_of(artifacts, "three") is None
 
 
 def test_what_served_before_is_the_one_that_was_replaced(artifacts: Path) -> None:
-    assert previous_to(artifacts) is None
+    assert previous_champion(artifacts) is None
     promote(artifacts, "two", "promoted", by="ann")
     promote(artifacts, "three", "promoted", by="ann")
-    assert previous_to(artifacts) == "two"
+    assert previous_champion(artifacts) == "two"
     promote(artifacts, "two", "rolled_back", by="ann", why="slow")
-    assert previous_to(artifacts) == "three"
+    assert previous_champion(artifacts) == "three"
 
 
 def test_aliases_follow(artifacts: Path) -> None:
@@ -126,8 +126,8 @@ from pathlib import Path
 from training.registry.registry import registry
 from training import tracking as track
 def die(*_, **__): os.kill(os.getpid(), signal.SIGKILL)
-track.point_aliases, registry.point_at = {
-    "aliases": (die, registry.point_at), "link": (track.point_aliases, die)
+track.set_aliases, registry.link_champion = {
+    "aliases": (die, registry.link_champion), "link": (track.set_aliases, die)
 }[sys.argv[2]]
 registry.promote(Path(sys.argv[1]), "two", "promoted", by="ann")
 """
@@ -146,7 +146,7 @@ def test_a_kill_in_the_middle_leaves_a_champion_and_again_completes_it(artifacts
     promote(artifacts, "two", "promoted", by="ann")
     assert champion_of(artifacts) == "two"
     assert aliases(artifacts) == {"champion": "two", "previous": "one"}
-    assert previous_to(artifacts) == "one"
+    assert previous_champion(artifacts) == "one"
 
 
 TWICE = """
@@ -168,17 +168,17 @@ def test_two_at_once_are_one_after_the_other(artifacts: Path) -> None:
 
 def test_the_first_serves_without_a_decision_and_no_other_does(artifacts: Path) -> None:
     register(artifacts, "two")
-    assert not serve_if_first(artifacts, "two")
+    assert not promote_if_first(artifacts, "two")
     assert champion_of(artifacts) == "one"
     (artifacts / "model").unlink()
-    assert serve_if_first(artifacts, "two")
+    assert promote_if_first(artifacts, "two")
     assert (champion_of(artifacts), promotions(artifacts)) == ("two", [])
     assert aliases(artifacts) == {"champion": "two"}
 
 
 def test_a_champion_that_is_gone_is_none(artifacts: Path) -> None:
     shutil.rmtree(artifacts / "models" / "one")
-    assert serve_if_first(artifacts, "two")
+    assert promote_if_first(artifacts, "two")
     assert champion_of(artifacts) == "two"
 
 
@@ -192,7 +192,7 @@ def test_a_registry_that_does_not_answer_stops_it_before_anything_is_written(
     assert (champion_of(artifacts), promotions(artifacts)) == ("one", [])
     (artifacts / "model").unlink()
     with pytest.raises(RegistryError):
-        serve_if_first(artifacts, "two")
+        promote_if_first(artifacts, "two")
     assert champion_of(artifacts) is None
 
 

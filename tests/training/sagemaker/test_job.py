@@ -1,4 +1,4 @@
-"""The container does what SageMaker expects: jobs between their folders, stopping, failing, resuming."""
+"""The container does what SageMaker expects: jobs between their folders, termination, failing, resuming."""
 
 import json
 import os
@@ -70,7 +70,7 @@ def test_a_fine_tuning_that_is_told_to_stop_saves_and_goes_on(make_job: MakeJob,
     output = process.communicate()[0]
     assert time.monotonic() - started < 60
     assert process.returncode == 143, output
-    assert "told to stop" in output
+    assert "stop requested" in output
     assert stopped.failure is None
     assert list((stopped.root / "model").iterdir()) == [], "half a result is none"
 
@@ -221,16 +221,16 @@ def test_extra_rows_are_trained_on_and_have_to_be_there_when_the_checkpoint_is_p
 
 
 def test_what_has_nothing_to_save_stops_at_once() -> None:
-    stopping = Termination()
-    before = signal.signal(signal.SIGTERM, stopping.receive)
+    termination = Termination()
+    before = signal.signal(signal.SIGTERM, termination.receive)
     try:
-        with pytest.raises(Interrupted), stopping.immediate():
+        with pytest.raises(Interrupted), termination.immediate():
             os.kill(os.getpid(), signal.SIGTERM)
             time.sleep(60)
-        assert signal.getsignal(signal.SIGTERM) == stopping.receive
+        assert signal.getsignal(signal.SIGTERM) == termination.receive
         os.kill(os.getpid(), signal.SIGTERM)
-        assert stopping(), "elsewhere it is remembered"
-        with pytest.raises(Interrupted), stopping.immediate():
-            raise AssertionError("it was told to stop before it began")
+        assert termination(), "elsewhere it is remembered"
+        with pytest.raises(Interrupted), termination.immediate():
+            raise AssertionError("a stop was requested before it began")
     finally:
         signal.signal(signal.SIGTERM, before)

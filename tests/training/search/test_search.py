@@ -16,7 +16,7 @@ from training.data.prepare import prepare
 from training.data.rows import Dataset, Rows
 from training.errors import ConfigError, DataError, Interrupted
 from training.search.search import search
-from training.search.space import described, fingerprint, read_best, search_space
+from training.search.space import fingerprint, read_best, search_space, space_to_json
 from training.search.trials import Plan
 
 pytestmark = pytest.mark.filterwarnings(
@@ -52,10 +52,10 @@ def config(
 
 
 def find(
-    config: TrainingConfig, folder: Path, trials: int, stopping: Any = lambda: False, **plan: Any
+    config: TrainingConfig, folder: Path, trials: int, should_stop: Any = lambda: False, **plan: Any
 ) -> dict[str, Any]:
     plan = {"trials": trials, "fixed": FIXED} | plan
-    return search(config, prepare(config), folder, Plan(**plan), stopping=stopping)
+    return search(config, prepare(config), folder, Plan(**plan), should_stop=should_stop)
 
 
 def opened(folder: Path) -> optuna.Study:
@@ -109,7 +109,7 @@ class StopInTrial:
 def test_a_stopped_search_goes_on_with_the_same_proposals(config: TrainingConfig, tmp_path: Path) -> None:
     find(config, tmp_path / "whole", 4)
     with pytest.raises(Interrupted, match="saved"):
-        find(config, tmp_path / "stopped", 4, stopping=StopInTrial(15))
+        find(config, tmp_path / "stopped", 4, should_stop=StopInTrial(15))
     [cut_short] = (tmp_path / "stopped" / "trials").iterdir()
     assert list(cut_short.glob("checkpoint-*")), "the trial that was cut short can go on"
     assert 0 < len(proposals(tmp_path / "stopped")) < 4
@@ -249,7 +249,7 @@ def test_two_trials_and_a_run_with_what_they_found(
 
 def written(path: Path, **changes: Any) -> Path:
     space = {name: values for name, values in search_space(2).items() if name in {"epochs", "warmup"}}
-    best = {"parameters": {"epochs": 2, "warmup": 0.1}, "search_space": fingerprint(described(space))}
+    best = {"parameters": {"epochs": 2, "warmup": 0.1}, "search_space": fingerprint(space_to_json(space))}
     path.write_text(json.dumps(best | changes))
     return path
 
@@ -271,7 +271,7 @@ def test_parameters_of_another_space_are_refused(tiny_model: Path, tmp_path: Pat
             read_best(written(file, **changes), str(tiny_model))
     # How many layers can be frozen depends on the model.
     space = {"frozen_layers": search_space(2)["frozen_layers"]}
-    written(file, parameters={"frozen_layers": 1}, search_space=fingerprint(described(space)))
+    written(file, parameters={"frozen_layers": 1}, search_space=fingerprint(space_to_json(space)))
     assert read_best(file, str(tiny_model)) == {"frozen_layers": 1}
     with pytest.raises(ConfigError, match="another search space than model 'embedded'"):
         read_best(file, "embedded")

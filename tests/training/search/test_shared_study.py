@@ -63,7 +63,7 @@ def test_as_many_are_tried_as_were_asked_for(
         "postgres": lambda: url(request.getfixturevalue("empty_database")),
     }[place]()
     study = opened(tmp_path, storage)
-    study.begin_with({"epochs": 2})
+    study.enqueue_first({"epochs": 2})
     spawn = multiprocessing.get_context("spawn")
     workers = [
         spawn.Process(target=claim_all, args=(tmp_path, storage, number, 12)) for number in range(1, 4)
@@ -144,8 +144,8 @@ def test_workers_are_told_to_stop_and_their_trials_go_on(config: TrainingConfig,
         journal = tmp_path / "study.journal"
         return journal.exists() and '"learning_rate"' in journal.read_text() and bool(begun(tmp_path))
 
-    with pytest.raises(Interrupted, match="ready to go on"):
-        find(config, tmp_path, 4, workers=2, stopping=running)
+    with pytest.raises(Interrupted, match="ready to continue"):
+        find(config, tmp_path, 4, workers=2, should_stop=running)
     best = find(config, tmp_path, 4)
     assert best["trials"]["complete"] == len(proposals(tmp_path)) == 4
 

@@ -91,7 +91,7 @@ def report(fp32: Answers, bf16: Answers, console: Console) -> None:
         np.concatenate(fp32.right),
         np.concatenate(bf16.right),
         held_out=rows,
-        answers=(list(chain(*fp32.decided)), list(chain(*bf16.decided))),
+        predictions=(list(chain(*fp32.decided)), list(chain(*bf16.decided))),
     )
     console.print(table)
     console.print(
@@ -100,7 +100,7 @@ def report(fp32: Answers, bf16: Answers, console: Console) -> None:
         f"{compared.decided_differently:.1%} decided otherwise"
     )
     RESULT.parent.mkdir(parents=True, exist_ok=True)
-    RESULT.write_text(json.dumps(compared.figures(), indent=2) + "\n")
+    RESULT.write_text(json.dumps(compared.as_dict(), indent=2) + "\n")
 
 
 if __name__ == "__main__":

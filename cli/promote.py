@@ -108,7 +108,7 @@ def promote(
         "promoted" if allowed else "forced",
         by=person(),
         why=why,
-        comparison=comparison.figures() if comparison else None,
+        comparison=comparison.as_dict() if comparison else None,
     )
     console.print(
         f"[green]✓[/] {chosen} is the champion; `make up` serves it and `make deploy` builds its image"

@@ -55,12 +55,12 @@ def search(options: Mapping[str, Any], progress: Progress) -> list[str]:
     """Search the parameters to train with."""
     from training.search.search import given_options, study_folder
     from training.search.search import search as search_parameters
-    from training.search.trials import Plan, shown
+    from training.search.trials import SearchPlan, format_parameters
 
     given = dict(options)
     folder = given.pop("study")
     how = {option.name: given.pop(option.name) for option in PLAN}
-    plan = Plan(**how, fixed=frozenset(given_options(given)))
+    plan = SearchPlan(**how, fixed=frozenset(given_options(given)))
     config = configure(**given)
     progress("Reading the data")
     data = prepare(config)
@@ -74,7 +74,8 @@ def search(options: Mapping[str, Any], progress: Progress) -> list[str]:
     return [
         f"{folder / BEST}",
         f"{folder / PAGE}",
-        f"validation accuracy {best['value']:.1%} with {shown(best['parameters'])} (trials: {counts})",
+        f"validation accuracy {best['value']:.1%} with {format_parameters(best['parameters'])} "
+        f"(trials: {counts})",
     ]
 
 
@@ -87,9 +88,11 @@ def evaluate(options: Mapping[str, Any], progress: Progress) -> list[str]:
     progress("Evaluating")
     found = evaluate_model(ServedModel(read_artifact(options["model"].resolve()), progress))
     page = write_page(found, options["page"])
-    figures = [
+    metrics = [
         f"{one.name} {one.value:.4g} ({one.interval[0]:.4g} to {one.interval[1]:.4g})"
-        for one in found.figures
+        for one in found.metrics
     ]
-    changes = [f"{one.name}: accuracy {one.accuracy:.1%}, changed {one.changed:.1%}" for one in found.changes]
-    return [f"{page}", *figures, *changes]
+    robustness = [
+        f"{one.name}: accuracy {one.accuracy:.1%}, changed {one.changed:.1%}" for one in found.robustness
+    ]
+    return [f"{page}", *metrics, *robustness]

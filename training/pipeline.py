@@ -1,4 +1,4 @@
-"""Train a model from labelled texts and register it: data, fine-tuning, export, registry.
+"""Train a model from labeled texts and register it: data, fine-tuning, export, registry.
 
 `run` does it all in one process. The stages exchange folders, so that each can be a job of its own:
 `tune_checkpoint`, then `publish` with the record beside the checkpoint.
@@ -197,7 +197,7 @@ def evaluate_artifact(artifact: "Artifact", folder: Path, log: "Log", progress: 
 
     progress("Evaluating the published model")
     found = evaluate(ServedModel(artifact, progress))
-    log({"evaluation": found.metrics()}, 0)
+    log({"evaluation": found.tracked_metrics()}, 0)
     return write_page(found, folder / PAGE)
 
 

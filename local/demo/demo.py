@@ -115,7 +115,7 @@ def promote_unless_worse(artifacts: Path, model_version: str, progress: Any) -> 
         "promoted",
         by=person(),
         why="make demo",
-        comparison=comparison.figures(),
+        comparison=comparison.as_dict(),
     )
     return None
 

@@ -15,7 +15,7 @@ from training.__main__ import _parser
 from training.config import TrainingConfig
 from training.errors import DataError, GateError
 from training.options import EVALUATE, SEARCH, TRAIN, Option
-from training.search.trials import Plan
+from training.search.trials import SearchPlan
 
 SENTIMENT = str(Path(sys.executable).with_name("sentiment"))
 COMMANDS = [
@@ -147,7 +147,7 @@ def test_every_field_of_a_run_is_an_option() -> None:
     assert {option.name for option in SEARCH} - set(TrainingConfig.model_fields) == {
         "quick",
         "study",
-        *(field.name for field in fields(Plan) if field.name != "fixed"),
+        *(field.name for field in fields(SearchPlan) if field.name != "fixed"),
     }
 
 

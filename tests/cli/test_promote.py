@@ -104,7 +104,7 @@ def test_a_database_that_does_not_answer_is_named(
 def test_what_cannot_be_compared_can_be_forced(run: Any, artifacts: Path) -> None:
     with (artifacts / "models" / "old" / "model.onnx").open("ab") as file:
         file.write(b"x")
-    assert "is not the file its card vouches for" in str(run("promote", "new").exception)
+    assert "does not match the hash in its model card" in str(run("promote", "new").exception)
     forced = run("promote", "new", "--force", "--why", "the disk ate the old one")
     assert forced.exit_code == 0, forced.output
     assert "not compared: " in forced.output

@@ -1,4 +1,4 @@
-"""Prepare labelled texts for a run: validate, deduplicate and split them, and add the extra rows.
+"""Prepare labeled texts for a run: validate, deduplicate and split them, and add the extra rows.
 
 Dropped rows are counted by reason in `dropped`. `sources` reads the rows, `validation` validates each, and
 `extra` adds the extra ones.
@@ -86,7 +86,7 @@ def _deduplicated(rows: list[Row], dropped: Counter[str]) -> list[Row]:
 def _check_parts(labels: list[str], train: list[Row], validation: list[Row]) -> None:
     if missing := [labels[label] for label in set(range(len(labels))) - {row.label for row in train}]:
         raise DataError(
-            f"no training row is labelled {missing[0]!r} (rows that nearly equal held-out ones are "
+            f"no training row is labeled {missing[0]!r} (rows that nearly equal held-out ones are "
             "dropped); add some or remove the label"
         )
     if not validation:

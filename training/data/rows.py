@@ -76,7 +76,7 @@ def check_labels(name: str, labels: list[str], counts: Mapping[str, int]) -> Non
     for label in labels:
         if counts.get(label, 0) < _MIN_ROWS_PER_LABEL:
             raise DataError(
-                f"{name} has {counts.get(label, 0)} rows labelled {label!r} and needs {_MIN_ROWS_PER_LABEL} "
+                f"{name} has {counts.get(label, 0)} rows labeled {label!r} and needs {_MIN_ROWS_PER_LABEL} "
                 "or more, for training, validation and test; add some or remove the label"
             )
 

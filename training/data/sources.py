@@ -1,4 +1,4 @@
-"""Read labelled texts from the embedded reviews, a file, a folder or the Hugging Face hub.
+"""Read labeled texts from the embedded reviews, a file, a folder or the Hugging Face hub.
 
 Returns raw columns; `training.data.prepare` validates, cleans and splits them.
 """
@@ -20,7 +20,7 @@ from training.errors import DataError
 EMBEDDED = "embedded"
 _LABELS = ("negative", "positive")
 _PARQUET_ROWS = 1_000  # per batch
-_IGNORED_FOLDERS = {"unsup"}  # aclImdb's unlabelled reviews
+_IGNORED_FOLDERS = {"unsup"}  # aclImdb's unlabeled reviews
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ _READERS: dict[str, Callable[[Path], Iterable[dict[str, Any]]]] = {
 
 
 def _read_text_folder(folder: Path) -> Table:
-    """Read one text per file, labelled by its folder's name, as in aclImdb's train/pos and test/neg."""
+    """Read one text per file, labeled by its folder's name, as in aclImdb's train/pos and test/neg."""
     parts = [folder / part for part in ("train", "test") if (folder / part).is_dir()] or [folder]
     label_of = {"neg": _LABELS[0], "pos": _LABELS[1]}
     texts, labels, places, counts = [], [], [], []

@@ -52,7 +52,7 @@ class _Assignment:
 
 @dataclass(frozen=True)
 class _File:
-    """A file of labelled texts that is read several times, in batches."""
+    """A file of labeled texts that is read several times, in batches."""
 
     path: Path
     columns: Columns
@@ -80,7 +80,7 @@ def prepare_streamed(config: TrainingConfig, sizes: SplitSizes) -> Dataset:
     path = Path(config.data)
     if not path.is_file():
         raise ConfigError(
-            f"streaming: {config.data} is not a CSV, Parquet or JSONL file; give one, or leave out --streaming"
+            f"streaming: {config.data} is not a CSV, Parquet or JSONL file; give one or leave out --streaming"
         )
     file = _File(path, Columns(config.text_column, config.label_column), config.drop_bad_rows)
     dropped: Counter[str] = Counter()

@@ -1,7 +1,7 @@
-"""Measure a published model beyond its accuracy: calibration, where it errs, and what changes its mind.
+"""Evaluate a published model: metrics, calibration, slices, mistakes and robustness.
 
-All figures are of the held-out rows that the artifact carries, answered as they are served. Which slices help
-is a matter of the data; these are those of any texts. The page that shows them is `training.evaluation.page`.
+All results are for the held-out rows in the artifact, predicted as in serving. The slices apply to any kind
+of text. `training.evaluation.page` writes the page about them.
 """
 
 import random
@@ -19,7 +19,7 @@ from training.evaluation.robustness import INVARIANCES, POLAR, negations
 from training.evaluation.served import ServedModel
 from training.metrics import bootstrap_interval, confusion
 
-WORST = 10
+MISTAKES = 10
 ROBUSTNESS_ROWS = 200
 _RESAMPLES = 500
 _TOKENS = ((1, 64), (65, 128), (129, 256), (257, 512), (513, None))
@@ -30,7 +30,7 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True)
 class Metric:
-    """One measure with its 95% interval."""
+    """A metric with its 95% interval."""
 
     name: str
     value: float
@@ -39,7 +39,7 @@ class Metric:
 
 @dataclass(frozen=True)
 class Slice:
-    """How right the model is on some of the rows."""
+    """The accuracy on a subset of the rows."""
 
     kind: str
     name: str
@@ -50,7 +50,7 @@ class Slice:
 
 @dataclass(frozen=True)
 class RobustnessResult:
-    """What a change of the texts does: accuracy after it, and how many answers it changed."""
+    """The effect of a perturbation: accuracy before and after, and the share of changed predictions."""
 
     name: str
     rows: int
@@ -62,58 +62,60 @@ class RobustnessResult:
 
 @dataclass(frozen=True)
 class Mistake:
-    """A text that the model was sure of, and wrong."""
+    """A confidently misclassified text."""
 
     text: str
     label: str
-    said: str
+    predicted: str
     confidence: float
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Everything that is measured of one artifact."""
+    """The evaluation of one artifact."""
 
     card: dict[str, Any]
     rows: int
-    figures: list[Metric]
+    metrics: list[Metric]
     slices: list[Slice]
-    changes: list[RobustnessResult]
+    robustness: list[RobustnessResult]
     reliability: list[Bin]
-    confusion: NDArray[np.int64]  # (label, said), in the card's order
-    worst: list[Mistake]
+    confusion: NDArray[np.int64]  # (label, prediction), in the card's order
+    mistakes: list[Mistake]
 
-    def metrics(self) -> dict[str, Any]:
-        """Return the numbers for an experiment tracker."""
+    def tracked_metrics(self) -> dict[str, Any]:
+        """Return the numbers to log in an experiment tracker."""
         return {
             "slices": {_key(f"{one.kind} {one.name}"): one.accuracy for one in self.slices},
-            "robustness": {_key(one.name): one.accuracy for one in self.changes},
+            "robustness": {_key(one.name): one.accuracy for one in self.robustness},
         }
 
 
 def evaluate(model: ServedModel, *, seed: int = 0) -> Evaluation:
-    """Measure the model; runs it on what the held-out rows become when they are changed."""
+    """Evaluate the model; runs it on perturbed held-out rows."""
     card, table = model.card, model.reference
     labels: list[str] = card["labels"]
     texts: list[str] = table["text"].to_pylist()
-    named: list[str] = table["label"].to_pylist()
-    truth = np.array([labels.index(one) for one in named])
+    truth_names: list[str] = table["label"].to_pylist()
+    truth = np.array([labels.index(one) for one in truth_names])
     probabilities = np.array(table["probabilities"].to_pylist(), dtype=np.float64)
     decided = probabilities.argmax(axis=1)
     right = decided == truth
     return Evaluation(
         card=card,
         rows=len(texts),
-        figures=_figures(truth, probabilities, seed),
-        slices=list(_slices(texts, named, table["tokens"].to_pylist(), right, card["max_length"])),
-        changes=_changes(model, texts, named, seed),
+        metrics=_metrics(truth, probabilities, seed),
+        slices=list(_slices(texts, truth_names, table["tokens"].to_pylist(), right, card["max_length"])),
+        robustness=_robustness(model, texts, truth_names, seed),
         reliability=reliability(probabilities, truth),
         confusion=confusion(truth, probabilities),
-        worst=_worst(texts, named, [labels[one] for one in decided], probabilities.max(axis=1), right),
+        mistakes=_mistakes(
+            texts, truth_names, [labels[one] for one in decided], probabilities.max(axis=1), right
+        ),
     )
 
 
-def _figures(truth: NDArray[np.int64], probabilities: NDArray[np.float64], seed: int) -> list[Metric]:
+def _metrics(truth: NDArray[np.int64], probabilities: NDArray[np.float64], seed: int) -> list[Metric]:
     classes = np.arange(probabilities.shape[1])
 
     def accuracy(t: NDArray[np.int64], p: NDArray[np.float64]) -> float:
@@ -130,7 +132,7 @@ def _figures(truth: NDArray[np.int64], probabilities: NDArray[np.float64], seed:
     def brier(t: NDArray[np.int64], p: NDArray[np.float64]) -> float:
         return float(((p - np.eye(len(classes))[t]) ** 2).sum(axis=1).mean())
 
-    measures: dict[str, Callable[[NDArray[np.int64], NDArray[np.float64]], float]] = {
+    functions: dict[str, Callable[[NDArray[np.int64], NDArray[np.float64]], float]] = {
         "accuracy": accuracy,
         "F1, macro": f1,
         "ROC AUC": auc,
@@ -138,18 +140,18 @@ def _figures(truth: NDArray[np.int64], probabilities: NDArray[np.float64], seed:
         "Brier score": brier,
     }
     if len(np.unique(truth)) < len(classes):
-        del measures["ROC AUC"]
+        del functions["ROC AUC"]
     rng = np.random.default_rng(seed)
-    drawn: dict[str, list[float]] = {name: [] for name in measures}
+    drawn: dict[str, list[float]] = {name: [] for name in functions}
     for _ in range(_RESAMPLES):
         rows = rng.integers(0, len(truth), len(truth))
         if len(np.unique(truth[rows])) < len(np.unique(truth)):
-            continue  # a handful of rows, of which one label was not drawn
-        for name, measure in measures.items():
-            drawn[name].append(measure(truth[rows], probabilities[rows]))
+            continue  # of a few rows, a label may not be drawn
+        for name, function in functions.items():
+            drawn[name].append(function(truth[rows], probabilities[rows]))
     found = []
-    for name, measure in measures.items():
-        value = measure(truth, probabilities)
+    for name, function in functions.items():
+        value = function(truth, probabilities)
         low, high = np.percentile(drawn[name] or [value], [2.5, 97.5])
         found.append(Metric(name, value, (float(low), float(high))))
     return found
@@ -181,49 +183,49 @@ def _slices(
     ]
 
 
-def _changes(
+def _robustness(
     model: ServedModel, texts: Sequence[str], labels: Sequence[str], seed: int
 ) -> list[RobustnessResult]:
-    rng = random.Random(seed)  # noqa: S311  (a sample, not a secret)
+    rng = random.Random(seed)  # noqa: S311  (not for security)
     rows = sorted(rng.sample(range(len(texts)), min(ROBUSTNESS_ROWS, len(texts))))
     sample, truth = [texts[row] for row in rows], [labels[row] for row in rows]
     before = model.predict(sample)
     found = []
     for name, change in INVARIANCES.items():
         after = model.predict([change(text, rng) for text in sample])
-        found.append(_change(name, before, after, truth, truth))
+        found.append(_result(name, before, after, truth, truth))
     if set(model.card["labels"]) == POLAR:
         plain, negated, label = map(list, zip(*negations(), strict=True))
         other = [next(iter(POLAR - {one})) for one in label]
         found.append(
-            _change("a plain sentence negated", model.predict(plain), model.predict(negated), label, other)
+            _result("a plain sentence negated", model.predict(plain), model.predict(negated), label, other)
         )
     return found
 
 
-def _change(
+def _result(
     name: str, before: Sequence[str], after: Sequence[str], expected: Sequence[str], then: Sequence[str]
 ) -> RobustnessResult:
-    right = np.array([said == label for said, label in zip(after, then, strict=True)])
+    right = np.array([one == label for one, label in zip(after, then, strict=True)])
     return RobustnessResult(
         name=name,
         rows=len(after),
-        before=float(np.mean([said == label for said, label in zip(before, expected, strict=True)])),
+        before=float(np.mean([one == label for one, label in zip(before, expected, strict=True)])),
         accuracy=float(right.mean()),
         interval=bootstrap_interval(right),
         changed=float(np.mean([one != other for one, other in zip(before, after, strict=True)])),
     )
 
 
-def _worst(
+def _mistakes(
     texts: Sequence[str],
     labels: Sequence[str],
-    said: Sequence[str],
+    predicted: Sequence[str],
     confidence: NDArray[np.float64],
     right: NDArray[np.bool_],
 ) -> list[Mistake]:
-    wrong = sorted(np.flatnonzero(~right).tolist(), key=lambda row: -confidence[row])[:WORST]
-    return [Mistake(texts[row], labels[row], said[row], float(confidence[row])) for row in wrong]
+    wrong = sorted(np.flatnonzero(~right).tolist(), key=lambda row: -confidence[row])[:MISTAKES]
+    return [Mistake(texts[row], labels[row], predicted[row], float(confidence[row])) for row in wrong]
 
 
 def _key(name: str) -> str:

@@ -34,7 +34,7 @@ FAMILIES = ("bert", "camembert", "distilbert", "electra", "roberta", "xlm-robert
 
 
 def layers_to_keep(teacher: int, student: int) -> list[int]:
-    """Return the layers that the student keeps: first, last and evenly spaced ones between; if one, the last."""
+    """Return the layers that the student keeps: first, last and evenly spaced between; one: the last."""
     if not 1 <= student <= teacher:
         raise ConfigError(f"student_layers: the teacher has {teacher} layers; give 1 to {teacher}")
     if student == 1:
@@ -92,7 +92,7 @@ def compute_teacher_outputs(
     for start in range(0, len(encoded), _BATCH):
         if any_process(should_stop()):
             raise Interrupted(
-                "stop requested while computing the teacher's outputs; they are computed again when the run resumes"
+                "stop requested while computing the teacher's outputs; a resumed run computes them again"
             )
         progress("Computing the teacher's outputs", start, len(encoded))
         rows = longest_first[start : start + _BATCH]

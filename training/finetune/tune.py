@@ -30,7 +30,7 @@ from training.config import TrainingConfig
 from training.data.examples import Examples, tokenized_examples
 from training.data.rows import Dataset, Rows
 from training.errors import ConfigError, Interrupted, ModelError
-from training.finetune.callbacks import Log, Report, SaveBest, Stop
+from training.finetune.callbacks import Log, ReportProgress, SaveBest, StopOnRequest
 from training.finetune.distill import compute_teacher_outputs, keep_layers, layers_to_keep
 from training.finetune.distributed import common_checkpoint_steps
 from training.finetune.model import (

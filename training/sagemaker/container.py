@@ -1,4 +1,4 @@
-"""What SageMaker lays out for a training container: hyperparameters, machines, channels, output folders.
+"""The SageMaker training container: hyperparameters, machines, input channels, output folders.
 
 https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo.html describes the folders under
 /opt/ml. Nothing here trains.
@@ -30,17 +30,17 @@ _CONFIGURABLE = {
 
 @dataclass(frozen=True)
 class Request:
-    """What a job shall do."""
+    """The request of a job."""
 
     job: Job
     config: TrainingConfig
-    given: frozenset[str]  # hyperparameters that somebody set, which a search leaves alone
-    search: dict[str, Any]  # how it is made: see training.trials.Plan
+    given: frozenset[str]  # hyperparameters that are set, which a search does not vary
+    search: dict[str, Any]  # the fields of training.search.trials.SearchPlan
 
 
 @dataclass(frozen=True)
 class Machines:
-    """The machines of one job, each of them a container like this one."""
+    """The machines of a job, one container each."""
 
     hosts: tuple[str, ...]
     current: str
@@ -60,16 +60,16 @@ class Container:
 
     @property
     def checkpoints(self) -> Path:
-        """Return the folder that is kept in S3 while the job runs and is there again when it restarts."""
+        """Return the folder that is synchronized with S3 and restored when the job restarts."""
         return self._created("checkpoints")
 
     @property
     def output(self) -> Path:
-        """Return the folder that becomes output.tar.gz beside the model's."""
+        """Return the folder that becomes output.tar.gz."""
         return self._created("output/data")
 
     def request(self) -> Request:
-        """Read the hyperparameters, which are strings; raises ConfigError naming what is wrong with them."""
+        """Read the hyperparameters, which are strings; raises ConfigError naming the invalid one."""
         given: dict[str, Any] = {
             name: str(value) for name, value in self._config("hyperparameters").items() if value != ""
         }
@@ -83,7 +83,7 @@ class Container:
         for name in given:
             if name not in _CONFIGURABLE:
                 near = difflib.get_close_matches(name, _CONFIGURABLE, 1)
-                hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(_CONFIGURABLE))}"
+                hint = f"did you mean {near[0]}?" if near else f"use {', '.join(sorted(_CONFIGURABLE))}"
                 raise ConfigError(f"unknown hyperparameter {name!r}; {hint}")
         names = frozenset(given)
         if "labels" in given:
@@ -94,13 +94,13 @@ class Container:
             **given,
             extra_data=self._extra_data(),
             artifacts=self.output,
-            cache=self.root / "cache",  # what is kept is uploaded
+            cache=self.root / "cache",  # the output folder is uploaded
             resume=True,
         )
         return Request(job=job, config=config, given=names, search=search)
 
     def machines(self) -> Machines:
-        """Read which machines take part."""
+        """Read the machines of the job."""
         resources = self._config("resourceconfig")
         hosts = tuple(resources.get("hosts", ["localhost"]))
         return Machines(
@@ -108,14 +108,14 @@ class Container:
         )
 
     def channel(self, name: str) -> Path | None:
-        """Return the folder of an input channel; None if the job has none of that name."""
+        """Return the folder of an input channel; None if the job has no such channel."""
         folder = self.root / "input" / "data" / name
         return folder if folder.is_dir() and any(folder.iterdir()) else None
 
     def output_of(self, channel: str, scratch: Path) -> Path | None:
-        """Return what an earlier job wrote, from the channel that its model.tar.gz lies in.
+        """Return the output of an earlier job, from the channel with its model.tar.gz.
 
-        It is unpacked into `scratch`; members that would land elsewhere are refused.
+        It is unpacked into `scratch`; members with paths outside are rejected.
         """
         folder = self.channel(channel)
         if folder is None or not (folder / _ARCHIVE).is_file():
@@ -128,7 +128,7 @@ class Container:
         return scratch / channel
 
     def write_failure(self, error: BaseException) -> None:
-        """Write why the job failed, in one line, unless another process of this machine already did."""
+        """Write the reason of the failure in one line, unless another process of this machine already did."""
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         file = self._created("output") / "failure"
         try:
@@ -138,7 +138,7 @@ class Container:
             return
 
     def failure_exit_code(self) -> int | None:
-        """Return the exit code of the failure that was written; None if there is none."""
+        """Return the exit code of the failure written; None if there is none."""
         file = self.root / "output" / "failure"
         if not file.exists():
             return None
@@ -147,11 +147,11 @@ class Container:
         return codes.get(kind, TrainingError.exit_code)
 
     def remove_failure(self) -> None:
-        """Remove what `fail` wrote, since it was none."""
+        """Remove the failure file."""
         (self.root / "output" / "failure").unlink(missing_ok=True)
 
     def _data(self, named: str | None) -> str | None:
-        """Return where the data is: a file in the channel, the whole channel, or what is named."""
+        """Return the data: a file in the channel, the whole channel, or `named` without a channel."""
         folder = self.channel("training")
         if folder is None:
             return named
@@ -163,7 +163,7 @@ class Container:
         return str(files[0] if len(files) == 1 else folder)
 
     def _extra_data(self) -> tuple[Path, ...]:
-        """Return the files of the channel `extra`, in an order that every machine of the job agrees on."""
+        """Return the files of the channel `extra`, in the same order on every machine."""
         folder = self.channel("extra")
         return tuple(sorted(_visible(folder))) if folder is not None else ()
 
@@ -195,5 +195,5 @@ def _read(option: Option, text: str) -> Any:
 
 
 def _visible(folder: Path) -> list[Path]:
-    """List what is in a channel but for hidden files, which tools leave there."""
+    """List the files of a channel without hidden ones, which tools create."""
     return [path for path in folder.iterdir() if not path.name.startswith(".")]

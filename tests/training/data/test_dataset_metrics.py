@@ -1,4 +1,4 @@
-"""A data set is described by part: how it is labelled, how long its texts are, in which languages."""
+"""A data set is described by part: how it is labeled, how long its texts are, in which languages."""
 
 from training.data.dataset_metrics import describe
 from training.data.rows import Dataset, Rows

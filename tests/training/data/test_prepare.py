@@ -175,7 +175,7 @@ def test_one_label_is_not_enough(tmp_path: Path) -> None:
 
 def test_a_label_needs_rows_for_every_part(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "x.csv", [*PLENTY, ("so so", "mixed"), ("hm", "mixed")])
-    with pytest.raises(DataError, match="2 rows labelled 'mixed' and needs 3"):
+    with pytest.raises(DataError, match="2 rows labeled 'mixed' and needs 3"):
         prepare(configure(data=path))
 
 

@@ -222,7 +222,7 @@ def test_a_teacher_of_other_labels_or_layers_or_none_at_all_is_refused(
 ) -> None:
     data = prepare(recipe(reviews_csv, tiny_model))
 
-    def distil(teacher: Path) -> None:
+    def distill(teacher: Path) -> None:
         config = recipe(reviews_csv, tiny_model, student_layers=1, teacher=str(teacher))
         tune_checkpoint(config, data, tmp_path / "run", run_id=None)
 
@@ -233,20 +233,20 @@ def test_a_teacher_of_other_labels_or_layers_or_none_at_all_is_refused(
         return tmp_path / name
 
     with pytest.raises(ModelError, match="has the labels bad, good, the data has negative, positive"):
-        distil(saved("other", ["bad", "good"]))
+        distill(saved("other", ["bad", "good"]))
     with pytest.raises(ModelError, match="has the labels positive, negative, the data has"):
-        distil(saved("turned", LABELS[::-1]))
+        distill(saved("turned", LABELS[::-1]))
     with pytest.raises(ModelError, match=r"cannot load model '.*gone'"):
-        distil(tmp_path / "gone")
+        distill(tmp_path / "gone")
     weights = saved("cut", LABELS) / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1_000])
     with pytest.raises(ModelError, match=r"cannot load model '.*cut'"):
-        distil(tmp_path / "cut")
+        distill(tmp_path / "cut")
     AlbertConfig().save_pretrained(tmp_path / "albert")
     with pytest.raises(
         ModelError, match="cannot remove layers from a model of type albert; distill one of bert"
     ):
-        distil(tmp_path / "albert")
+        distill(tmp_path / "albert")
     with pytest.raises(ConfigError, match="give student_layers too"):
         configure(teacher="somewhere")
 

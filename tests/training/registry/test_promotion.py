@@ -159,10 +159,10 @@ def test_a_processor_on_which_int8_decides_otherwise_is_told(candidate_folder: P
 def test_a_damaged_artifact_is_named(candidate_folder: Path) -> None:
     with (candidate_folder / "model.onnx").open("ab") as file:
         file.write(b"x")
-    with pytest.raises(ModelError, match=r"candidate/model\.onnx is not the file its card vouches for"):
+    with pytest.raises(ModelError, match=r"candidate/model\.onnx does not match the hash in its model card"):
         read_artifact(candidate_folder)
     (candidate_folder / "model.json").write_text("{")
-    with pytest.raises(ModelError, match=r"model\.json is no model card"):
+    with pytest.raises(ModelError, match=r"model\.json is not a valid model card"):
         read_artifact(candidate_folder)
     with pytest.raises(ModelError, match=r"gone/model\.json is missing"):
         read_artifact(candidate_folder.parent / "gone")

@@ -17,7 +17,7 @@ from training.data.rows import Dataset, Rows
 from training.errors import ConfigError, DataError, Interrupted
 from training.search.search import search
 from training.search.space import fingerprint, read_best, search_space, space_to_json
-from training.search.trials import Plan
+from training.search.trials import SearchPlan
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning",
@@ -55,7 +55,7 @@ def find(
     config: TrainingConfig, folder: Path, trials: int, should_stop: Any = lambda: False, **plan: Any
 ) -> dict[str, Any]:
     plan = {"trials": trials, "fixed": FIXED} | plan
-    return search(config, prepare(config), folder, Plan(**plan), should_stop=should_stop)
+    return search(config, prepare(config), folder, SearchPlan(**plan), should_stop=should_stop)
 
 
 def opened(folder: Path) -> optuna.Study:
@@ -146,7 +146,7 @@ def test_the_test_rows_choose_nothing(config: TrainingConfig, tmp_path: Path) ->
     without = Dataset(
         data.name, data.labels, data.train, data.validation, unreadable, data.dropped, data.fingerprint
     )
-    best = search(config, without, tmp_path / "without", Plan(trials=1, fixed=FIXED))
+    best = search(config, without, tmp_path / "without", SearchPlan(trials=1, fixed=FIXED))
     assert best["value"] == find(config, tmp_path / "with", 1)["value"]
 
 
@@ -198,9 +198,9 @@ def test_accuracy_against_latency_gives_a_front_and_takes_the_fastest_that_is_as
 def test_hyperband_prunes_too_and_other_pruners_are_refused(config: TrainingConfig, tmp_path: Path) -> None:
     assert find(config, tmp_path, 2, pruner="hyperband")["trials"]["complete"] == 2
     with pytest.raises(ConfigError, match="pruner: give median or hyperband, not 'asha'"):
-        Plan(trials=1, pruner="asha")
+        SearchPlan(trials=1, pruner="asha")
     with pytest.raises(ConfigError, match="give 1 or more"):
-        Plan(trials=1, workers=0)
+        SearchPlan(trials=1, workers=0)
 
 
 def test_the_study_is_drawn_and_kept_with_the_run(config: TrainingConfig, tmp_path: Path) -> None:
@@ -273,14 +273,14 @@ def test_parameters_of_another_space_are_refused(tiny_model: Path, tmp_path: Pat
     space = {"frozen_layers": search_space(2)["frozen_layers"]}
     written(file, parameters={"frozen_layers": 1}, search_space=fingerprint(space_to_json(space)))
     assert read_best(file, str(tiny_model)) == {"frozen_layers": 1}
-    with pytest.raises(ConfigError, match="another search space than model 'embedded'"):
+    with pytest.raises(ConfigError, match="another search space than that of model 'embedded'"):
         read_best(file, "embedded")
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"parameters": 3, "search_space": ""}'])
 def test_a_damaged_file_is_one_line(content: str, tmp_path: Path) -> None:
     (tmp_path / "best.json").write_text(content)
-    with pytest.raises(DataError, match="is not what a search writes"):
+    with pytest.raises(DataError, match="is not the result of a search"):
         read_best(tmp_path, "embedded")
 
 

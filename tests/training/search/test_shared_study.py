@@ -21,7 +21,7 @@ from training.errors import ConfigError, Interrupted
 from training.search.search import search
 from training.search.space import search_space
 from training.search.study import SharedStudy
-from training.search.trials import Plan
+from training.search.trials import SearchPlan
 
 __all__ = ["config", "empty_database", "postgres"]
 
@@ -163,7 +163,7 @@ def test_a_storage_that_cannot_be_reached_is_one_line_without_its_password(
     config: TrainingConfig, tmp_path: Path, storage: str
 ) -> None:
     with pytest.raises(ConfigError, match="cannot be opened") as refused:
-        search(config, prepare(config), tmp_path, Plan(trials=1, fixed=FIXED, storage=storage))
+        search(config, prepare(config), tmp_path, SearchPlan(trials=1, fixed=FIXED, storage=storage))
     assert "secret" not in str(refused.value) and "\n" not in str(refused.value)
 
 

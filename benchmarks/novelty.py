@@ -1,9 +1,10 @@
-"""How well novelty tells foreign texts from familiar ones: `python -m benchmarks.novelty [ARTIFACT]`.
+"""How well novelty separates out-of-distribution texts from familiar ones.
 
-Texts of each shift of `local.drift_lab.shifts` go through the served graph, and several distances from the
-validation rows rank them against held-out rows: the area under the ROC curve is the chance that a foreign
-text lies further away than a familiar one. The artifact must be that of `sentiment train --quick`, whose rows
-are read again here. Prints a table and writes artifacts/bench/novelty.json.
+Run as `python -m benchmarks.novelty [ARTIFACT]`. Texts of each shift of `local.drift_lab.shifts` go through
+the served graph, and several distances from the validation rows rank them against held-out rows: the area
+under the ROC curve is the probability that a shifted text is further away than a familiar one. The artifact
+must be that of `sentiment train --quick`, whose rows are read again here. Prints a table and writes
+artifacts/bench/novelty.json.
 """
 
 import json
@@ -38,7 +39,7 @@ Distance = Callable[[Floats], Floats]
 
 
 def distances(pooled: Floats, truth: NDArray[np.intp], labels: list[str]) -> dict[str, Distance]:
-    """Return ways to measure how far (texts, width) lie from these rows, each to (texts,)."""
+    """Return distance functions from these rows, each from (texts, width) to (texts,)."""
     centroids = np.stack([pooled[truth == label].mean(axis=0) for label in range(len(labels))])
     full = LedoitWolf(assume_centered=True).fit(pooled - centroids[truth]).precision_
 
@@ -47,8 +48,8 @@ def distances(pooled: Floats, truth: NDArray[np.intp], labels: list[str]) -> dic
 
     def cosine(texts: Floats, centroid: Floats) -> Floats:
         lengths = np.linalg.norm(texts, axis=1) * np.linalg.norm(centroid)
-        turned: Floats = 1 - (texts @ centroid) / lengths
-        return turned
+        distance: Floats = 1 - (texts @ centroid) / lengths
+        return distance
 
     def mahalanobis(texts: Floats, centroid: Floats) -> Floats:
         away = texts - centroid
@@ -68,10 +69,10 @@ def distances(pooled: Floats, truth: NDArray[np.intp], labels: list[str]) -> dic
 
 
 def read_rows(card: dict[str, Any]) -> Dataset:
-    """Read the rows that the artifact was made from."""
+    """Read the rows that the artifact was trained on."""
     data = prepare(configure(quick=True))
     if data.fingerprint != card["data"]["fingerprint"]:
-        raise SystemExit("the artifact was made from other rows than `sentiment train --quick` reads")
+        raise SystemExit("the artifact was trained on other rows than `sentiment train --quick` reads")
     return data
 
 
@@ -85,10 +86,10 @@ def main() -> None:
     tokenizer = Tokenizer.from_file(str(artifact / "tokenizer.json"))
 
     def pooled(texts: Sequence[str]) -> Floats:
-        given = scorer.scores(encode_batch(tokenizer, texts, card["max_length"], card["truncation"])).pooled
-        if given is None:
-            raise SystemExit(f"{artifact} gives no pooled output: export it again")
-        return given.astype(np.float64)
+        outputs = scorer.scores(encode_batch(tokenizer, texts, card["max_length"], card["truncation"])).pooled
+        if outputs is None:
+            raise SystemExit(f"{artifact} has no pooled output; export it again")
+        return outputs.astype(np.float64)
 
     pool = [
         Review(text, data.labels[label])

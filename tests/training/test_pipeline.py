@@ -1,4 +1,4 @@
-"""A run goes from a file to a registered champion, or ends with one line and changes nothing."""
+"""A run goes from a file to a registered champion, or fails with one line and changes nothing."""
 
 import inspect
 import json
@@ -103,7 +103,7 @@ def test_a_run_publishes_records_and_registers(
     assert {graph_output.name for graph_output in graph.graph.output} >= {"logits"}
 
 
-def test_an_artifact_is_current_until_something_that_shapes_it_changes(
+def test_an_artifact_is_current_until_something_that_determines_it_changes(
     options: dict[str, Any], make_artifacts_folder: MakeFolder, tiny_artifact: Path, reviews_csv: Path
 ) -> None:
     card = json.loads((tiny_artifact / "model.json").read_text())
@@ -142,7 +142,7 @@ def test_a_model_that_fails_the_gate_is_neither_published_nor_registered(
     assert failed.info.status == "FAILED"
 
 
-# Each step after the export, in their order, down to the one that changes what serves.
+# The steps after the export in order, up to the one that changes what serves.
 LATER_STEPS = [
     "training.evaluation.evaluate.evaluate",
     "training.evaluation.page.write_page",
@@ -157,7 +157,7 @@ LATER_STEPS = [
 
 @pytest.mark.parametrize("step", LATER_STEPS)
 @pytest.mark.parametrize("champion", [None, "old"])
-def test_a_step_that_fails_after_the_export_changes_nothing_that_serves(
+def test_a_failure_after_the_export_changes_nothing_that_serves(
     step: str,
     champion: str | None,
     options: dict[str, Any],
@@ -170,7 +170,7 @@ def test_a_step_that_fails_after_the_export_changes_nothing_that_serves(
     if champion:
         publish(artifacts, tiny_artifact, champion)
         link_champion(artifacts, champion)
-    # Training and export are those of another test: the copy is whole, as theirs is.
+    # Training and export come from another test; the copy is complete.
     monkeypatch.setattr("training.pipeline.tune_checkpoint", lambda *_, **__: (None, None))
     monkeypatch.setattr("training.pipeline.publish", lambda *_, **__: as_published(artifacts, tiny_artifact))
 
@@ -184,10 +184,10 @@ def test_a_step_that_fails_after_the_export_changes_nothing_that_serves(
             with pytest.raises(OSError, match="the last straw"):
                 run(config)
         else:
-            run(config)  # a candidate: what moves the champion is not called
+            run(config)  # a candidate: nothing moves the champion
     assert champion_of(artifacts) == champion
     if champion is None and step == LATER_STEPS[-1]:
-        return  # the aliases have moved, and the link follows when it is done again
+        return  # the aliases are set; the link follows when the run is repeated
     names = client(artifacts).search_registered_models()
     assert all("champion" not in model.aliases for model in names)
 
@@ -230,7 +230,7 @@ def test_the_command_prints_the_artifact_and_its_accuracy(
         (["--max-length", "64", "--train-max-length", "65"], 2, "train_max_length: must not exceed"),
     ],
 )
-def test_a_mistake_is_one_line_and_an_exit_code(
+def test_a_mistake_is_a_one_line_error_with_an_exit_code(
     arguments: list[str], code: int, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["train", *arguments]) == code
@@ -256,7 +256,9 @@ def test_an_unknown_model_ends_with_code_4_and_no_traceback(
     assert "Traceback" not in done.stderr
 
 
-def test_the_run_key_is_about_the_result(options: dict[str, Any], reviews_csv: Path, tmp_path: Path) -> None:
+def test_the_run_key_depends_on_what_determines_the_result(
+    options: dict[str, Any], reviews_csv: Path, tmp_path: Path
+) -> None:
     key = run_key(configure(**options))
     assert key == run_key(configure(**options, resume=True, artifacts=tmp_path))
     assert key != run_key(configure(**options | {"epochs": 4}))
@@ -278,7 +280,7 @@ def test_the_run_key_is_about_the_result(options: dict[str, Any], reviews_csv: P
         (search, False),
     ],
 )
-def test_the_run_key_is_about_the_code_that_shapes_the_result(
+def test_the_run_key_depends_on_the_code_that_determines_the_result(
     edited: Callable[..., Any],
     another_result: bool,
     options: dict[str, Any],

@@ -1,4 +1,4 @@
-"""Cleaning keeps every character's place; truncation keeps the ends it promises."""
+"""Cleaning keeps character offsets; truncation keeps the expected ends."""
 
 import pytest
 from tokenizers import Tokenizer, models
@@ -24,7 +24,7 @@ def test_everything_else_stays(text: str) -> None:
     assert clean(text) == text
 
 
-def test_a_text_that_fits_is_not_cut() -> None:
+def test_a_text_that_fits_is_not_truncated() -> None:
     assert truncate(IDS, 22, "head") == IDS
     assert truncate(IDS, 22, "head_tail") == IDS
 
@@ -37,7 +37,7 @@ def test_head_tail_keeps_a_quarter_from_the_start_and_the_rest_from_the_end() ->
     assert truncate(IDS, 10, "head_tail") == [101, 1, 2, 15, 16, 17, 18, 19, 20, 102]
 
 
-def test_encoding_cleans_and_cuts_and_a_batch_is_not_padded(tokenizer: Tokenizer) -> None:
+def test_encoding_cleans_and_truncates_and_a_batch_is_not_padded(tokenizer: Tokenizer) -> None:
     long, short = "bad<br />film " * 9, "good"
     assert encode(tokenizer, long, 6, "head") == encode(tokenizer, "bad film " * 9, 6, "head")
     assert encode_batch(tokenizer, [long, short], 6, "head_tail") == [

@@ -1,4 +1,4 @@
-"""A run is recorded where the environment says, a resumed one under its old id, a failed one as failed."""
+"""Runs are tracked in the configured store; a resumed run keeps its id, and a failed one is marked."""
 
 import os
 from collections.abc import Callable
@@ -46,7 +46,7 @@ def test_the_environment_chooses_another_store(
     assert client(artifacts).get_experiment_by_name(MODEL_NAME) is None
 
 
-def test_each_run_of_one_process_finds_its_own_store(
+def test_each_run_of_one_process_uses_its_own_store(
     artifacts: Path, make_artifacts_folder: Callable[[str], Path]
 ) -> None:
     other = make_artifacts_folder("other")
@@ -57,7 +57,7 @@ def test_each_run_of_one_process_finds_its_own_store(
         assert "MLFLOW_TRACKING_URI" not in os.environ
 
 
-def test_a_resumed_run_goes_on_under_its_id(artifacts: Path) -> None:
+def test_a_resumed_run_keeps_its_id(artifacts: Path) -> None:
     config = configure(artifacts=artifacts)
     with pytest.raises(KeyboardInterrupt), tracked_run(config, "sha256:1") as stopped:
         stopped.log_metrics({"loss": 0.5}, 1)

@@ -1,4 +1,4 @@
-"""A student keeps some of its teacher's layers and learns to answer like the whole."""
+"""A student keeps some of its teacher's layers and learns its predictions."""
 
 import json
 from pathlib import Path
@@ -47,7 +47,7 @@ LABELS = ["negative", "positive"]
     ("student", "kept"),
     [(6, [0, 1, 2, 3, 4, 5]), (4, [0, 2, 3, 5]), (3, [0, 2, 5]), (2, [0, 5]), (1, [5])],
 )
-def test_the_first_and_the_last_layer_and_evenly_what_is_between(student: int, kept: list[int]) -> None:
+def test_the_student_keeps_first_last_and_evenly_spaced_layers(student: int, kept: list[int]) -> None:
     assert layers_to_keep(6, student) == kept
 
 
@@ -78,7 +78,7 @@ def test_the_student_is_the_teacher_without_the_other_layers(family: str, tmp_pa
     assert torch.allclose(again(input_ids=ids).logits, teacher(input_ids=ids).logits, atol=1e-6)
 
 
-def test_the_teacher_is_heard_on_every_row_whatever_its_batch(tiny_model: Path) -> None:
+def test_the_teachers_outputs_do_not_depend_on_the_batch(tiny_model: Path) -> None:
     teacher = load_classifier(str(tiny_model), LABELS)
     texts = [[2, *range(5, 5 + length), 3] for length in (1, 9, 4, 30)]
     together = compute_teacher_outputs(teacher, texts, [0, 1])
@@ -91,7 +91,7 @@ def test_the_teacher_is_heard_on_every_row_whatever_its_batch(tiny_model: Path) 
         assert together["teacher_states"][row] == pytest.approx(alone["teacher_states"][0], abs=1e-3)
 
 
-def test_a_run_that_is_told_to_stop_does_not_wait_for_the_teacher(tiny_model: Path) -> None:
+def test_a_stop_request_interrupts_the_teacher(tiny_model: Path) -> None:
     answers = iter([False, True])
     texts = [[2, 5, 3]] * 1_000
     with pytest.raises(Interrupted, match="stop requested while computing the teacher"):
@@ -100,13 +100,13 @@ def test_a_run_that_is_told_to_stop_does_not_wait_for_the_teacher(tiny_model: Pa
         )
 
 
-def test_the_loss_is_of_label_answer_and_states() -> None:
+def test_the_loss_combines_label_probabilities_and_states() -> None:
     class Said:
         logits = torch.tensor([[2.0, 0.0], [0.0, 0.0]])
         hidden_states = (torch.zeros(2, 3, 2), torch.tensor([[[3.0, 0.0]] * 3, [[0.0, 2.0]] * 3]))
 
     hard = torch.tensor([0.5, 0.7])
-    # The first row answers as its teacher and stands where it does; the second stands opposite.
+    # The first row has the outputs and states of its teacher; the second has the opposite state.
     logits = torch.tensor([[2.0, 0.0], [4.0, 0.0]])
     states = torch.tensor([[[1.0, 0.0]], [[0.0, -1.0]]])
     losses = distillation_loss(hard, Said(), logits, states)
@@ -117,7 +117,7 @@ def test_the_loss_is_of_label_answer_and_states() -> None:
     assert losses[1] == pytest.approx(expected)
 
 
-def test_a_distilled_model_is_smaller_answers_right_and_can_be_exported(
+def test_a_distilled_model_is_smaller_accurate_and_exportable(
     reviews_csv: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
     config = recipe(reviews_csv, tiny_model, epochs=3, student_layers=1)
@@ -125,7 +125,7 @@ def test_a_distilled_model_is_smaller_answers_right_and_can_be_exported(
     checkpoint, record = tune_checkpoint(config, data, tmp_path / "run", run_id=None)
     assert json.loads((checkpoint / "config.json").read_text())["n_layers"] == 1
     teacher = tmp_path / "run" / "teacher" / "best"
-    assert count_layers(str(teacher)) == 2, "it was fine-tuned first, and is kept"
+    assert count_layers(str(teacher)) == 2, "it was fine-tuned first and kept"
     artifact = build_artifact(
         checkpoint,
         data.validation,
@@ -161,7 +161,7 @@ def test_students_of_other_families(family: str, reviews_csv: Path, tmp_path: Pa
     assert count_layers(str(checkpoint)) == 2
 
 
-def test_what_was_to_stay_frozen_is_counted_in_the_teachers_layers(
+def test_frozen_layers_are_counted_in_the_teacher(
     reviews_csv: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
     config = recipe(reviews_csv, tiny_model, epochs=1, student_layers=1, frozen_layers=1)
@@ -169,14 +169,12 @@ def test_what_was_to_stay_frozen_is_counted_in_the_teachers_layers(
     teacher = load_file(tmp_path / "teacher" / "best" / "model.safetensors")
     student = load_file(checkpoint / "model.safetensors")
     layer = "distilbert.transformer.layer.{}.ffn.lin1.weight"
-    assert not torch.equal(student[layer.format(0)], teacher[layer.format(1)]), (
-        "the last layer goes on learning"
-    )
+    assert not torch.equal(student[layer.format(0)], teacher[layer.format(1)]), "the last layer is trained"
     words = "distilbert.embeddings.word_embeddings.weight"
     assert torch.equal(student[words], teacher[words])
 
 
-def test_a_run_that_goes_on_does_not_train_its_teacher_again(
+def test_a_resumed_run_does_not_train_its_teacher_again(
     reviews_csv: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
     config = recipe(reviews_csv, tiny_model, epochs=1, student_layers=1)
@@ -188,7 +186,7 @@ def test_a_run_that_goes_on_does_not_train_its_teacher_again(
     assert weights.stat().st_mtime_ns == before
 
 
-def test_a_teacher_that_was_not_finished_is_finished_before_anybody_learns_from_it(
+def test_an_unfinished_teacher_is_finished_before_distillation(
     reviews_csv: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
     config = recipe(reviews_csv, tiny_model, epochs=2, student_layers=1, patience=0, evaluate_every=2)
@@ -197,7 +195,7 @@ def test_a_teacher_that_was_not_finished_is_finished_before_anybody_learns_from_
     answers = iter([False] * 4)
     with pytest.raises(Interrupted):
         tune_checkpoint(config, data, tmp_path, run_id=None, should_stop=lambda: next(answers, True))
-    assert (tmp_path / "teacher" / "best").is_dir(), "it has been evaluated, and is not done"
+    assert (tmp_path / "teacher" / "best").is_dir(), "it was evaluated, but is not finished"
     tune_checkpoint(config.model_copy(update={"resume": True}), data, tmp_path, run_id=None)
     assert (tmp_path / "teacher" / "checkpoint-12").is_dir()
 
@@ -208,7 +206,7 @@ def test_a_teacher_that_was_not_finished_is_finished_before_anybody_learns_from_
 
 
 @pytest.mark.parametrize("layers", [3, 30])
-def test_too_many_layers_are_told_before_a_teacher_is_trained(
+def test_too_many_layers_are_rejected_before_a_teacher_is_trained(
     layers: int, reviews_csv: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
     config = recipe(reviews_csv, tiny_model, student_layers=layers)
@@ -217,7 +215,7 @@ def test_too_many_layers_are_told_before_a_teacher_is_trained(
     assert not (tmp_path / "run").exists()
 
 
-def test_a_teacher_of_other_labels_or_layers_or_none_at_all_is_refused(
+def test_a_teacher_that_does_not_fit_or_exist_is_rejected(
     reviews_csv: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
     data = prepare(recipe(reviews_csv, tiny_model))
@@ -251,7 +249,7 @@ def test_a_teacher_of_other_labels_or_layers_or_none_at_all_is_refused(
         configure(teacher="somewhere")
 
 
-def test_a_student_answers_more_like_its_teacher_than_one_that_learnt_of_labels_alone(
+def test_a_student_agrees_more_with_its_teacher_than_one_trained_on_labels_alone(
     reviews_csv: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
     config = recipe(reviews_csv, tiny_model, epochs=2, dropout=0.0)

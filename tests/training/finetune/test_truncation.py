@@ -1,4 +1,4 @@
-"""Both ways to cut are measured as if each had been scored alone, and the better one wins."""
+"""Both truncations are measured as if scored separately, and the more accurate one wins."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from training.text import TRUNCATIONS, encode
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
-def test_padding_and_sharing_change_no_figure(tiny_model: Path) -> None:
+def test_padding_and_sharing_change_no_metric(tiny_model: Path) -> None:
     torch.manual_seed(1)
     classifier = load_classifier(str(tiny_model), ["negative", "positive"])
     texts = [f"{'good ' * (n % 23)} {'bad ' * (n % 31)} {n}" for n in range(50)]
@@ -43,7 +43,7 @@ def test_texts_that_all_fit_are_scored_once_for_both(tiny_model: Path) -> None:
     assert measured["head"] == measured["head_tail"]
 
 
-def test_the_more_accurate_wins_and_log_loss_breaks_ties() -> None:
+def test_the_more_accurate_truncation_wins_and_log_loss_breaks_ties() -> None:
     one, other = {"accuracy": 0.8, "log_loss": 0.5}, {"accuracy": 0.9, "log_loss": 0.6}
     assert more_accurate({"head": one, "head_tail": other}) == "head_tail"
     assert more_accurate({"head": other, "head_tail": one}) == "head"

@@ -1,4 +1,4 @@
-"""One champion at every moment, a line for every decision, and aliases that say the same."""
+"""There is one champion at any time, a ledger line per promotion, and matching aliases."""
 
 import json
 import os
@@ -60,7 +60,7 @@ def register(artifacts: Path, version: str, alias: str = CANDIDATE) -> None:
         run.register(folder, json.loads((folder / "model.json").read_text()), alias=alias)
 
 
-def test_the_newest_that_neither_serves_nor_did_is_the_candidate(artifacts: Path) -> None:
+def test_the_candidate_is_the_newest_version_that_never_served(artifacts: Path) -> None:
     assert newest_candidate(artifacts) == "three"
     promote(artifacts, "three", "promoted", by="ann")
     assert newest_candidate(artifacts) == "two"
@@ -69,7 +69,7 @@ def test_the_newest_that_neither_serves_nor_did_is_the_candidate(artifacts: Path
         newest_candidate(artifacts)
 
 
-def test_every_decision_is_kept_with_who_and_why(artifacts: Path) -> None:
+def test_every_promotion_is_recorded_with_who_and_why(artifacts: Path) -> None:
     promote(artifacts, "two", "promoted", by="ann", comparison=COMPARISON)
     promote(artifacts, "one", "rolled_back", by="bob", why="wrong on negations")
     assert champion_of(artifacts) == "one"
@@ -81,7 +81,7 @@ def test_every_decision_is_kept_with_who_and_why(artifacts: Path) -> None:
     assert last_promotion_of(artifacts, "three") is None
 
 
-def test_what_served_before_is_the_one_that_was_replaced(artifacts: Path) -> None:
+def test_the_previous_champion_is_the_replaced_one(artifacts: Path) -> None:
     assert previous_champion(artifacts) is None
     promote(artifacts, "two", "promoted", by="ann")
     promote(artifacts, "three", "promoted", by="ann")
@@ -90,7 +90,7 @@ def test_what_served_before_is_the_one_that_was_replaced(artifacts: Path) -> Non
     assert previous_champion(artifacts) == "three"
 
 
-def test_aliases_follow(artifacts: Path) -> None:
+def test_the_aliases_follow_a_promotion(artifacts: Path) -> None:
     register(artifacts, "one", alias="champion")
     register(artifacts, "two")
     assert aliases(artifacts) == {"champion": "one", "candidate": "two"}
@@ -109,12 +109,12 @@ def test_a_registered_version_names_its_artifact(artifacts: Path) -> None:
     assert tags == {"model_version": "two", "artifact_uri": (artifacts / "models" / "two").as_uri()}
 
 
-def test_a_model_that_the_registry_does_not_know_serves_all_the_same(artifacts: Path) -> None:
+def test_an_unregistered_model_can_be_promoted(artifacts: Path) -> None:
     assert not promote(artifacts, "two", "promoted", by="ann")
     assert champion_of(artifacts) == "two"
 
 
-def test_what_serves_already_is_not_decided_again(artifacts: Path) -> None:
+def test_promoting_the_champion_records_nothing(artifacts: Path) -> None:
     promote(artifacts, "two", "promoted", by="ann")
     promote(artifacts, "two", "promoted", by="bob")
     assert [one.by for one in promotions(artifacts)] == ["ann"]
@@ -134,7 +134,7 @@ registry.promote(Path(sys.argv[1]), "two", "promoted", by="ann")
 
 
 @pytest.mark.parametrize("place", ["aliases", "link"])
-def test_a_kill_in_the_middle_leaves_a_champion_and_again_completes_it(artifacts: Path, place: str) -> None:
+def test_a_killed_promotion_leaves_a_champion_and_can_be_repeated(artifacts: Path, place: str) -> None:
     register(artifacts, "one", alias="champion")
     register(artifacts, "two")
     killed = subprocess.run(
@@ -157,7 +157,7 @@ registry.promote(Path(sys.argv[1]), sys.argv[2], "promoted", by="ann")
 """
 
 
-def test_two_at_once_are_one_after_the_other(artifacts: Path) -> None:
+def test_concurrent_promotions_are_serialized(artifacts: Path) -> None:
     command = [sys.executable, "-W", "ignore", "-c", TWICE, str(artifacts)]
     both = [subprocess.Popen([*command, version]) for version in ("two", "three")]
     assert [one.wait() for one in both] == [0, 0]
@@ -166,7 +166,7 @@ def test_two_at_once_are_one_after_the_other(artifacts: Path) -> None:
     assert champion_of(artifacts) == second.model_version
 
 
-def test_the_first_serves_without_a_decision_and_no_other_does(artifacts: Path) -> None:
+def test_only_the_first_model_serves_without_a_promotion(artifacts: Path) -> None:
     register(artifacts, "two")
     assert not promote_if_first(artifacts, "two")
     assert champion_of(artifacts) == "one"
@@ -176,13 +176,13 @@ def test_the_first_serves_without_a_decision_and_no_other_does(artifacts: Path) 
     assert aliases(artifacts) == {"champion": "two"}
 
 
-def test_a_champion_that_is_gone_is_none(artifacts: Path) -> None:
+def test_a_missing_champion_is_none(artifacts: Path) -> None:
     shutil.rmtree(artifacts / "models" / "one")
     assert promote_if_first(artifacts, "two")
     assert champion_of(artifacts) == "two"
 
 
-def test_a_registry_that_does_not_answer_stops_it_before_anything_is_written(
+def test_an_unreachable_registry_is_an_error_before_anything_is_written(
     artifacts: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
@@ -196,7 +196,7 @@ def test_a_registry_that_does_not_answer_stops_it_before_anything_is_written(
     assert champion_of(artifacts) is None
 
 
-def test_a_line_cut_short_is_passed_over_and_not_continued(artifacts: Path) -> None:
+def test_an_incomplete_line_is_skipped_and_not_extended(artifacts: Path) -> None:
     promote(artifacts, "two", "promoted", by="ann")
     with (artifacts / LEDGER).open("a") as ledger:
         ledger.write('{"action": "promo')

@@ -1,4 +1,4 @@
-"""The served graph computes what the checkpoint computes, and only a model that passes the gate is published."""
+"""The served graph computes what the checkpoint computes, and only a model that passes is published."""
 
 import dataclasses
 import hashlib

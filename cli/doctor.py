@@ -131,8 +131,8 @@ def check_model() -> str:
 def check_postgres() -> str:
     """Connect to the configured Postgres, or start a throw-away one as the local system would."""
     if os.environ.get("DATABASE_HOST"):
-        from sentiment.database.repositories import count_rows
         from sentiment.database.session import DatabaseSettings, make_engine, transaction
+        from sentiment.database.tables import count_rows
         from sentiment.settings import read_settings
 
         engine = make_engine(read_settings(DatabaseSettings))

@@ -20,7 +20,7 @@ from sentiment.exceptions import ConfigurationError, InvalidInputError, ModelErr
 from cli.environment import needed
 
 if TYPE_CHECKING:
-    from sentiment.database.labels import LabelledText
+    from sentiment.database.feedback import LabelledText
 
 COLUMNS = ("text", "label", "prediction_id", "given_at")
 
@@ -59,7 +59,7 @@ def export_feedback(
     ),
 ) -> None:
     """Write the texts that people labelled as a training set, without any that the model was measured on."""
-    from sentiment.database.labels import count_unreadable_labels, labelled_texts
+    from sentiment.database.feedback import count_unreadable_labels, labelled_texts
     from sentiment.database.session import DatabaseSettings, make_engine, transaction
     from sentiment.settings import read_settings
 

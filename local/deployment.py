@@ -7,13 +7,9 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from sentiment.database.deployments import active_deployment, record_deployment
 from sentiment.database.models import ModelDeployment
-from sentiment.database.repositories import (
-    active_deployment,
-    record_dataset_metrics,
-    record_deployment,
-    record_experiment_run,
-)
+from sentiment.database.runs import record_dataset_metrics, record_experiment_run
 from sentiment.database.session import transaction
 from sentiment.exceptions import ModelError
 from sqlalchemy import Engine

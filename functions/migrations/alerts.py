@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import boto3
-from sentiment.database.repositories import mark_notified, raise_alert, resolve_alert
+from sentiment.database.alerts import mark_notified, raise_alert, resolve_alert
 from sentiment.database.session import transaction
 from sqlalchemy import Engine
 

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel, ValidationError
-from sentiment.database.history import find_deployments
+from sentiment.database.deployments import active_deployment, find_deployments
 from sentiment.database.models import ModelDeployment
-from sentiment.database.repositories import active_deployment
 from sentiment.database.session import make_engine, transaction
 from sentiment.exceptions import InvalidInputError
 from sentiment.logging import logger

@@ -10,13 +10,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
 from pydantic import BaseModel, ConfigDict, Field
+from sentiment.database.deployments import active_deployment, record_deployment
 from sentiment.database.models import ModelDeployment
-from sentiment.database.repositories import (
-    active_deployment,
-    record_dataset_metrics,
-    record_deployment,
-    record_experiment_run,
-)
+from sentiment.database.runs import record_dataset_metrics, record_experiment_run
 from sentiment.deployments import candidate_id_of
 from sentiment.exceptions import InvalidInputError
 from sqlalchemy.orm import Session

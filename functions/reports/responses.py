@@ -8,8 +8,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from aws_lambda_powertools.event_handler import Response, content_types
-from sentiment.database.history import Audit
 from sentiment.database.models import Record
+from sentiment.database.predictions import Audit
 
 CORRELATION_HEADER = "x-correlation-id"
 SAFE_CORRELATION_ID = re.compile(r"[A-Za-z0-9._:=+@/-]{1,128}")

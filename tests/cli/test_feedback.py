@@ -9,7 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from sentiment.database.repositories import store_feedback, store_predictions
+from sentiment.database.feedback import store_feedback
+from sentiment.database.predictions import store_predictions
 from sentiment.exceptions import ConfigurationError, InvalidInputError, ModelError
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session

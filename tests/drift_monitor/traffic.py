@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from sentiment.database.models import MonitoringAlert, PredictionLog
-from sentiment.database.repositories import store_predictions
+from sentiment.database.predictions import store_predictions
 from sentiment.messages import PredictionMade
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session

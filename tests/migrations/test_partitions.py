@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
+from sentiment.database.alerts import open_alerts
 from sentiment.database.models import MonitoringAlert
-from sentiment.database.repositories import open_alerts, store_predictions
+from sentiment.database.predictions import store_predictions
 from sentiment.messages import uuid7_time
 from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session

@@ -8,8 +8,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from sentiment.database.deployments import active_deployment
 from sentiment.database.models import ModelDeployment
-from sentiment.database.repositories import active_deployment
 from sentiment.deployments import deployment_id_of
 from sentiment.exceptions import ConfigurationError, InvalidInputError
 from sqlalchemy import Engine, select

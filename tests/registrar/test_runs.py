@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sentiment.database.deployments import active_deployment, record_deployment
 from sentiment.database.models import DatasetMetric, ExperimentRun, ModelDeployment
-from sentiment.database.repositories import active_deployment, record_deployment
 from sentiment.database.session import transaction
 from sentiment.exceptions import InvalidInputError, ModelError, SentimentError
 from sqlalchemy import Engine, select

@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from sentiment.database.alerts import last_notified, mark_notified, open_alerts, raise_alert, resolve_alert
 from sentiment.database.models import MonitoringAlert
-from sentiment.database.repositories import last_told, mark_notified, open_alerts, raise_alert, resolve_alert
 from sentiment.database.session import transaction
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
@@ -94,7 +94,7 @@ def worst(*severities: str) -> Severity:
 
 def _record(session: Session, finding: Finding, policy: NotificationPolicy) -> tuple[UUID, Message] | None:
     """Bring the finding's row up to date; return its id and message when people have to be told."""
-    last = last_told(session, kind=finding.kind, cause=finding.cause)
+    last = last_notified(session, kind=finding.kind, cause=finding.cause)
     before = next(
         (a for a in open_alerts(session) if (a.kind, a.cause) == (finding.kind, finding.cause)), None
     )

@@ -34,7 +34,7 @@ INJECTIONS = [
 def test_a_table_is_chosen_among_the_models_only(database: Engine, name: str) -> None:
     with transaction(database) as session:
         for ask in (count_rows, rows_of):
-            with pytest.raises(UnknownNameError, match="there are dataset_metrics, experiment_runs"):
+            with pytest.raises(UnknownNameError, match="the tables are dataset_metrics, experiment_runs"):
                 ask(session, name)
         assert not session.in_transaction() or session.connection().exec_driver_sql("SELECT 1").scalar() == 1
         assert count_rows(session, "prediction_logs") == 0

@@ -1,8 +1,8 @@
 """SQL building blocks that the query modules share.
 
-Values are bound as parameters and names come from the models, so SQL never contains a caller's text. The rows
-of a batch are sent as one JSON parameter: the driver is pure Python, and encoding each value separately was six
-times slower (`python -m benchmarks.log_writer`).
+Values are bound as parameters and names come from the models, so SQL never contains a caller's text. A
+batch's rows are sent as one JSON parameter: the driver is pure Python, and encoding each value separately was
+six times slower (`python -m benchmarks.log_writer`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -43,7 +43,7 @@ def upsert(model: type[Record], key: Sequence[Any], values: Mapping[str, Any]) -
 def page(
     session: Session, query: Select[Any], table: Any, time: Any, limit: int, before: UUID | None
 ) -> Select[Any]:
-    """Order by time, newest first, starting after the row `before`; raises InvalidInputError if there is none."""
+    """Order by time, newest first, after the row `before`; raises InvalidInputError if it is missing."""
     if before is not None:
         last = session.get(table, before)
         if last is None:

@@ -154,11 +154,8 @@ def _over_time(session: Session, window: Window) -> list[dict[str, Any]]:
     bucket = func.width_bucket(func.extract("epoch", log.predicted_at), *ends, TIME_BINS)
     # The window is defined by ids, whose milliseconds may round to either side of its ends.
     number = func.greatest(1, func.least(bucket, TIME_BINS)).label("bin")
-    rows = (
-        select(number, log.sentiment, log.confidence, log.inference_time_ms)
-        .where(window.contains())
-        .subquery()
-    )
+    columns = (number, log.sentiment, log.confidence, log.inference_time_ms)
+    rows = select(*columns).where(window.contains()).subquery()
     median, high = (
         func.percentile_cont(share).within_group(rows.c.inference_time_ms) for share in (0.5, 0.95)
     )

@@ -117,17 +117,19 @@ def read_held_out(artifact: Path) -> Held:
     """Read the test split out of an artifact; raises ModelError when it is missing or damaged."""
     import pyarrow as pa
     import pyarrow.parquet as pq
+    from sentiment.model_card import CARD_FILE, ModelCard, read_card, read_file
 
-    try:
-        card = json.loads((artifact / "model.json").read_text())
-        texts = pq.read_table(artifact / "reference.parquet", columns=["text"])["text"].to_pylist()
-        return Held(texts, frozenset(card["labels"]))
-    except FileNotFoundError:
+    if not (artifact / CARD_FILE).is_file():
         raise ModelError(
             f"{artifact} is no artifact; name the one that serves with --artifact, or train one: without its "
             "held-out rows nobody can tell which labels would leak into training"
-        ) from None
-    except (KeyError, ValueError, pa.ArrowException) as error:
+        )
+    try:
+        card = read_card(artifact, ModelCard)
+        reference = pa.BufferReader(read_file(artifact, "reference.parquet", card))
+        texts = pq.read_table(reference, columns=["text"])["text"].to_pylist()
+        return Held(texts, frozenset(card.labels))
+    except (ModelError, KeyError, ValueError, pa.ArrowException) as error:
         raise ModelError(f"{artifact} is damaged ({error}); train again") from None
 
 

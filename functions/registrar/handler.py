@@ -15,6 +15,7 @@ from sentiment.database.models import ModelDeployment
 from sentiment.database.session import make_engine, transaction
 from sentiment.exceptions import InvalidInputError
 from sentiment.logging import logger
+from sentiment.validation import describe_problems
 from sqlalchemy import Engine
 
 from functions.registrar.artifact import is_published
@@ -116,11 +117,7 @@ def _read(model: type[EventT], content: object) -> EventT:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, problem['loc'])) or 'event'}: {problem['msg']}"
-            for problem in error.errors(include_input=False, include_url=False)
-        )
-        raise InvalidInputError(f"the event cannot be meant: {problems}") from None
+        raise InvalidInputError(f"invalid event: {describe_problems(error, whole='event')}") from None
 
 
 def _row(deployment: ModelDeployment | None) -> Row | None:

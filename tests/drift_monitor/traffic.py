@@ -78,6 +78,7 @@ def write_table(folder: Path, table: pa.Table, **card: Any) -> None:
     pq.write_table(table, path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     content = {
+        "schema_version": 1,
         "model_version": VERSION,
         "labels": LABELS,
         "mlflow_run_id": "run-of-the-tests",

@@ -143,7 +143,7 @@ def test_the_history_is_listed_newest_first(cloud: Cloud) -> None:
     [
         ({}, "action None: use register_run, record_deployment"),
         ({"action": "drop_everything"}, "use register_run"),
-        ({"action": "record_deployment"}, "cannot be meant"),
+        ({"action": "record_deployment"}, "invalid event"),
         ({"action": "record_deployment", "deployment": {"deployed_by": "x"}}, "model_version"),
         ({"action": "previous_deployment", "function_version": "$LATEST"}, "function_version"),
         ({"action": "previous_deployment", "function_version": "1; DROP TABLE x"}, "function_version"),

@@ -23,6 +23,7 @@ from sentiment.database.session import make_engine, transaction
 from sentiment.database.traffic import count_requests, reconcile_days
 from sentiment.database.windows import Window, summarize_predictions
 from sentiment.exceptions import PredictionNotFoundError, SentimentError
+from sentiment.http import CORRELATION_HEADER, choose_correlation_id
 from sentiment.logging import logger
 from sqlalchemy import Engine
 
@@ -44,9 +45,7 @@ from functions.reports.queries import (
     read_question,
 )
 from functions.reports.responses import (
-    CORRELATION_HEADER,
     HEADERS,
-    choose_correlation_id,
     describe_audit,
     error_answer,
     next_before,

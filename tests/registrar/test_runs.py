@@ -10,11 +10,12 @@ from sentiment.database.deployments import active_deployment, record_deployment
 from sentiment.database.models import DatasetMetric, ExperimentRun, ModelDeployment
 from sentiment.database.session import transaction
 from sentiment.exceptions import InvalidInputError, ModelError, SentimentError
+from sentiment.notifications import sns
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from functions.registrar import artifact as artifacts
-from functions.registrar.handler import handler, sns
+from functions.registrar.handler import handler
 from tests.registrar.conftest import BUCKET, OUTPUT, Cloud
 from tests.registrar.registration import EVENT, nothing_happened, register, rows
 

@@ -137,7 +137,7 @@ def restore_previous(artifacts: Path, why: str) -> None:
 
 def _feedback() -> tuple[list["Feedback"], str | None]:
     """Return what people labelled, and why it could not be read if so."""
-    from sentiment.database.labels import labelled_texts
+    from sentiment.database.feedback import labelled_texts
     from sentiment.database.session import make_engine, transaction
 
     from training.registry.promotion import Feedback

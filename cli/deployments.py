@@ -19,7 +19,7 @@ from rich.text import Text
 from sentiment.exceptions import ConfigurationError, SentimentError
 
 from cdk.environments import ENVIRONMENTS
-from cdk.functions import LIVE_ALIAS
+from cdk.function_config import LIVE_ALIAS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,10 +8,9 @@ import math
 from dataclasses import dataclass
 
 from benchmarks.queueing import Observed, erlang_b, seconds_to_catch_up, simulate
-from cdk.costs import idle_costs
-from cdk.environments import Environment
-from cdk.price_list import price
-from cdk.running_costs import (
+from cdk.costs.idle import idle_costs
+from cdk.costs.price_list import price
+from cdk.costs.usage import (
     HOURS_A_MONTH,
     MILLION,
     Inference,
@@ -20,6 +19,7 @@ from cdk.running_costs import (
     writer_batch,
     writer_batch_seconds,
 )
+from cdk.environments import Environment
 
 MONTH_SECONDS = HOURS_A_MONTH * 3600
 INFERENCE = Inference()

@@ -17,8 +17,8 @@ Contender = Callable[[str], Any]
 
 def our_classifier(artifact: Path) -> Contender:
     """Return what the handler runs for each text, without the handler: the like of the others."""
-    from functions.api.artifact import load_artifact
-    from functions.api.classifier import Classifier
+    from functions.api.model.artifact import load_artifact
+    from functions.api.model.classifier import Classifier
 
     return Classifier(load_artifact(artifact), threads=1, cache_entries=0).predict
 
@@ -42,7 +42,7 @@ def onnxruntime_fp32(checkpoint: Path, folder: Path) -> Contender:
     import onnxruntime
     from transformers import AutoModelForSequenceClassification
 
-    from training.graph import trace_and_fuse
+    from training.export.graph import trace_and_fuse
 
     model = AutoModelForSequenceClassification.from_pretrained(checkpoint).eval()
     trace_and_fuse(model, folder).save_model_to_file(str(folder / "fused.onnx"))

@@ -2,8 +2,8 @@
 
 `python -m benchmarks.drift` stores what the model of artifacts/model says of reviews it has not seen, hour by
 hour, and calls the handler after each: windows, alarms and messages are counted, first without a shift and
-then with each of `local.shifts`. `--rows 100000` instead stores so many in one hour and runs the handler once
-in a process of its own, which says how long it took and how much memory. Results go to artifacts/bench/.
+then with each of `local.drift_lab.shifts`. `--rows 100000` instead stores so many in one hour and runs the
+handler once in a process of its own, and reports its time and memory. Results go to artifacts/bench/.
 """
 
 import argparse
@@ -26,12 +26,12 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.monitored import Monitored, hours_before, monitored
-from functions.drift_monitor.calibration import calibrate
-from functions.drift_monitor.features import Feature
+from functions.drift_monitor.detection.features import Feature
+from functions.drift_monitor.detection.thresholds import calibrate
 from functions.drift_monitor.handler import handler
-from local.answers import Answers, unseen_reviews
-from local.report import Review
-from local.shifts import SHIFTS, Shift, draw
+from local.drift_lab.answers import Answers, unseen_reviews
+from local.drift_lab.shifts import SHIFTS, Shift, draw
+from local.reviews import Review
 
 RESULT = Path("artifacts/bench")
 REACH_SECONDS, REACH_MB, REACH_INIT_SECONDS = 60, 1536, 10

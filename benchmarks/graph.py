@@ -1,7 +1,8 @@
 """What each change to the served graph buys, on the embedded model in int8: `python -m benchmarks.graph`.
 
-Starts from the usual export (traced, fused, quantized per channel) and adds the changes of `training.graph`
-one by one. All graphs run interleaved on one thread; prints a table and writes artifacts/bench/graph.json.
+Starts from the usual export (traced, fused, quantized per channel) and adds the changes of
+`training.export.graph` one by one. All graphs run interleaved on one thread; prints a table and
+writes artifacts/bench/graph.json.
 """
 
 import json
@@ -14,7 +15,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from training.graph import (
+from training.export.graph import (
     QUANTIZATIONS,
     drop_mask,
     expand_layer_norms,
@@ -22,8 +23,8 @@ from training.graph import (
     quantize,
     trace_and_fuse,
 )
-from training.model import load_classifier
-from training.scorer import Scorer
+from training.export.scorer import Scorer
+from training.finetune.model import load_classifier
 
 TOKENS = (16, 64, 128, 256, 512)
 STEPS = ("usual export", "+ last block for the first token", "+ no mask", "+ vectorized layer norm")

@@ -29,7 +29,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from functions.log_writer import handler as log_writer
 from functions.migrations import handler as migrations
-from local.postgres import running_postgres
+from local.postgres.server import running_postgres
 
 RESULT = Path("artifacts/bench/log_writer.json")
 BATCH_SIZES = (10, 100, 500, 1000)

@@ -24,7 +24,7 @@ from sqlalchemy import Engine
 
 from functions.drift_monitor.handler import engine
 from functions.migrations import handler as migrations
-from local.postgres import running_postgres
+from local.postgres.server import running_postgres
 
 BATCH = 1000
 TOPIC, BUCKET, INBOX = "alerts", "reports-of-the-benchmark", "inbox"

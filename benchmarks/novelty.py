@@ -1,9 +1,9 @@
-"""How well novelty tells foreign texts from familiar ones: `python -m benchmarks.novelty [ARTEFACT]`.
+"""How well novelty tells foreign texts from familiar ones: `python -m benchmarks.novelty [ARTIFACT]`.
 
-Texts of each shift of `local.shifts` go through the served graph, and several distances from the validation
-rows rank them against held-out rows: the area under the ROC curve is the chance that a foreign text lies
-further away than a familiar one. The artefact must be that of `sentiment train --quick`, whose rows are read
-again here. Prints a table and writes artifacts/bench/novelty.json.
+Texts of each shift of `local.drift_lab.shifts` go through the served graph, and several distances from the
+validation rows rank them against held-out rows: the area under the ROC curve is the chance that a foreign
+text lies further away than a familiar one. The artifact must be that of `sentiment train --quick`, whose rows
+are read again here. Prints a table and writes artifacts/bench/novelty.json.
 """
 
 import json
@@ -21,13 +21,13 @@ from sklearn.covariance import LedoitWolf
 from sklearn.metrics import roc_auc_score
 from tokenizers import Tokenizer
 
-from local.report import Review
-from local.shifts import SHIFTS
+from local.drift_lab.shifts import SHIFTS
+from local.reviews import Review
 from training.config import configure
-from training.data import prepare
-from training.novelty import DIRECTIONS, fit
-from training.rows import Dataset
-from training.scorer import Scorer
+from training.data.prepare import prepare
+from training.data.rows import Dataset
+from training.export.novelty import DIRECTIONS, fit
+from training.export.scorer import Scorer
 from training.text import encode_batch
 
 ROOT = Path(__file__).parent.parent
@@ -68,10 +68,10 @@ def distances(pooled: Floats, truth: NDArray[np.intp], labels: list[str]) -> dic
 
 
 def read_rows(card: dict[str, Any]) -> Dataset:
-    """Read the rows that the artefact was made from."""
+    """Read the rows that the artifact was made from."""
     data = prepare(configure(quick=True))
     if data.fingerprint != card["data"]["fingerprint"]:
-        raise SystemExit("the artefact was made from other rows than `sentiment train --quick` reads")
+        raise SystemExit("the artifact was made from other rows than `sentiment train --quick` reads")
     return data
 
 

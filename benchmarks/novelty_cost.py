@@ -1,4 +1,4 @@
-"""What novelty costs a request: `python -m benchmarks.novelty_cost [ARTEFACT]`.
+"""What novelty costs a request: `python -m benchmarks.novelty_cost [ARTIFACT]`.
 
 The same session answers the same texts with novelty and without it, when the graph is asked for logits alone:
 the classifier by itself, and the whole Lambda handler with a queue in another process. The two take turns on
@@ -33,11 +33,11 @@ from tokenizers import Tokenizer
 from benchmarks.latency import texts_of
 from benchmarks.our_handler import CONTEXT, EVENT, environment
 from benchmarks.queue_stub import start_queue_stub
-from functions.api.app import create_app, create_parts
-from functions.api.artifact import load_artifact
-from functions.api.classifier import Classifier
-from functions.api.dependencies import Parts
-from functions.api.novelty import NoveltyMeasure
+from functions.api.app import create_app, create_dependencies
+from functions.api.dependencies import Dependencies
+from functions.api.model.artifact import load_artifact
+from functions.api.model.classifier import Classifier
+from functions.api.model.novelty import NoveltyMeasure
 from functions.api.settings import SERVICE, settings
 
 ROOT = Path(__file__).parent.parent
@@ -51,14 +51,14 @@ Answer = Callable[[str], Any]
 def contenders(artifact: Path, queue_url: str) -> dict[str, tuple[Answer, Answer]]:
     """Return classifier and handler, each without novelty and with it."""
     os.environ |= environment(artifact, queue_url)
-    parts = create_parts(settings())
+    parts = create_dependencies(settings())
     if parts.classifier.card.novelty is None:
         raise SystemExit(f"{artifact} holds no measure of novelty: export it again")
     classifiers = [without_novelty(parts.classifier), parts.classifier]
     event = json.loads(EVENT.read_text())
     context = cast(LambdaContext, SimpleNamespace(**CONTEXT))
 
-    def handler(parts: Parts) -> Answer:
+    def handler(parts: Dependencies) -> Answer:
         answer = Mangum(create_app(parts), lifespan="off")
 
         def predict(text: str) -> Any:

@@ -1,6 +1,6 @@
-"""How near the estimate without labels comes to the truth: `python -m benchmarks.performance [ARTEFACT]`.
+"""How near the estimate without labels comes to the truth: `python -m benchmarks.performance [ARTIFACT]`.
 
-Answers real reviews that the model has never seen with the served artefact, draws windows from them, and
+Answers real reviews that the model has never seen with the served artifact, draws windows from them, and
 holds the drift monitor's estimate against the true accuracy of each window: on texts like the reference's, on
 a harder mix of them, and on Rotten Tomatoes, one-line reviews that it was not trained for. Prints a table and
 writes artifacts/bench/performance.json.
@@ -18,12 +18,12 @@ from rich.console import Console
 from rich.table import Table
 from sklearn.isotonic import IsotonicRegression
 
-from functions.api.artifact import load_artifact
-from functions.api.classifier import Classifier
-from functions.drift_monitor.performance import estimate_accuracy
+from functions.api.model.artifact import load_artifact
+from functions.api.model.classifier import Classifier
+from functions.drift_monitor.detection.performance import estimate_accuracy
 from training.config import configure
-from training.data import prepare
-from training.sources import read
+from training.data.prepare import prepare
+from training.data.sources import read
 
 ROOT = Path(__file__).parent.parent
 TARGET = ROOT / "artifacts" / "bench" / "performance.json"
@@ -65,7 +65,7 @@ def answer(classifier: Classifier, texts: list[str], labels: list[int]) -> Answe
 
 
 def unseen_reviews(card: dict[str, object], count: int) -> tuple[list[str], list[int]]:
-    """Return IMDB reviews that were in no part of the artefact's own data."""
+    """Return IMDB reviews that were in no part of the artifact's own data."""
     options = {**dict(card["data"]["options"]), "data": "embedded"}  # type: ignore[index]
     parts = prepare(configure(**options))
     known = {text for part in (parts.train, parts.validation, parts.test) for text in part.texts}

@@ -18,13 +18,13 @@ from rich.console import Console
 from rich.table import Table
 
 from training.config import configure
-from training.data import prepare
-from training.examples import tokenised
-from training.model import backend, load_classifier
+from training.data.examples import tokenised
+from training.data.prepare import prepare
+from training.data.rows import Dataset
+from training.finetune.model import backend, load_classifier
+from training.finetune.tune import fine_tune
 from training.progress import RichProgress
-from training.promotion import paired
-from training.rows import Dataset
-from training.tune import fine_tune
+from training.registry.promotion import paired
 
 RESULT = Path("artifacts/bench/precision.json")
 FOLDER = Path("artifacts/bench/precision")

@@ -25,14 +25,15 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from rich.console import Console
 from sentiment.database.repositories import store_feedback, store_predictions
 from sentiment.database.session import transaction
+from sentiment.limits import MAX_CHARACTERS
 from sentiment.messages import FeedbackGiven, PredictionMade
 from sqlalchemy import Engine
 
 from functions.migrations import handler as migrations
 from functions.reports import handler as reports
-from local.postgres import running_postgres
+from local.postgres.server import running_postgres
 from training.config import configure
-from training.sources import read
+from training.data.sources import read
 
 RESULT = Path("artifacts/bench/review.json")
 ROWS, BATCH, REPEATS = 100_000, 1000, 9
@@ -46,7 +47,7 @@ def make_predictions(now: datetime) -> Iterator[PredictionMade]:
     chance = random.Random(0)
     texts = [text for source in ("imdb", "rotten_tomatoes") for text in read(configure(source=source)).texts]
     for number in range(ROWS):
-        words = texts[number % len(texts)][:5000].split(" ")
+        words = texts[number % len(texts)][:MAX_CHARACTERS].split(" ")
         for _ in range(0 if number < len(texts) else 1 + len(words) // 40):
             words[chance.randrange(len(words))] = chance.choice(words)
         text, confidence = " ".join(words), 0.5 + chance.betavariate(5, 1) / 2

@@ -43,14 +43,14 @@ class Built:
 
 
 def build(name: str, folder: Path) -> Built:
-    """Make a checkpoint, its artefact and its plain ONNX export for one of MODELS."""
+    """Make a checkpoint, its artifact and its plain ONNX export for one of MODELS."""
     import torch
     from optimum.exporters.onnx import onnx_export_from_model
     from transformers import DistilBertConfig, DistilBertForSequenceClassification
 
-    from training.export import Gate, build_artifact
-    from training.model import load_classifier
-    from training.rows import Rows
+    from training.data.rows import Rows
+    from training.export.export import Gate, build_artifact
+    from training.finetune.model import load_classifier
 
     labels = ["negative", "positive"]
     torch.manual_seed(0)

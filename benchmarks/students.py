@@ -17,15 +17,15 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from training.artifact import Artifact
 from training.config import TrainingConfig, configure
-from training.data import prepare
-from training.evaluate import bootstrap_interval
+from training.data.prepare import prepare
+from training.data.rows import Dataset
+from training.evaluation.served import ServedModel
+from training.export.artifact import Artifact
+from training.export.scorer import time_tokens
+from training.metrics import bootstrap_interval
 from training.pipeline import publish, tune_checkpoint
 from training.progress import Progress, RichProgress
-from training.rows import Dataset
-from training.scorer import time_tokens
-from training.served import ServedModel
 
 RESULT = Path("artifacts/bench/students.json")
 FOLDER = Path("artifacts/bench/students")

@@ -21,10 +21,10 @@ from rich.table import Table
 from transformers import DataCollatorWithPadding, set_seed
 
 from training.config import configure
-from training.data import prepare
-from training.examples import Examples, tokenised
-from training.model import backend, freeze, load_classifier
-from training.order import EpochOrder
+from training.data.examples import Examples, tokenised
+from training.data.prepare import prepare
+from training.finetune.model import backend, freeze, load_classifier
+from training.finetune.sampler import EpochOrder
 
 RESULT = Path("artifacts/bench/training_speed.json")
 CACHE = Path("artifacts/bench/cache")

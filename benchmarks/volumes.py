@@ -14,6 +14,7 @@ from statistics import mean
 import pyarrow as pa
 import pyarrow.parquet as parquet
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from sentiment.limits import MAX_CHARACTERS
 from sentiment.messages import PredictionMade
 from sqlalchemy import text as sql
 
@@ -21,17 +22,16 @@ from benchmarks.log_writer import as_event, as_rows, make_predictions, through_t
 from benchmarks.our_handler import load_handler
 from benchmarks.queue_stub import start_queue_stub
 from benchmarks.serving import MODELS, build
-from cdk.running_costs import BYTES_BESIDE_AN_EVENT
+from cdk.costs.usage import BYTES_BESIDE_AN_EVENT
 from functions.log_writer import handler as log_writer
 from functions.migrations import handler as migrations
-from local.postgres import running_postgres
+from local.postgres.server import running_postgres
 from training.config import configure
-from training.sources import read
+from training.data.sources import read
 
 REQUESTS = 200
 ROWS = 10_000
 BATCH = 500
-LONGEST = 5000  # characters that the API takes unless it is set to take more
 # What the platform itself writes of each invocation.
 PLATFORM_LINES = (
     "START RequestId: 00000000-0000-0000-0000-000000000000 Version: 12",
@@ -43,7 +43,7 @@ PLATFORM_LINES = (
 
 def measure_volumes() -> dict[str, float]:
     """Return bytes for one prediction, by what holds them."""
-    texts = [text for text in read(configure()).texts if len(text) <= LONGEST]
+    texts = [text for text in read(configure()).texts if len(text) <= MAX_CHARACTERS]
     with tempfile.TemporaryDirectory() as folder:
         weights = weigh_requests(build(MODELS[0], Path(folder)).artifact, texts[:REQUESTS])
     return weights | weigh_rows(

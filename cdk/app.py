@@ -15,15 +15,15 @@ import aws_cdk as cdk
 import cdk_nag
 from constructs import Construct
 
-from cdk.costs import summary
-from cdk.data import DataStack
+from cdk.costs.idle import summary
+from cdk.data.stack import DataStack
 from cdk.environments import ENVIRONMENTS, Environment
-from cdk.firewall import REGION, FirewallStack
-from cdk.layers import ROOT
-from cdk.monitoring import MonitoringStack
-from cdk.serving import ServingStack
-from cdk.training import TrainingStack
-from cdk.web import WebStack
+from cdk.monitoring.stack import MonitoringStack
+from cdk.paths import ROOT
+from cdk.serving.stack import ServingStack
+from cdk.training.stack import TrainingStack
+from cdk.web.firewall import REGION, FirewallStack
+from cdk.web.stack import WebStack
 
 
 def make_app(outdir: Path | None = None, **context: Any) -> cdk.App:

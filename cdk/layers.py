@@ -16,7 +16,8 @@ import aws_cdk as cdk
 import jsii
 from aws_cdk import aws_lambda as lambda_
 
-ROOT = Path(__file__).parent.parent
+from cdk.paths import ROOT
+
 SHARED = ROOT / "layers" / "shared" / "python"
 REQUIREMENTS = ROOT / "layers" / "requirements"
 # Most functions need what the database ones need or less; another layer would only be one more to build.

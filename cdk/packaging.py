@@ -5,21 +5,23 @@ function. What zip functions depend on is a layer of their stack, built by pip f
 without Docker and only when a deployment needs it: synth works offline. See cdk/layers.py.
 """
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import aws_cdk as cdk
+from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecr_assets as ecr_assets
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
+from aws_cdk import aws_rds as rds
 from constructs import Construct
 
 from cdk.acknowledgments import acknowledge, acknowledge_wildcards
 from cdk.environments import Environment
-from cdk.layers import ROOT, layer
-
-if TYPE_CHECKING:
-    from cdk.data import DataStack
+from cdk.layers import layer
+from cdk.paths import ROOT
 
 ARCHITECTURES = {"arm64": lambda_.Architecture.ARM_64, "x86_64": lambda_.Architecture.X86_64}
 PLATFORMS = {"arm64": ecr_assets.Platform.LINUX_ARM64, "x86_64": ecr_assets.Platform.LINUX_AMD64}
@@ -30,8 +32,8 @@ RETENTIONS = {
     90: logs.RetentionDays.THREE_MONTHS,
     365: logs.RetentionDays.ONE_YEAR,
 }
-ARTEFACT = ROOT / "artifacts" / "model"  # a link to the champion
-NO_ARTEFACT = "artifacts/models/none"  # COPY refuses it, so no image without a model can be built
+ARTIFACT = ROOT / "artifacts" / "model"  # a link to the champion
+NO_ARTIFACT = "artifacts/models/none"  # COPY refuses it, so no image without a model can be built
 JUNK = ("**/__pycache__", "**/*.pyc", "**/.mypy_cache")
 # Lambda makes a VPC function's network interfaces with the function's role, before they have an ARN to name.
 NETWORK_INTERFACE_ACTIONS = (
@@ -44,6 +46,25 @@ NETWORK_INTERFACE_ACTIONS = (
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class DatabaseAccess:
+    """What puts a function beside Postgres: its place in the VPC, its DATABASE_* variables and its login.
+
+    Without a user the function is not allowed to log in by IAM.
+    """
+
+    vpc: ec2.IVpc
+    security_group: ec2.ISecurityGroup
+    settings: Mapping[str, str]
+    instance: rds.IDatabaseInstance
+    user: str | None
+
+    def connect(self, function: lambda_.Function) -> None:
+        """Let the function log in as this user, and as no other."""
+        if self.user:
+            self.instance.grant_connect(function, self.user)
+
+
 def image_function(
     scope: Construct,
     id: str,
@@ -53,14 +74,12 @@ def image_function(
     settings: dict[str, str],
     memory_mb: int,
     timeout_seconds: int,
-    data: "DataStack | None" = None,
-    user: str | None = None,
+    database: DatabaseAccess | None = None,
     **extra: Any,
 ) -> lambda_.DockerImageFunction:
-    """Make a function from functions/Dockerfile, with the trained artefact baked in.
+    """Make a function from functions/Dockerfile, with the trained artifact baked in.
 
-    `data` puts it into the VPC; `user` lets it log in to Postgres as that database user. `extra` goes to the
-    construct as it is.
+    `database` puts it into the VPC and lets it log in to Postgres. `extra` goes to the construct as it is.
     """
     model = model_folder()
     node = scope.node
@@ -78,15 +97,15 @@ def image_function(
             exclude=image_context(folder, model),
             ignore_mode=cdk.IgnoreMode.DOCKER,
         ),
-        **_shared(scope, id, folder, environment, settings, memory_mb, timeout_seconds, data, user),
+        **_shared(scope, id, folder, environment, settings, memory_mb, timeout_seconds, database),
         **extra,
     )
-    if model == NO_ARTEFACT:
+    if model == NO_ARTIFACT:
         cdk.Annotations.of(function).add_warning_v2(
-            "sentiment:no-artefact", "no trained artefact: run `sentiment train` before this image is built"
+            "sentiment:no-artifact", "no trained artifact: run `sentiment train` before this image is built"
         )
-    if data and user:
-        data.connect(function, user)
+    if database:
+        database.connect(function)
     return function
 
 
@@ -99,8 +118,7 @@ def zip_function(
     settings: dict[str, str],
     memory_mb: int,
     timeout_seconds: int,
-    data: "DataStack | None" = None,
-    user: str | None = None,
+    database: DatabaseAccess | None = None,
     **extra: Any,
 ) -> lambda_.Function:
     """Make a function from its folder and the layer with its dependencies; else as `image_function`."""
@@ -113,21 +131,21 @@ def zip_function(
             str(ROOT), exclude=zip_context(folder), ignore_mode=cdk.IgnoreMode.DOCKER
         ),
         layers=[layer(cdk.Stack.of(scope), folder=folder, architecture=environment.architecture)],
-        **_shared(scope, id, folder, environment, settings, memory_mb, timeout_seconds, data, user),
+        **_shared(scope, id, folder, environment, settings, memory_mb, timeout_seconds, database),
         **extra,
     )
     acknowledge(
         function,
         {"AwsSolutions-L1": "Zips and images run on one Python, which AWS patches and the wheels are for."},
     )
-    if data and user:
-        data.connect(function, user)
+    if database:
+        database.connect(function)
     return function
 
 
 def model_folder() -> str:
-    """Return the path, from the root, of the artefact's versioned folder that images get."""
-    return str(ARTEFACT.resolve().relative_to(ROOT)) if ARTEFACT.is_dir() else NO_ARTEFACT
+    """Return the path, from the root, of the artifact's versioned folder that images get."""
+    return str(ARTIFACT.resolve().relative_to(ROOT)) if ARTIFACT.is_dir() else NO_ARTIFACT
 
 
 def image_context(folder: str, model: str) -> list[str]:
@@ -172,19 +190,16 @@ def _shared(
     settings: dict[str, str],
     memory_mb: int,
     timeout_seconds: int,
-    data: "DataStack | None",
-    user: str | None,
+    database: DatabaseAccess | None,
 ) -> dict[str, Any]:
     """Collect what images and zips have in common."""
     log = log_group(scope, f"{id}Log", environment)
     role = iam.Role(scope, f"{id}Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
     log.grant_write(role)
-    database = {}
     network: dict[str, Any] = {}
-    if data:
+    if database:
         role.add_to_policy(iam.PolicyStatement(actions=[*NETWORK_INTERFACE_ACTIONS], resources=["*"]))
-        database = data.database_settings(user)
-        network = {"vpc": data.vpc, "security_groups": [data.client_security_group]}
+        network = {"vpc": database.vpc, "security_groups": [database.security_group]}
     acknowledge_wildcards(
         role,
         {"*": "X-Ray's actions know no resources, nor do those on interfaces that are still to be made."},
@@ -200,7 +215,7 @@ def _shared(
             "LOG_LEVEL": "INFO",
             "POWERTOOLS_METRICS_NAMESPACE": environment.namespace,
             "POWERTOOLS_SERVICE_NAME": folder,
-            **database,
+            **(database.settings if database else {}),
             **settings,
         },
         **network,

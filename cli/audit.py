@@ -73,7 +73,7 @@ def _lines(answer: dict[str, Any]) -> list[tuple[str, str]]:
         "at": prediction["predicted_at"],
         "label given": prediction["feedback_label"] or "none",
         **{title: answer["answered_by"][name] for name, title in ANSWERED_BY.items()},
-        "artefact": deployment.get("artefact_uri"),
+        "artifact": deployment.get("artifact_uri"),
         "card's metrics": json.dumps(run.get("metrics")) if run else None,
     }
     return [(name, "not recorded" if value is None else str(value)) for name, value in known.items()]

@@ -20,7 +20,7 @@ from cdk.environments import ENVIRONMENTS
 if TYPE_CHECKING:
     import boto3
 
-    from training.artifact import Artifact
+    from training.export.artifact import Artifact
     from training.progress import Progress
 
 CARD = "model.json"
@@ -133,14 +133,14 @@ def follow(
     return output
 
 
-def fetch(aws: "boto3.Session", artefact_uri: str, artifacts: Path) -> "Artifact":
-    """Bring an artefact from S3 to artifacts/models/<version>; it serves only if nothing did before it.
+def fetch(aws: "boto3.Session", artifact_uri: str, artifacts: Path) -> "Artifact":
+    """Bring an artifact from S3 to artifacts/models/<version>; it serves only if nothing did before it.
 
     All or nothing: every file is compared with the card before the folder appears.
     """
-    from training.artifact import Artifact, champion_of, point_at
+    from training.export.artifact import Artifact, champion_of, point_at
 
-    bucket, _, prefix = artefact_uri.removeprefix("s3://").partition("/")
+    bucket, _, prefix = artifact_uri.removeprefix("s3://").partition("/")
     prefix = prefix.rstrip("/") + "/"
     s3 = aws.client("s3")
     models = artifacts / "models"
@@ -156,7 +156,7 @@ def fetch(aws: "boto3.Session", artefact_uri: str, artifacts: Path) -> "Artifact
             s3.download_file(bucket, prefix + name, str(file))
             with file.open("rb") as content:
                 if hashlib.file_digest(content, "sha256").hexdigest() != expected["sha256"]:
-                    raise ExecutionError(f"{artefact_uri} is damaged: {name} is not what the card says")
+                    raise ExecutionError(f"{artifact_uri} is damaged: {name} is not what the card says")
         folder = models / Path(card["model_version"]).name
         if folder.exists():
             folder.rename(replaced)  # and removed once the new one stands in its place

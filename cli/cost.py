@@ -1,4 +1,4 @@
-"""`sentiment cost`: what an environment costs, idle and in use. Asks no cloud; cdk/costs.py does the sums."""
+"""`sentiment cost`: what an environment costs, idle and in use. Works offline; cdk/costs does the sums."""
 
 import dataclasses
 import json
@@ -8,10 +8,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from cdk.costs import STRATEGIES, idle_costs, monthly
+from cdk.costs.idle import STRATEGIES, idle_costs, monthly
+from cdk.costs.price_list import price, table
+from cdk.costs.usage import Inference, cost_per_million, total
 from cdk.environments import ENVIRONMENTS, Environment
-from cdk.price_list import price, table
-from cdk.running_costs import Inference, cost_per_million, total
 
 MEASURED = Inference()
 

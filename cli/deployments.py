@@ -19,13 +19,13 @@ from rich.text import Text
 from sentiment.exceptions import ConfigurationError, SentimentError
 
 from cdk.environments import ENVIRONMENTS
+from cdk.functions import LIVE_ALIAS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import boto3
 
-ALIAS = "live"
 RUNNING = ("Created", "Queued", "InProgress", "Baking", "Ready")
 STOP_SECONDS = 60.0
 Env = Annotated[str, typer.Option(help=f"One of {', '.join(ENVIRONMENTS)}.")]
@@ -177,7 +177,7 @@ class Cloud:
 
         While a release is under way the alias's own version is the good one, before and during the canary.
         """
-        alias = self.aws.client("lambda").get_alias(FunctionName=self.api, Name=ALIAS)
+        alias = self.aws.client("lambda").get_alias(FunctionName=self.api, Name=LIVE_ALIAS)
         serving = alias["FunctionVersion"]
         weights = alias.get("RoutingConfig", {}).get("AdditionalVersionWeights", {})
         shares = {version: share for version, share in weights.items() if share}
@@ -218,7 +218,7 @@ class Cloud:
                 time.sleep(1)
         self.aws.client("lambda").update_alias(
             FunctionName=self.api,
-            Name=ALIAS,
+            Name=LIVE_ALIAS,
             FunctionVersion=plan.to,
             RoutingConfig={"AdditionalVersionWeights": {}},
         )

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from sentiment.exceptions import ConfigurationError, DatabaseError, QueueError, SentimentError
 
-LEAST_DISK_GB = 2.0  # data folder, artefact, checkpoints and experiment store of a quick run
+LEAST_DISK_GB = 2.0  # data folder, artifact, checkpoints and experiment store of a quick run
 
 
 def add_to(app: typer.Typer) -> None:
@@ -50,7 +50,7 @@ def check_python() -> str:
 
 
 def check_disk() -> str:
-    """Find room for data, checkpoints and artefacts."""
+    """Find room for data, checkpoints and artifacts."""
     free_gb = shutil.disk_usage(Path.cwd()).free / 1e9
     if free_gb < LEAST_DISK_GB:
         raise ConfigurationError(
@@ -104,7 +104,7 @@ def check_ports() -> str:
 
 def check_runtime() -> str:
     """Find the Lambda emulator, without which handlers run in process."""
-    from local.lambda_runtime import emulator
+    from local.stand_ins.lambda_runtime import emulator
 
     binary = emulator()
     if binary is not None:
@@ -117,8 +117,8 @@ def check_runtime() -> str:
 
 
 def check_model() -> str:
-    """Verify the artefact as serving would, checksums and all."""
-    from functions.api.artifact import load_artifact
+    """Verify the artifact as serving would, checksums and all."""
+    from functions.api.model.artifact import load_artifact
     from local.settings import local_settings
 
     folder = local_settings().model_dir
@@ -146,7 +146,7 @@ def check_postgres() -> str:
             ) from None
         finally:
             engine.dispose()
-    from local.postgres import running_postgres
+    from local.postgres.server import running_postgres
 
     with (
         tempfile.TemporaryDirectory(prefix="sentiment-doctor-") as folder,
@@ -163,7 +163,7 @@ def check_queue() -> str:
         from botocore.config import Config
         from botocore.exceptions import BotoCoreError, ClientError
 
-        from local.aws import count_messages
+        from local.stand_ins.aws import count_messages
 
         try:
             sqs = boto3.client(

@@ -10,13 +10,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from sentiment.exceptions import ConfigurationError
+from sentiment.settings import read_settings
 
 from cli import drift_run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from local.detection import FalseAlarms, Plan, Power
+    from local.drift_lab.detection import FalseAlarms, Plan, Power
 
 LEAST_POOL = 400  # rows; from fewer, windows would be much the same
 
@@ -33,7 +34,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def calibrate(
-    model: Annotated[Path, typer.Option(help="Folder of the artefact.")] = Path("artifacts/model"),
+    model: Annotated[Path, typer.Option(help="Folder of the artifact.")] = Path("artifacts/model"),
     data: Annotated[
         Path | None,
         typer.Option(help="Labelled texts like the traffic; default: those the training left over."),
@@ -41,14 +42,18 @@ def calibrate(
     quick: Annotated[bool, typer.Option("--quick", help="Fewer windows, in minutes.")] = False,
     to: Annotated[Path, typer.Option(help="Folder for figures and plots.")] = Path("artifacts/drift"),
 ) -> None:
-    """Judge windows with and without shifts; show false alarms and detection power, draw and write them."""
-    from functions.drift_monitor.reference import read_reference
-    from local.answers import Answers, unseen_reviews
-    from local.detection import QUICK, Detection, Plan, report
-    from local.detection_plots import draw_false_alarms, draw_power
-    from local.shifts import SHIFTS
+    """Judge windows with and without shifts; show false alarms and detection power, draw and write them.
 
-    plan = QUICK if quick else Plan()
+    Reads DRIFT_THRESHOLD and FALSE_ALARM_RATE as the drift monitor does.
+    """
+    from functions.drift_monitor.detection.reference import read_reference
+    from functions.drift_monitor.settings import JudgementSettings
+    from local.drift_lab.answers import Answers, unseen_reviews
+    from local.drift_lab.detection import QUICK, Detection, Plan, report
+    from local.drift_lab.plots import draw_false_alarms, draw_power
+    from local.drift_lab.shifts import SHIFTS
+
+    plan, settings = QUICK if quick else Plan(), read_settings(JudgementSettings)
     console = Console()
     reference = read_reference(model)
     answers = Answers(model, to)
@@ -72,7 +77,7 @@ def calibrate(
             name: answers.table([review.text for review in reviews], answered)
             for name, reviews in made.items()
         }
-        detection = Detection(reference.table, ordinary, plan)
+        detection = Detection(reference.table, ordinary, plan, settings)
         judging = progress.add_task("judge windows", total=plan.windows(len(SHIFTS)))
 
         def judged() -> None:
@@ -82,27 +87,27 @@ def calibrate(
         power = [
             found for name, shift in SHIFTS.items() for found in detection.power(shift, shifted[name], judged)
         ]
-    console.print(_false_alarm_table(false_alarms, plan))
+    console.print(_false_alarm_table(false_alarms, settings.false_alarm_rate))
     console.print(_power_table(power, plan))
     to.mkdir(parents=True, exist_ok=True)
     figures = report(
         false_alarms,
         power,
-        plan,
+        settings,
         model_version=answers.card.model_version,
         reference_rows=len(reference.table),
         pool_rows=len(ordinary),
     )
     (to / "calibration.json").write_text(json.dumps(figures, indent=2) + "\n")
-    draw_false_alarms(false_alarms, plan.false_alarm_rate, to / "false_alarms.png")
+    draw_false_alarms(false_alarms, settings.false_alarm_rate, to / "false_alarms.png")
     draw_power(power, to / "power.png")
     console.print(
         f"written to {to}: calibration.json, false_alarms.png, power.png", highlight=False, soft_wrap=True
     )
 
 
-def _false_alarm_table(found: "Sequence[FalseAlarms]", plan: "Plan") -> Table:
-    rows = Table(title=f"Windows without a shift (stated rate {plan.false_alarm_rate:.1%} of any feature)")
+def _false_alarm_table(found: "Sequence[FalseAlarms]", rate: float) -> Table:
+    rows = Table(title=f"Windows without a shift (stated rate {rate:.1%} of any feature)")
     for name in ("rows", "windows", "a feature moved", "95% interval", "judged drift", "95% interval"):
         rows.add_column(name, justify="right")
     for each in found:

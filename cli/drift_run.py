@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from cdk.functions import DRIFT_MONITOR
 from cli.environment import needed
 
 
@@ -39,15 +40,17 @@ def run(
     """Compare the last hours of traffic with the model's reference, now; alerts go out as on schedule."""
     needed("DATABASE_HOST", "the Postgres with the predictions")
     needed("ALERT_TOPIC_ARN", "the topic that alerts go to")
-    needed("MODEL_DIR", "the artefact whose reference traffic is compared with")
+    needed("MODEL_DIR", "the artifact whose reference traffic is compared with")
     from functions.drift_monitor.handler import handler
-    from local.lambda_runtime import Context
-    from local.schedule import describe_reconciliation, describe_run
+    from local.stand_ins.lambda_runtime import Context
+    from local.stand_ins.schedule import describe_reconciliation, describe_run
 
     event: dict[str, Any] = {"action": "reconcile"} if reconcile else {}
     if at is not None:
         event["scheduled_at"] = at.isoformat()
-    context = Context("drift_monitor", memory_limit_in_mb=0, deadline=time.monotonic() + 300)
+    context = Context(
+        "drift_monitor", memory_limit_in_mb=0, deadline=time.monotonic() + DRIFT_MONITOR.timeout_seconds
+    )
     with contextlib.redirect_stdout(sys.stderr):  # its log and metrics
         answer = handler(event, context)  # type: ignore[arg-type]
     if as_json:

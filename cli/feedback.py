@@ -27,7 +27,7 @@ COLUMNS = ("text", "label", "prediction_id", "given_at")
 
 @dataclass(frozen=True)
 class Held:
-    """What an artefact was measured on, and the labels that it knows."""
+    """What an artifact was measured on, and the labels that it knows."""
 
     texts: list[str]
     labels: frozenset[str]
@@ -54,7 +54,7 @@ def export_feedback(
     model_version: Annotated[
         str | None, typer.Option(help="Only labels of this version's predictions.")
     ] = None,
-    artifact: Annotated[Path, typer.Option(help="The artefact whose held-out rows are left out.")] = Path(
+    artifact: Annotated[Path, typer.Option(help="The artifact whose held-out rows are left out.")] = Path(
         "artifacts/model"
     ),
 ) -> None:
@@ -91,7 +91,7 @@ def export_feedback(
 
 def training_set(given: Iterable["LabelledText"], held: Held) -> tuple[list["LabelledText"], Counter[str]]:
     """Return each text once with its last label, oldest label first, and how many were left out and why."""
-    from training.duplicates import HeldOutTexts, normalized
+    from training.data.near_duplicates import HeldOutTexts, normalized
 
     counts: Counter[str] = Counter()
     latest: dict[str, LabelledText] = {}
@@ -114,7 +114,7 @@ def training_set(given: Iterable["LabelledText"], held: Held) -> tuple[list["Lab
 
 
 def read_held_out(artifact: Path) -> Held:
-    """Read the test split out of an artefact; raises ModelError when it is missing or damaged."""
+    """Read the test split out of an artifact; raises ModelError when it is missing or damaged."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -124,7 +124,7 @@ def read_held_out(artifact: Path) -> Held:
         return Held(texts, frozenset(card["labels"]))
     except FileNotFoundError:
         raise ModelError(
-            f"{artifact} is no artefact; name the one that serves with --artifact, or train one: without its "
+            f"{artifact} is no artifact; name the one that serves with --artifact, or train one: without its "
             "held-out rows nobody can tell which labels would leak into training"
         ) from None
     except (KeyError, ValueError, pa.ArrowException) as error:

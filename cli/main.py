@@ -19,6 +19,7 @@ from sentiment.exceptions import SentimentError
 
 from cli import (
     audit,
+    clean,
     cost,
     data,
     deployments,
@@ -35,16 +36,7 @@ from cli.environment import DEFAULT_FILE, load_environment
 
 EXIT_CODES = __doc__.split("\n\n")[-1].replace("\n", " ") if __doc__ else ""
 
-app = typer.Typer(
-    name="sentiment",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-    epilog=EXIT_CODES,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-for module in (
+MODULES = (
     doctor,
     train,
     promote,
@@ -57,8 +49,27 @@ for module in (
     feedback,
     deployments,
     cost,
-):
-    module.add_to(app)
+    clean,
+)
+
+
+def make_app() -> typer.Typer:
+    """Make the command line with the commands of all modules, without running any."""
+    made = typer.Typer(
+        name="sentiment",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+        epilog=EXIT_CODES,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    for module in MODULES:
+        module.add_to(made)
+    return made
+
+
+app = make_app()
 
 
 @app.callback()

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.snapshot import Snapshot
-from local.verdicts import in_words
+from local.stand_ins.verdicts import in_words
 
 BARS = " ▁▂▃▄▅▆▇█"
 STYLES = {"calm": "green", "info": "dim", "warning": "yellow", "critical": "red", "unreachable": "red"}

@@ -1,7 +1,7 @@
 """`sentiment promote`: let a candidate take the champion's place on this machine, if it is not worse.
 
-What is compared, and which rows count, is `training.promotion`; what is moved and written down,
-`training.registry`. `make deploy` then builds the image of what was promoted.
+What is compared, and which rows count, is `training.registry.promotion`; what is moved and written down,
+`training.registry.registry`. `make deploy` then builds the image of what was promoted.
 """
 
 import os
@@ -19,7 +19,7 @@ from sentiment.exceptions import ConfigurationError
 if TYPE_CHECKING:
     from sentiment.database.session import DatabaseSettings
 
-    from training.promotion import Comparison, Feedback
+    from training.registry.promotion import Comparison, Feedback
 
 REFUSED = 7
 Artifacts = Annotated[Path, typer.Option(help="Folder that training publishes in.")]
@@ -52,10 +52,11 @@ def promote(
     if force and not (why and why.strip()):
         raise typer.BadParameter("say why with --why; it is kept with the promotion", param_hint="--force")
     from local.deployment import person
-    from training import promotion, registry, served
-    from training.artifact import champion_of
     from training.errors import TrainingError
+    from training.evaluation.evaluate import served
+    from training.export.artifact import champion_of
     from training.progress import RichProgress
+    from training.registry.registry import promotion, registry
 
     console = Console()
     chosen = version or registry.newest_candidate(artifacts)
@@ -66,7 +67,7 @@ def promote(
     candidate_artifact = served.read_artifact(artifacts / "models" / chosen)
     champion_version = champion_of(artifacts)
     if champion_version == chosen:
-        registry.put_forward(artifacts, chosen, "promoted", by=person(), why=why)
+        registry.promote(artifacts, chosen, "promoted", by=person(), why=why)
         console.print(f"{chosen} serves already", highlight=False)
         return
     comparison = unread = incomparable = None
@@ -101,7 +102,7 @@ def promote(
                 soft_wrap=True,
             )
             sys.exit(REFUSED)
-    registered = registry.put_forward(
+    registered = registry.promote(
         artifacts,
         chosen,
         "promoted" if allowed else "forced",
@@ -120,7 +121,8 @@ def promote(
 def restore_previous(artifacts: Path, why: str) -> None:
     """Put the model back that served before the champion, and write down why."""
     from local.deployment import person
-    from training import registry, served
+    from training.evaluation.evaluate import served
+    from training.registry.registry import registry
 
     previous = registry.previous_to(artifacts)
     if previous is None:
@@ -129,7 +131,7 @@ def restore_previous(artifacts: Path, why: str) -> None:
             "another"
         )
     served.read_artifact(artifacts / "models" / previous)
-    registry.put_forward(artifacts, previous, "rolled_back", by=person(), why=why)
+    registry.promote(artifacts, previous, "rolled_back", by=person(), why=why)
     Console().print(f"[green]✓[/] {previous} is the champion again; start anew to serve it", highlight=False)
 
 
@@ -138,7 +140,7 @@ def _feedback() -> tuple[list["Feedback"], str | None]:
     from sentiment.database.labels import labelled_texts
     from sentiment.database.session import make_engine, transaction
 
-    from training.promotion import Feedback
+    from training.registry.promotion import Feedback
 
     with _database() as settings:
         if settings is None:
@@ -161,7 +163,7 @@ def _database() -> Iterator["DatabaseSettings | None"]:
     if os.environ.get("DATABASE_HOST"):
         yield read_settings(DatabaseSettings)
         return
-    from local.postgres import running_postgres
+    from local.postgres.server import running_postgres
     from local.settings import local_settings
     from local.state import read_environment
 

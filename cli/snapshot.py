@@ -79,8 +79,8 @@ class Database:
     def ask(self, path: str, **query: str | int) -> Answer:
         """Return the answer to GET; raises UnreachableError in the function's own words."""
         from functions.reports.handler import handler
-        from local.gateway import api_event
-        from local.lambda_runtime import Context
+        from local.stand_ins.gateway import api_event
+        from local.stand_ins.lambda_runtime import Context
 
         context = Context("monitor", memory_limit_in_mb=0, deadline=time.monotonic() + 30)
         with contextlib.redirect_stdout(_NOWHERE):
@@ -169,7 +169,7 @@ def _count_queue(environment: Mapping[str, str]) -> dict[str, int] | None:
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
-    from local.aws import count_messages
+    from local.stand_ins.aws import count_messages
 
     quick = Config(connect_timeout=3, read_timeout=5, retries={"total_max_attempts": 1})
     try:

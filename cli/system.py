@@ -11,6 +11,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from sentiment.exceptions import ConfigurationError, SentimentError
+from sentiment.limits import MAX_CHARACTERS
+
+from cdk.functions import MIGRATIONS
 
 
 def add_to(app: typer.Typer) -> None:
@@ -33,7 +36,7 @@ def demo(
     reviews: Annotated[int, typer.Option(min=10, help="Held-out reviews to send one by one.")] = 200,
 ) -> None:
     """Train on real reviews, serve held-out ones through the Lambda runtime, prove that all are stored."""
-    from local.demo import run_demo
+    from local.demo.demo import run_demo
     from local.settings import local_settings
 
     # Bound to today's standard output: handlers that run in process have it redirected to their logs.
@@ -47,14 +50,14 @@ def up() -> None:
     environment or .env. With DATABASE_HOST (and the other DATABASE_*) it uses that Postgres, not its own.
     """
     from cli.environment import leave_local_system
-    from local.gateway import running_gateway
+    from local.background import watching
     from local.processes import claim_port
     from local.settings import external_database, local_settings, passed_on
+    from local.stand_ins.gateway import running_gateway
+    from local.stand_ins.static_site import WebPage
     from local.state import running_owner
     from local.steps import Steps
     from local.system import Ports, running_system
-    from local.watch import watching
-    from local.web import WebPage
 
     leave_local_system()  # one that runs already is no database to build upon
     settings, console = local_settings(), Console(file=sys.stdout)
@@ -107,7 +110,7 @@ def up() -> None:
 
 
 def predict(
-    text: Annotated[str, typer.Argument(help="1 to 5,000 characters.")],
+    text: Annotated[str, typer.Argument(help=f"1 to {MAX_CHARACTERS:,} characters.")],
     url: Annotated[
         str, typer.Option(envvar="SENTIMENT_URL", help="Address of a running system.")
     ] = "http://localhost:8000",
@@ -146,12 +149,12 @@ def migrate(
 ) -> None:
     """Bring the database that the environment names to the newest schema, and make its partitions."""
     from functions.migrations.handler import handler
-    from local.lambda_runtime import Context
+    from local.stand_ins.lambda_runtime import Context
 
     if down_to == "base":
         typer.confirm("This drops every table with all that is stored. Go on?", abort=True)
     event = {"action": "downgrade", "revision": down_to} if down_to else {"action": "upgrade"}
-    context = Context("migrate", memory_limit_in_mb=0, deadline=time.monotonic() + 300)
+    context = Context("migrate", memory_limit_in_mb=0, deadline=time.monotonic() + MIGRATIONS.timeout_seconds)
     Console().print_json(data=handler(event, context))  # type: ignore[arg-type]
 
 

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 if TYPE_CHECKING:
-    from training.artifact import Artifact
+    from training.export.artifact import Artifact
 
 DATA, MODEL, RECIPE, RUNNING, CLOUD = "Data", "Model", "Recipe", "Running", "On AWS"
 
@@ -217,7 +217,7 @@ def train(
     options["extra_data"] = tuple(extra_data) if extra_data else None
     options["resume"] = resume or None
     if parameters is not None:
-        from training.space import read_best
+        from training.search.space import read_best
 
         options["parameters"] = read_best(parameters, model or "embedded")
     if on is Place.HERE:
@@ -240,7 +240,7 @@ def _train_here(options: dict[str, Any]) -> "Artifact":
 
 
 def _show(artifact: "Artifact", artifacts: Path) -> None:
-    from training.artifact import champion_of
+    from training.export.artifact import champion_of
 
     console, metrics = Console(), artifact.card["metrics"]
     console.print(f"{artifact.folder}", highlight=False, soft_wrap=True)

@@ -7,11 +7,11 @@ import typer
 from rich.console import Console
 
 if TYPE_CHECKING:
-    from training.artifact import Artifact
+    from training.export.artifact import Artifact
 
 
 def train_on_aws(options: dict[str, Any], env: str, trials: int | None, execution: str | None) -> "Artifact":
-    """Start an execution unless one is given, follow it and fetch the artefact."""
+    """Start an execution unless one is given, follow it and fetch the artifact."""
     from cli import aws
     from cli.environment import leave_local_system
     from training.progress import RichProgress
@@ -27,7 +27,7 @@ def train_on_aws(options: dict[str, Any], env: str, trials: int | None, executio
             with RichProgress(console) as progress:
                 done = aws.follow(session, execution, progress)
                 progress(f"Fetching {done['model_version']}")
-                return aws.fetch(session, done["artefact_uri"], artifacts)
+                return aws.fetch(session, done["artifact_uri"], artifacts)
         except KeyboardInterrupt:
             console.print(
                 "no longer following; the execution goes on. Follow it again: sentiment train --on aws "
@@ -45,7 +45,7 @@ def _start(session: Any, options: dict[str, Any], env: str, trials: int | None) 
 
     from cli import aws
     from training.config import configure
-    from training.data import prepare
+    from training.data.prepare import prepare
 
     if options["resume"]:
         raise ConfigurationError("--resume is for runs on this machine; executions go on by themselves")
@@ -71,7 +71,7 @@ def _start(session: Any, options: dict[str, Any], env: str, trials: int | None) 
         prepare(config)
 
     def uploaded(file: Path) -> str:
-        return aws.upload(session, aws.stack_output(session, env, "data", "ArtefactBucket"), file)
+        return aws.upload(session, aws.stack_output(session, env, "data", "ArtifactBucket"), file)
 
     if data != "embedded" and not stored:
         stored = uploaded(Path(data))

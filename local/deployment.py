@@ -1,4 +1,4 @@
-"""The artefact that the local system serves: its card, and the rows that say what it is and who serves it."""
+"""The artifact that the local system serves: its card, and the rows that say what it is and who serves it."""
 
 import getpass
 import json
@@ -20,11 +20,11 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from training.config import MODEL_NAME
-from training.registry import decision_on
+from training.registry.registry import decision_on
 
 
 def read_card(model_dir: Path) -> dict[str, Any]:
-    """Return the artefact's card; raises ModelError when there is none."""
+    """Return the artifact's card; raises ModelError when there is none."""
     try:
         card: dict[str, Any] = json.loads((model_dir / "model.json").read_text())
     except FileNotFoundError:
@@ -37,17 +37,17 @@ def read_card(model_dir: Path) -> dict[str, Any]:
 
 
 def record_champion(engine: Engine, model_dir: Path, card: dict[str, Any]) -> UUID:
-    """Return the id of the champion's row for this artefact, made unless it is the active one already."""
+    """Return the id of the champion's row for this artifact, made unless it is the active one already."""
     uri = model_dir.resolve().as_uri()
     decision = decision_on(model_dir.parent, card["model_version"])
     with transaction(engine) as session:
         active = active_deployment(session)
-        if active is None or (active.model_version, active.artefact_uri) != (card["model_version"], uri):
+        if active is None or (active.model_version, active.artifact_uri) != (card["model_version"], uri):
             active = ModelDeployment(
                 deployment_type="champion",
                 model_version=card["model_version"],
                 metrics=card["metrics"],
-                artefact_uri=uri,
+                artifact_uri=uri,
                 deployed_by=decision.by if decision else person(),
                 reason=decision.reason if decision else None,
             )

@@ -7,34 +7,42 @@ from collections.abc import Mapping
 from pathlib import Path
 from uuid import UUID
 
-from local.aws import LocalAws
-from local.lambda_runtime import FunctionSpec
+from cdk.environments import ENVIRONMENTS
+from cdk.functions import (
+    API_TIMEOUT_SECONDS,
+    DRIFT_MONITOR,
+    LOG_WRITER,
+    MIGRATIONS,
+    REPORTS,
+    SLACK_NOTIFIER,
+    Size,
+)
 from local.settings import passed_on
+from local.stand_ins.aws import LocalAws
+from local.stand_ins.lambda_runtime import FunctionSpec
 
-MIGRATION_SECONDS = DRIFT_SECONDS = 300
-DRIFT_MEMORY_MB = 2048
-SLACK_SECONDS = 60
+API = Size(ENVIRONMENTS["dev"].api_memory_mb, API_TIMEOUT_SECONDS)
 
 
 def migrations(aws: LocalAws, database: Mapping[str, str]) -> FunctionSpec:
     """Say how migrations is started; it runs before the others can be."""
-    return _function("migrations", database, aws.environment(), timeout_seconds=MIGRATION_SECONDS)
+    return _function("migrations", MIGRATIONS, database, aws.environment())
 
 
 def api(aws: LocalAws, model_dir: Path, deployment_id: UUID, hash_key: str) -> FunctionSpec:
     """Say how the API is started: without a database, as in the cloud."""
     own = {"DEPLOYMENT_ID": str(deployment_id), "INPUT_HASH_KEY": hash_key}
-    return _function("api", aws.environment(), _model(model_dir), own)
+    return _function("api", API, aws.environment(), _model(model_dir), own)
 
 
 def log_writer(aws: LocalAws, database: Mapping[str, str]) -> FunctionSpec:
     """Say how the log writer is started."""
-    return _function("log_writer", database, aws.environment())
+    return _function("log_writer", LOG_WRITER, database, aws.environment())
 
 
 def reports(aws: LocalAws, database: Mapping[str, str], model_dir: Path) -> FunctionSpec:
     """Say how reports is started."""
-    return _function("reports", database, aws.environment(), _model(model_dir))
+    return _function("reports", REPORTS, database, aws.environment(), _model(model_dir))
 
 
 def drift_monitor(
@@ -42,28 +50,20 @@ def drift_monitor(
 ) -> FunctionSpec:
     """Say how the drift monitor is started; `judgement` wins over what the person set."""
     return _function(
-        "drift_monitor",
-        database,
-        aws.environment(),
-        _model(model_dir),
-        judgement,
-        memory_mb=DRIFT_MEMORY_MB,
-        timeout_seconds=DRIFT_SECONDS,
+        "drift_monitor", DRIFT_MONITOR, database, aws.environment(), _model(model_dir), judgement
     )
 
 
 def slack_notifier(aws: LocalAws) -> FunctionSpec:
     """Say how the Slack notifier is started."""
-    return _function("slack_notifier", aws.environment(), timeout_seconds=SLACK_SECONDS)
+    return _function("slack_notifier", SLACK_NOTIFIER, aws.environment())
 
 
-def _function(
-    name: str, *environments: Mapping[str, str], memory_mb: int = 1769, timeout_seconds: int = 30
-) -> FunctionSpec:
+def _function(name: str, size: Size, *environments: Mapping[str, str]) -> FunctionSpec:
     variables = passed_on()
     for environment in environments:
         variables |= environment
-    return FunctionSpec(name, f"functions.{name}.handler.handler", variables, memory_mb, timeout_seconds)
+    return FunctionSpec(name, f"functions.{name}.handler.handler", variables, *size)
 
 
 def _model(folder: Path) -> dict[str, str]:

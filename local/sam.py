@@ -26,7 +26,7 @@ FOLDER = Path(".local/sam")
 HOST_OF_CONTAINERS = "host.docker.internal"
 LOOPBACK = "127.0.0.1"
 # Variables of the stacks that a running system knows under another name.
-SAME_AS = {"ARTEFACT_BUCKET": "UNSENT_BUCKET", "REPORT_BUCKET": "UNSENT_BUCKET"}
+SAME_AS = {"ARTIFACT_BUCKET": "UNSENT_BUCKET", "REPORT_BUCKET": "UNSENT_BUCKET"}
 
 Resources = dict[str, dict[str, Any]]
 

@@ -18,7 +18,7 @@ MADE = {"model_dir", "alert_topic_arn", "report_bucket", "state_machine_arn"}
 
 
 class LocalSettings(Settings):
-    """Ports of `sentiment up`, the artefact it serves, where it keeps its state, and what it watches."""
+    """Ports of `sentiment up`, the artifact it serves, where it keeps its state, and what it watches."""
 
     api_host: str = HOST  # 0.0.0.0: for everyone who reaches this machine, without any login
     api_port: int = Field(default=8000, ge=1, le=65535)

@@ -17,19 +17,19 @@ from sentiment.exceptions import ModelError
 from sqlalchemy import Engine
 
 from local import functions
-from local.aws import LocalAws, running_aws
 from local.deployment import read_card, record_champion
-from local.event_source import EventSource
-from local.external_postgres import reach, variables
-from local.gateway import invoke_api
-from local.lambda_runtime import Function, FunctionSpec, emulator, start_function
-from local.notices import Notices
-from local.postgres import PostgresServer, running_postgres
+from local.postgres.external import reach, variables
+from local.postgres.server import PostgresServer, running_postgres
 from local.processes import ProcessRegister
 from local.settings import local_settings, passed_on
+from local.stand_ins.aws import LocalAws, running_aws
+from local.stand_ins.event_source import EventSource
+from local.stand_ins.gateway import invoke_api
+from local.stand_ins.lambda_runtime import Function, FunctionSpec, emulator, start_function
+from local.stand_ins.notifications import Notices
+from local.stand_ins.traffic_counter import TrafficCounter
 from local.state import StateFolder, owned_state, write_environment
 from local.steps import Steps
-from local.traffic import TrafficCounter
 
 DRAIN_SECONDS = 15.0
 MAIL = "mail"
@@ -84,7 +84,6 @@ def running_system(
     model_dir: Path,
     ports: Ports = Ports(),
     visibility_seconds: int = 10,
-    max_receives: int = 10,
     external: DatabaseSettings | None = None,
     slack_webhook_url: str | None = None,
     judgement: Mapping[str, str] = MappingProxyType({}),
@@ -96,7 +95,7 @@ def running_system(
 
     On the way out the queue is drained; messages that cannot be stored (Postgres is away) are kept in the
     folder and sent again by the next run. Raises ConfigurationError when the folder or a port is in use, and
-    ModelError when there is no artefact.
+    ModelError when there is no artifact.
     """
     card = read_card(model_dir)
     with ExitStack() as stack:
@@ -115,7 +114,6 @@ def running_system(
                     state,
                     port=ports.aws,
                     visibility_seconds=visibility_seconds,
-                    max_receives=max_receives,
                     slack_webhook_url=slack_webhook_url,
                     trains={**passed_on(), **judgement}.get("ON_DRIFT") == "retrain",
                 )

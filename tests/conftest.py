@@ -97,7 +97,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
             import torch
             from transformers import DistilBertConfig, DistilBertForSequenceClassification
 
-            from training.model import load_embedded_tokenizer
+            from training.finetune.model import load_embedded_tokenizer
 
             torch.manual_seed(0)
             shape = DistilBertConfig(vocab_size=30522, n_layers=2, n_heads=2, dim=32, hidden_dim=64)
@@ -111,7 +111,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_artifact(
     tmp_path_factory: pytest.TempPathFactory, reviews_csv: Path, tiny_model: Path, experiment_store: Path
 ) -> Path:
-    """Return the folder of an artefact that training and export made: negative/positive, 64 tokens."""
+    """Return the folder of an artifact that training and export made: negative/positive, 64 tokens."""
 
     def make(folder: Path) -> None:
         with warnings.catch_warnings():

@@ -1,8 +1,11 @@
-"""The import rules of docs/architecture.md: data flows one way, and a function can be changed alone."""
+"""The import rules of docs/architecture.md: data flows one way, a function can be changed alone, and a module
+that is imported does nothing but define what is in it.
+"""
 
 import ast
 import sys
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -18,6 +21,19 @@ PACKAGES = {
     "sentiment": SHARED / "sentiment",
     "training": ROOT / "training",
 } | {f"functions.{name}": ROOT / "functions" / name for name in FUNCTIONS}
+
+# A module may call these when it is imported, and whatever is named like a class: they make values of values.
+MAKE_VALUES = {
+    *("cast", "compile", "frozenset", "get_args", "join", "range", "replace", "set", "sorted", "split"),
+    *("date", "datetime", "getLogger", "resolve", "timedelta", "tuple", "with_name"),
+    *("days", "dumps", "hours", "int32", "int64", "list_", "minutes", "schema", "seconds", "string"),
+}
+# What else happens at import, on purpose.
+ON_PURPOSE = {
+    ("functions/api/handler.py", "calls load"),  # loading costs no request while Lambda initializes
+    ("cli/main.py", "calls make_app"),
+    ("functions/migrations/env.py", "runs If"),  # a script of Alembic's, which nothing imports
+}
 
 
 def may_import(package: str) -> set[str]:
@@ -39,6 +55,17 @@ def imported(path: Path) -> Iterator[str]:
             yield node.module or ""
 
 
+def imported_modules(path: Path) -> set[str]:
+    """Return what a module imports, with the names it imports from a package: they may be modules."""
+    names = {
+        f"{node.module}.{alias.name}"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    return names | set(imported(path))
+
+
 def modules(folder: Path) -> list[Path]:
     """List a package's own modules; npm puts packages of others under cdk/."""
     return sorted(path for path in folder.rglob("*.py") if "node_modules" not in path.parts)
@@ -55,10 +82,36 @@ def violations(package: str, folder: Path) -> list[str]:
     ]
 
 
+def cycle(package: str, folder: Path) -> list[str]:
+    """Return a circle that the package's modules import each other in; imports for types alone count too."""
+    names = {
+        ".".join((package, *path.relative_to(folder).with_suffix("").parts)).removesuffix(".__init__"): path
+        for path in modules(folder)
+    }
+    imports = {name: (imported_modules(path) & names.keys()) - {name} for name, path in names.items()}
+    try:
+        TopologicalSorter(imports).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
 @pytest.mark.parametrize("package", PACKAGES)
 def test_a_package_imports_only_what_it_may(package: str) -> None:
     assert modules(PACKAGES[package]), "an empty package would pass for nothing"
     assert violations(package, PACKAGES[package]) == []
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_imports_run_in_a_circle(package: str) -> None:
+    assert cycle(package, PACKAGES[package]) == []
+
+
+def test_the_rule_catches_a_circle_through_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "rows.py").write_text("from shop import page\n")
+    (tmp_path / "page.py").write_text("def show():\n    import shop.data.rows\n")
+    assert set(cycle("shop", tmp_path)) == {"shop.page", "shop.data.rows"}
 
 
 def test_the_rule_catches_a_function_that_imports_another(tmp_path: Path) -> None:
@@ -68,3 +121,68 @@ def test_the_rule_catches_a_function_that_imports_another(tmp_path: Path) -> Non
 
 def test_no_folder_of_ours_hides_a_standard_module() -> None:
     assert OURS.isdisjoint(sys.stdlib_module_names)
+
+
+def done_at_import(tree: ast.Module) -> Iterator[str]:
+    """Name what the module's own lines do when it is imported, beyond definitions."""
+    for node in tree.body:
+        match node:
+            case (
+                ast.Import() | ast.ImportFrom() | ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef()
+            ):
+                pass
+            case ast.Expr(value=ast.Constant()):
+                pass
+            case ast.If(test=ast.Name(id="TYPE_CHECKING") | ast.Compare(left=ast.Name(id="__name__"))):
+                pass
+            case ast.Assign() | ast.AnnAssign():
+                yield from (f"calls {name}" for name in called(node) if not makes_value(name))
+            case _:
+                yield f"runs {type(node).__name__}"
+
+
+def called(node: ast.AST) -> Iterator[str]:
+    """Yield the last name of each call, but for those in functions that are not called themselves."""
+    if isinstance(node, ast.Lambda):
+        return
+    if isinstance(node, ast.Call):
+        match node.func:
+            case ast.Name(id=name) | ast.Attribute(attr=name):
+                yield name
+            case _:
+                yield "what it made"
+    for child in ast.iter_child_nodes(node):
+        yield from called(child)
+
+
+def makes_value(name: str) -> bool:
+    return name in MAKE_VALUES or name.lstrip("_")[:1].isupper()
+
+
+def test_nothing_happens_at_import() -> None:
+    happens = {
+        (str(path.relative_to(ROOT)), done)
+        for folder in (*PACKAGES.values(), ROOT / "functions")
+        for path in modules(folder)
+        for done in done_at_import(ast.parse(path.read_text()))
+    }
+    assert happens == ON_PURPOSE
+
+
+@pytest.mark.parametrize(
+    ("line", "done"),
+    [
+        ("os.environ.setdefault('DO_NOT_TRACK', '1')", ["runs Expr"]),
+        ("with warnings.catch_warnings():\n    import evidently", ["runs With"]),
+        ("if sys.platform == 'linux':\n    start()", ["runs If"]),
+        ("SETTINGS = read_settings(Settings)", ["calls read_settings"]),
+        ("TABLE: dict = json.loads(Path('table.json').read_text())", ["calls loads", "calls read_text"]),
+        ("client = session().client('s3')", ["calls client", "calls session"]),
+        ("LIMIT = timedelta(hours=1)\nclass A: ...", []),
+        ("WORDS = re.compile('a')\nif TYPE_CHECKING:\n    import boto3", []),
+        ("if __name__ == '__main__':\n    main()", []),
+        ("later = lambda: open('file')", []),
+    ],
+)
+def test_the_rule_catches_what_a_module_does_by_itself(line: str, done: list[str]) -> None:
+    assert list(done_at_import(ast.parse(line))) == done

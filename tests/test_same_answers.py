@@ -6,10 +6,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from functions.api.artifact import load_artifact
-from functions.api.classifier import Classifier
-from training.export import Gate, build_artifact
-from training.rows import Rows
+from functions.api.model.artifact import load_artifact
+from functions.api.model.classifier import Classifier
+from training.data.rows import Rows
+from training.export.export import Gate, build_artifact
 
 FAMILIAR = [
     f"A {word} {subject}. {remark}"

@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from functions.api.tokenization import tokenize
-from training.model import backend, load_embedded_tokenizer
+from functions.api.model.tokenization import tokenize
+from training.finetune.model import backend, load_embedded_tokenizer
 from training.text import CLEANING, TRUNCATIONS, Truncation, encode, encode_batch
 
 TOKENIZER: Tokenizer = backend(load_embedded_tokenizer())

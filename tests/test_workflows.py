@@ -52,10 +52,32 @@ def test_a_workflow_may_do_nothing_that_its_jobs_do_not_ask_for(path: Path) -> N
     assert load(path)["permissions"] == {}
 
 
+PUBLISH = load(ROOT / ".github/workflows/release.yml")["jobs"]["publish"]
+
+
 @pytest.mark.parametrize("job", JOBS)
 def test_a_job_says_its_permissions_and_may_write_nothing_but_a_token(job: dict[str, Any]) -> None:
     permissions = job["permissions"]
-    assert permissions.items() <= {"contents": "read", "id-token": "write"}.items()
+    if job == PUBLISH:
+        assert permissions == {"contents": "write"}
+    else:
+        assert permissions.items() <= {"contents": "read", "id-token": "write"}.items()
+
+
+def test_the_job_that_may_write_runs_no_code_of_the_repository() -> None:
+    assert [step["uses"].partition("@")[0] for step in PUBLISH["steps"] if "uses" in step] == [
+        "actions/download-artifact"
+    ]
+    assert [command.split()[0] for command in commands(PUBLISH)] == ["gh"]
+
+
+def test_only_a_tag_that_fits_version_and_changelog_is_released_and_only_after_the_checks() -> None:
+    release = load(ROOT / ".github/workflows/release.yml")
+    assert release[True] == {"push": {"tags": ["v*"]}}  # YAML 1.1 reads the key `on` as true
+    jobs = release["jobs"]
+    assert [jobs[name]["needs"] for name in ("ci", "build", "publish")] == ["version", "ci", "build"]
+    assert jobs["ci"]["uses"] == "./.github/workflows/ci.yml"
+    assert any("release_notes.py" in command for command in commands(jobs["version"]))
 
 
 @pytest.mark.parametrize("job", JOBS)
@@ -88,6 +110,15 @@ def test_workflows_run_make_targets_that_exist() -> None:
     assert [target for command in run for target in unknown_targets(command, makefile)] == []
 
 
+def test_ci_runs_each_make_target_in_one_job_and_no_part_of_one_by_hand() -> None:
+    jobs = load(ROOT / ".github/workflows/ci.yml")["jobs"].values()
+    run = [command for job in jobs for command in commands(job) if "apt-get" not in command]
+    targets = [re.fullmatch(r"(?:sudo \S+ )?make ([a-z-]+)(?: [A-Z]+=.*)?", command) for command in run]
+    assert all(targets), run
+    names = [target[1] for target in targets if target and target[1] != "setup"]
+    assert sorted(names) == ["check", "cloud", "images", "synth", "test"]
+
+
 def test_commands_hold_no_expression_that_a_branch_name_or_title_could_turn_into_code() -> None:
     for path in WORKFLOWS:
         for job in load(path)["jobs"].values():
@@ -98,8 +129,9 @@ def test_commands_hold_no_expression_that_a_branch_name_or_title_could_turn_into
 
 def test_workflows_that_one_push_can_start_twice_say_which_of_the_two_waits() -> None:
     assert load(ROOT / ".github/workflows/ci.yml")["concurrency"]["group"]
-    deploy = load(ROOT / ".github/workflows/deploy.yml")["concurrency"]
-    assert deploy["cancel-in-progress"] is False, "a release must not be cut off half-way"
+    for name in ("deploy", "release"):
+        concurrency = load(ROOT / f".github/workflows/{name}.yml")["concurrency"]
+        assert concurrency["cancel-in-progress"] is False, "a release must not be cut off half-way"
 
 
 def test_environments_are_deployed_in_order_and_only_what_passed_the_checks() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from rich.console import Console
 
 from training.config import TrainingConfig, configure
-from training.data import prepare
+from training.data.prepare import prepare
 from training.errors import TrainingError
 from training.pipeline import run, summary
 from training.progress import Progress, RichProgress
@@ -71,7 +71,7 @@ def _train(options: dict[str, Any], progress: Progress) -> list[str]:
     found = options.pop("parameters")
     config = configure(**options)
     if found is not None:
-        from training.space import read_best
+        from training.search.space import read_best
 
         config = configure(**options, parameters=read_best(found, config.model))
     artifact = run(config, progress)
@@ -84,8 +84,8 @@ def _train(options: dict[str, Any], progress: Progress) -> list[str]:
 
 
 def _search(options: dict[str, Any], progress: Progress) -> list[str]:
-    from training.search import fixed_by, search, study_folder
-    from training.trials import Plan, shown
+    from training.search.search import fixed_by, search, study_folder
+    from training.search.trials import Plan, shown
 
     folder = options.pop("study")
     how = {name: options.pop(name) for name in ("trials", "workers", "pruner", "pareto", "storage")}
@@ -94,8 +94,8 @@ def _search(options: dict[str, Any], progress: Progress) -> list[str]:
     progress("Reading the data")
     data = prepare(config)
     progress(f"Read {summary(data)}")
-    from training.space import BEST
-    from training.study_report import PAGE
+    from training.search.report import PAGE
+    from training.search.space import BEST
 
     folder = folder or study_folder(config, data, plan)
     best = search(config, data, folder, plan, progress=progress)
@@ -108,9 +108,9 @@ def _search(options: dict[str, Any], progress: Progress) -> list[str]:
 
 
 def _evaluate(options: dict[str, Any], progress: Progress) -> list[str]:
-    from training.evaluation import evaluate
-    from training.evaluation_page import write_page
-    from training.served import ServedModel, read_artifact
+    from training.evaluation.evaluate import evaluate
+    from training.evaluation.page import write_page
+    from training.evaluation.served import ServedModel, read_artifact
 
     progress("Evaluating")
     found = evaluate(ServedModel(read_artifact(options["model"].resolve()), progress))

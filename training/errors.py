@@ -2,7 +2,7 @@
 
 | code | meaning                                                                                  |
 | ---- | ---------------------------------------------------------------------------------------- |
-| 0    | the artefact is published                                                                |
+| 0    | the artifact is published                                                                |
 | 1    | a bug: anything that is not one of these errors                                          |
 | 2    | the data or an option cannot be used as given (the same code argparse ends with)         |
 | 3    | the gate: no quantized candidate is good enough; nothing was registered or overwritten   |
@@ -73,7 +73,7 @@ class DiskFullError(TrainingError):
 
 
 @contextmanager
-def full_disk_told(folder: Path) -> Iterator[None]:
+def disk_full_guard(folder: Path) -> Iterator[None]:
     """Raise DiskFullError when what happens inside fails because a disk, as that of `folder`, is full."""
     try:
         yield

@@ -11,21 +11,30 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from training.code_digest import code_digest
 from training.config import TrainingConfig
-from training.data import prepare
-from training.errors import full_disk_told
+from training.data.prepare import prepare
+from training.data.rows import Dataset
+from training.errors import disk_full_guard
 from training.progress import Progress, silent
 from training.record import TrainingRecord, git_commit
-from training.rows import Dataset
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from training.artifact import Artifact
-    from training.callbacks import Log
+    from training.export.artifact import Artifact
+    from training.finetune.callbacks import Log
 
 # The libraries whose version can change what a run gives.
 _LIBRARIES = ("tokenizers", "torch", "transformers", "onnxruntime")
+# The modules or packages that, with all they import and this module, decide what a run gives.
+_SHAPED_BY = (
+    "training.data.prepare",
+    "training.finetune.tune",
+    "training.finetune.truncation",
+    "training.export.export",
+    "training.record",
+)
 _RUN_FILE = "mlflow_run_id"
 _TAUGHT = "done"  # beside a teacher that is fully trained, and gone when another begins
 _TEACHER_FILES = ("config.json", "model.safetensors", "tokenizer.json")
@@ -34,7 +43,8 @@ _TEACHER_FILES = ("config.json", "model.safetensors", "tokenizer.json")
 def run(config: TrainingConfig, progress: Progress = silent) -> "Artifact":
     """Train, export, publish and register the model that `config` describes.
 
-    It is a candidate until `training.registry` puts it forward, unless there is no champion yet.
+    It is a candidate until `registry` promotes it. Where there is no champion yet it becomes
+    that, once all else is done and recorded: a run that fails at any step changes nothing that serves.
     `artifacts/runs/<run key>` keeps the checkpoints, from which `config.resume` goes on. Raises
     TrainingError; after a GateError nothing is published or registered.
     """
@@ -44,12 +54,12 @@ def run(config: TrainingConfig, progress: Progress = silent) -> "Artifact":
     folder = config.artifacts / "runs" / run_key(config, data)
     progress("Loading the libraries")
     # Imported here so that a mistake in the data is told in a second, not after torch has loaded.
-    from training.artifact import champion_of
-    from training.track import CANDIDATE, CHAMPION, track
+    from training.registry.registry import serve_if_first
+    from training.tracking import CANDIDATE, track
 
     progress("Opening the experiment store")
     known = recorded_run(folder) if config.resume else None
-    with full_disk_told(config.artifacts), track(config, data.fingerprint, run_id=known) as tracked:
+    with disk_full_guard(config.artifacts), track(config, data.fingerprint, run_id=known) as tracked:
         record_run(folder, tracked.id)
         checkpoint, record = tune_checkpoint(
             config, data, folder, run_id=tracked.id, progress=progress, log=tracked.log_metrics
@@ -60,8 +70,9 @@ def run(config: TrainingConfig, progress: Progress = silent) -> "Artifact":
         page = evaluate_artifact(artifact, folder, tracked.log_metrics, progress)
         tracked.log_files([page], "evaluation")
         progress("Registering the model")
-        serves = champion_of(config.artifacts) == artifact.card["model_version"]
-        tracked.register(artifact.folder, artifact.card, alias=CHAMPION if serves else CANDIDATE)
+        tracked.register(artifact.folder, artifact.card, alias=CANDIDATE)
+    with disk_full_guard(config.artifacts):
+        serve_if_first(config.artifacts, artifact.card["model_version"])
     return artifact
 
 
@@ -80,9 +91,9 @@ def tune_checkpoint(
     Every process of a distributed run calls this, and rank 0 writes what is returned. Once `stopping` returns
     true the run saves itself and raises Interrupted.
     """
-    from training.distill import check
-    from training.model import count_layers
-    from training.tune import fine_tune
+    from training.finetune.distill import check
+    from training.finetune.model import count_layers
+    from training.finetune.tune import fine_tune
 
     check(config, data.labels)
     teacher = Path(config.teacher) if config.teacher else None
@@ -120,8 +131,8 @@ def _fine_tuned_teacher(
 
     SageMaker restores each file on its own, so that it is done does not say that all of it is there.
     """
-    from training.distributed import share_folder
-    from training.tune import BEST, fine_tune
+    from training.finetune.distributed import share_folder
+    from training.finetune.tune import BEST, fine_tune
 
     teacher, done = folder / BEST, folder / _TAUGHT
     if not all((teacher / name).is_file() for name in _TEACHER_FILES):
@@ -150,9 +161,9 @@ def publish(
     is good enough; nothing is published then.
     """
     record.check(data)
-    from training.export import build_artifact
-    from training.model import load_classifier
-    from training.truncation import better, compare
+    from training.export.export import build_artifact
+    from training.finetune.model import load_classifier
+    from training.finetune.truncation import better, compare
 
     config = record.config
     classifier = load_classifier(str(checkpoint), data.labels)
@@ -173,9 +184,9 @@ def publish(
 
 def evaluate_artifact(artifact: "Artifact", folder: Path, log: "Log", progress: Progress = silent) -> Path:
     """Measure what was published beyond its accuracy; returns the page about it, in `folder`."""
-    from training.evaluation import evaluate
-    from training.evaluation_page import PAGE, write_page
-    from training.served import ServedModel
+    from training.evaluation.evaluate import evaluate
+    from training.evaluation.page import PAGE, write_page
+    from training.evaluation.served import ServedModel
 
     progress("Evaluating the published model")
     found = evaluate(ServedModel(artifact, progress))
@@ -184,14 +195,13 @@ def evaluate_artifact(artifact: "Artifact", folder: Path, log: "Log", progress: 
 
 
 def run_key(config: TrainingConfig, data: Dataset | None = None) -> str:
-    """Return what identifies the result of a run: its recipe, its data, this code and the libraries under it.
+    """Return what identifies the result of a run: recipe, data, libraries and the code that shapes it.
 
     Reads the data unless it is given, which takes a second for the embedded reviews.
     """
     data = data or prepare(config)
-    code = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        code.update(path.read_bytes())
+    this = Path(__file__)
+    code = hashlib.sha256(this.read_bytes() + code_digest(this.parent, _SHAPED_BY).encode())
     identity = {
         "recipe": config.recipe()
         | {"data": data.fingerprint, "model": model_identity(config.model)}
@@ -203,7 +213,7 @@ def run_key(config: TrainingConfig, data: Dataset | None = None) -> str:
 
 
 def current_artifact(config: TrainingConfig) -> "Artifact | None":
-    """Return a published artefact that `run` would make again, champion or candidate; else None."""
+    """Return a published artifact that `run` would make again, champion or candidate; else None."""
     key = run_key(config)
     for path in sorted((config.artifacts / "models").glob("[!.]*/model.json"), reverse=True):
         try:
@@ -211,7 +221,7 @@ def current_artifact(config: TrainingConfig) -> "Artifact | None":
         except (OSError, ValueError):
             continue
         if card.get("training", {}).get("run_key") == key:
-            from training.artifact import Artifact
+            from training.export.artifact import Artifact
 
             return Artifact(folder=path.parent.resolve(), card=card)
     return None

@@ -10,9 +10,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from training.config import TrainingConfig
-from training.dataset_metrics import describe
+from training.data.dataset_metrics import describe
+from training.data.rows import Dataset
 from training.errors import DataError, ModelError
-from training.rows import Dataset
 
 FILE = "run.json"
 _DATA_OPTIONS = {

@@ -7,12 +7,12 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from functions.api import operations, predictions
-from functions.api.artifact import load_artifact
-from functions.api.classifier import Classifier
-from functions.api.dependencies import Parts
+from functions.api.dependencies import Dependencies
 from functions.api.errors import install_error_handlers
-from functions.api.metrics import Figures
-from functions.api.middleware import CORRELATION_HEADER, RequestFrame
+from functions.api.metrics import Metrics
+from functions.api.middleware import CORRELATION_HEADER, RequestMiddleware
+from functions.api.model.artifact import load_artifact
+from functions.api.model.classifier import Classifier
 from functions.api.outbox import Outbox
 from functions.api.settings import ApiSettings
 
@@ -21,20 +21,20 @@ DESCRIPTION = (
 )
 
 
-def create_parts(settings: ApiSettings) -> Parts:
-    """Load the model and make what the routes need; raises ModelError when the artefact is not whole."""
+def create_dependencies(settings: ApiSettings) -> Dependencies:
+    """Load the model and make what the routes need; raises ModelError when the artifact is not whole."""
     artifact = load_artifact(settings.model_dir)
     classifier = Classifier(artifact, threads=settings.threads, cache_entries=settings.cache_entries)
-    return Parts(
+    return Dependencies(
         settings=settings,
         classifier=classifier,
         outbox=Outbox(queue_url=settings.queue_url, unsent_bucket=settings.unsent_bucket),
-        figures=Figures(classifier.card),
+        figures=Metrics(classifier.card),
         golden=artifact.golden,
     )
 
 
-def create_app(parts: Parts) -> FastAPI:
+def create_app(parts: Dependencies) -> FastAPI:
     """Build the application around its parts."""
     app = FastAPI(
         title="Serverless Sentiment", description=DESCRIPTION, version=parts.classifier.card.model_version
@@ -43,7 +43,7 @@ def create_app(parts: Parts) -> FastAPI:
     app.include_router(predictions.router)
     app.include_router(operations.router)
     install_error_handlers(app)
-    app.add_middleware(RequestFrame, figures=parts.figures)
+    app.add_middleware(RequestMiddleware, figures=parts.figures)
     if parts.settings.cors_origins:  # added last, so outermost: errors carry the headers too
         app.add_middleware(
             CORSMiddleware,

@@ -5,34 +5,34 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from functions.api.classifier import Classifier
-from functions.api.metrics import Figures
+from functions.api.metrics import Metrics
+from functions.api.model.classifier import Classifier
 from functions.api.outbox import Outbox
 from functions.api.settings import ApiSettings
 
 
 @dataclass(frozen=True)
-class Parts:
+class Dependencies:
     """The parts of one running API."""
 
     settings: ApiSettings
     classifier: Classifier
     outbox: Outbox
-    figures: Figures
+    figures: Metrics
     golden: bytes | None = None
 
 
-async def get_parts(request: Request) -> Parts:
+async def get_dependencies(request: Request) -> Dependencies:
     """Return the parts of the application that answers this request."""
-    parts: Parts = request.app.state.parts
+    parts: Dependencies = request.app.state.parts
     return parts
 
 
 async def get_correlation_id(request: Request) -> str:
-    """Return the id that `RequestFrame` chose for this request."""
+    """Return the id that `RequestMiddleware` chose for this request."""
     correlation_id: str = request.state.correlation_id
     return correlation_id
 
 
-NeedsParts = Annotated[Parts, Depends(get_parts)]
+NeedsDependencies = Annotated[Dependencies, Depends(get_dependencies)]
 NeedsCorrelationId = Annotated[str, Depends(get_correlation_id)]

@@ -13,13 +13,13 @@ from sentiment.exceptions import SentimentError
 from sentiment.logging import logger
 from starlette.exceptions import HTTPException
 
-from functions.api.schemas import ErrorAnswer, ErrorBody
+from functions.api.schemas import ErrorBody, ErrorResponse
 from functions.api.settings import SERVICE
 
 
 def error_response(status: int, code: str, message: str, correlation_id: str) -> JSONResponse:
     """Build the one shape of error."""
-    answer = ErrorAnswer(error=ErrorBody(code=code, message=message, correlation_id=correlation_id))
+    answer = ErrorResponse(error=ErrorBody(code=code, message=message, correlation_id=correlation_id))
     return JSONResponse(answer.model_dump(), status_code=status)
 
 
@@ -49,7 +49,7 @@ async def answer_validation_error(request: Request, error: Exception) -> JSONRes
 
 
 def install_error_handlers(app: FastAPI) -> None:
-    """Register the handlers; unknown exceptions are `RequestFrame`'s, which is outside all of these."""
+    """Register the handlers; unknown exceptions are `RequestMiddleware`'s, which is outside all of these."""
     app.add_exception_handler(SentimentError, answer_sentiment_error)
     app.add_exception_handler(HTTPException, answer_http_error)
     app.add_exception_handler(RequestValidationError, answer_validation_error)

@@ -1,7 +1,7 @@
 """The Lambda entry point: loads the model when the instance starts, then answers one event at a time.
 
-Importing this module reads the settings and the artefact, on purpose: Lambda's init is the one moment when
-that costs no request. A wrong setting or artefact raises there, so a bad version never serves.
+Importing this module reads the settings and the artifact, on purpose: Lambda's init is the one moment when
+that costs no request. A wrong setting or artifact raises there, so a bad version never serves.
 """
 
 from typing import Any
@@ -10,15 +10,15 @@ from mangum import Mangum
 from mangum.types import LambdaContext
 from sentiment.logging import metrics
 
-from functions.api.app import create_app, create_parts
-from functions.api.dependencies import Parts
-from functions.api.golden import check_release
+from functions.api.app import create_app, create_dependencies
+from functions.api.dependencies import Dependencies
+from functions.api.model.golden import check_release
 from functions.api.settings import SERVICE, settings
 
 
-def load() -> tuple[Parts, Mangum]:
+def load() -> tuple[Dependencies, Mangum]:
     """Load the model and wire the application; raises ConfigurationError or ModelError."""
-    parts = create_parts(settings())
+    parts = create_dependencies(settings())
     return parts, Mangum(create_app(parts), lifespan="off")
 
 

@@ -13,7 +13,7 @@ from prometheus_client.exposition import generate_latest
 from sentiment.logging import metrics, namespace
 from sentiment.messages import PredictionMade
 
-from functions.api.artifact import Card
+from functions.api.model.artifact import Card
 from functions.api.settings import SERVICE
 
 SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
@@ -22,7 +22,7 @@ NOVELTIES = (0.5, 0.75, 1, 1.25, 1.5, 2, 3, 5)
 TOKENS = (16, 32, 64, 128, 256, 512, 1024, 2048)
 
 
-class Figures:
+class Metrics:
     """What one instance has answered so far; EMF lines wait in Powertools until the handler flushes them."""
 
     def __init__(self, card: Card) -> None:
@@ -67,7 +67,7 @@ class Figures:
             buckets=SECONDS,
             registry=registry,
         )
-        info = Info("sentiment_model", "The artefact in memory.", registry=registry)
+        info = Info("sentiment_model", "The artifact in memory.", registry=registry)
         info.info(
             {"version": card.model_version, "labels": ",".join(card.labels), "truncation": card.truncation}
         )

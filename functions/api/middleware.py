@@ -14,7 +14,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from functions.api.errors import error_response
-from functions.api.metrics import Figures
+from functions.api.metrics import Metrics
 from functions.api.settings import SERVICE
 
 CORRELATION_HEADER = "x-correlation-id"
@@ -22,10 +22,10 @@ SAFE_CORRELATION_ID = re.compile(r"[A-Za-z0-9._:=+@/-]{1,128}")
 MAX_BODY_BYTES = 1_048_576
 
 
-class RequestFrame:
+class RequestMiddleware:
     """Wraps the whole application, so that nothing leaves without a correlation id or with a stack trace."""
 
-    def __init__(self, app: ASGIApp, figures: Figures) -> None:
+    def __init__(self, app: ASGIApp, figures: Metrics) -> None:
         self.app = app
         self.figures = figures
 

@@ -6,20 +6,20 @@ from fastapi import APIRouter, HTTPException, Response
 from sentiment.exceptions import ModelError
 from sentiment.logging import logger
 
-from functions.api.dependencies import NeedsParts
-from functions.api.golden import read_golden
-from functions.api.model_card import ModelAnswer
+from functions.api.dependencies import NeedsDependencies
+from functions.api.model.golden import read_golden
+from functions.api.model.model_card import ModelResponse
 from functions.api.privacy import storable_text
-from functions.api.schemas import ErrorAnswer, HealthAnswer
+from functions.api.schemas import ErrorResponse, HealthResponse
 from functions.api.settings import SERVICE
 
 router = APIRouter(tags=["operations"])
 
 
-@router.get("/health", responses={503: {"model": HealthAnswer}})
-async def health(response: Response, parts: NeedsParts) -> HealthAnswer:
+@router.get("/health", responses={503: {"model": HealthResponse}})
+async def health(response: Response, parts: NeedsDependencies) -> HealthResponse:
     """Say whether this instance can predict and whether its records find a place; stores nothing."""
-    answer = HealthAnswer(status="ok", failing=[], model_version=parts.classifier.card.model_version)
+    answer = HealthResponse(status="ok", failing=[], model_version=parts.classifier.card.model_version)
     try:
         parts.classifier.check()
     except ModelError as error:
@@ -37,8 +37,8 @@ async def health(response: Response, parts: NeedsParts) -> HealthAnswer:
     return answer
 
 
-@router.get("/model", response_model=None, responses={200: {"model": ModelAnswer}})
-async def model(parts: NeedsParts) -> dict[str, Any]:
+@router.get("/model", response_model=None, responses={200: {"model": ModelResponse}})
+async def model(parts: NeedsDependencies) -> dict[str, Any]:
     """Return the model card: version, labels, data, metrics, and how the model was exported.
 
     Without the vectors that novelty is measured by: tens of thousands of bytes, which no reader can use.
@@ -48,14 +48,14 @@ async def model(parts: NeedsParts) -> dict[str, Any]:
     )
 
 
-@router.get("/model/golden", responses={404: {"model": ErrorAnswer}})
-async def golden(parts: NeedsParts) -> dict[str, Any]:
+@router.get("/model/golden", responses={404: {"model": ErrorResponse}})
+async def golden(parts: NeedsDependencies) -> dict[str, Any]:
     """Return the held-out reviews that every release repeats, with what the model decides on them.
 
     Their texts are the training data's, so the privacy mode lets through as much of them as of others.
     """
     if parts.golden is None:
-        raise HTTPException(404, "This artefact has no golden reviews; a newer export has")
+        raise HTTPException(404, "This artifact has no golden reviews; a newer export has")
     mode = parts.settings.privacy_mode
     reviews = [
         review.model_dump() | {"text": storable_text(review.text, mode)}
@@ -65,6 +65,6 @@ async def golden(parts: NeedsParts) -> dict[str, Any]:
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
-async def metrics(parts: NeedsParts) -> Response:
+async def metrics(parts: NeedsDependencies) -> Response:
     """Return this instance's figures as Prometheus text."""
     return Response(parts.figures.prometheus(), media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -16,36 +16,36 @@ from pydantic import TypeAdapter, ValidationError
 from sentiment.exceptions import InvalidInputError, QueueError
 from sentiment.messages import FeedbackGiven, PredictionMade, uuid7_time
 
-from functions.api.classifier import Prediction
-from functions.api.dependencies import NeedsCorrelationId, NeedsParts, Parts
-from functions.api.explanation import explain
+from functions.api.dependencies import Dependencies, NeedsCorrelationId, NeedsDependencies
+from functions.api.model.classifier import Prediction
+from functions.api.model.explanation import explain
 from functions.api.outbox import Delivery
 from functions.api.privacy import hash_input, storable_text
 from functions.api.schemas import (
-    BatchAnswer,
     BatchRequest,
-    ErrorAnswer,
+    BatchResponse,
     ErrorBody,
-    ExplainAnswer,
+    ErrorResponse,
     ExplainRequest,
-    FeedbackAnswer,
+    ExplainResponse,
     FeedbackRequest,
-    PredictionAnswer,
+    FeedbackResponse,
+    PredictionResponse,
     PredictRequest,
     Text,
     Word,
 )
 
 router = APIRouter(tags=["predictions"])
-ERRORS: dict[int | str, dict[str, Any]] = {413: {"model": ErrorAnswer}, 503: {"model": ErrorAnswer}}
+ERRORS: dict[int | str, dict[str, Any]] = {413: {"model": ErrorResponse}, 503: {"model": ErrorResponse}}
 NOT_STORED = "neither the queue nor the fallback took the record, so there is no answer; try again later"
 text_adapter: TypeAdapter[str] = TypeAdapter(Text)
 
 
 @router.post("/predict", responses=ERRORS, response_model_exclude_none=True)
 async def predict(
-    request: PredictRequest, parts: NeedsParts, correlation_id: NeedsCorrelationId
-) -> PredictionAnswer:
+    request: PredictRequest, parts: NeedsDependencies, correlation_id: NeedsCorrelationId
+) -> PredictionResponse:
     """Classify one text; it is answered only once its record is durable."""
     prediction = parts.classifier.predict(request.text)
     record = describe(request.text, prediction, parts, correlation_id)
@@ -58,10 +58,10 @@ async def predict(
 
 @router.post("/predict/batch", responses=ERRORS, response_model_exclude_none=True)
 async def predict_batch(
-    request: BatchRequest, parts: NeedsParts, correlation_id: NeedsCorrelationId
-) -> BatchAnswer:
+    request: BatchRequest, parts: NeedsDependencies, correlation_id: NeedsCorrelationId
+) -> BatchResponse:
     """Classify up to 64 texts, each as `/predict` would; a failing one has an `error` in its place."""
-    results: dict[int, PredictionAnswer | ErrorAnswer] = {}
+    results: dict[int, PredictionResponse | ErrorResponse] = {}
     texts: dict[int, str] = {}
     for position, text in enumerate(request.texts):
         try:
@@ -81,14 +81,14 @@ async def predict_batch(
         del records[position]
     parts.figures.count_predictions(list(records.values()))
     results |= {at: answer(record, request.return_probabilities) for at, record in records.items()}
-    return BatchAnswer(results=[results[position] for position in range(len(request.texts))])
+    return BatchResponse(results=[results[position] for position in range(len(request.texts))])
 
 
 @router.post("/explain", responses=ERRORS)
-async def explain_prediction(request: ExplainRequest, parts: NeedsParts) -> ExplainAnswer:
+async def explain_prediction(request: ExplainRequest, parts: NeedsDependencies) -> ExplainResponse:
     """Say which words pushed the decision; costs up to ten predictions and is not stored as one."""
     prediction, words = explain(parts.classifier, request.text)
-    return ExplainAnswer(
+    return ExplainResponse(
         sentiment=prediction.sentiment,
         confidence=prediction.confidence,
         model_version=parts.classifier.card.model_version,
@@ -99,8 +99,11 @@ async def explain_prediction(request: ExplainRequest, parts: NeedsParts) -> Expl
 
 @router.post("/predictions/{prediction_id}/feedback", status_code=202, responses=ERRORS)
 async def give_feedback(
-    prediction_id: UUID, request: FeedbackRequest, parts: NeedsParts, correlation_id: NeedsCorrelationId
-) -> FeedbackAnswer:
+    prediction_id: UUID,
+    request: FeedbackRequest,
+    parts: NeedsDependencies,
+    correlation_id: NeedsCorrelationId,
+) -> FeedbackResponse:
     """Record what a person says about a prediction; the latest word wins."""
     labels = parts.classifier.card.labels
     if request.label not in labels:
@@ -117,17 +120,17 @@ async def give_feedback(
     if delivery.lost:
         raise QueueError(NOT_STORED)
     parts.figures.count_feedback(request.label)
-    return FeedbackAnswer(prediction_id=prediction_id)
+    return FeedbackResponse(prediction_id=prediction_id)
 
 
-def store(parts: Parts, messages: list[PredictionMade] | list[FeedbackGiven]) -> Delivery:
+def store(parts: Dependencies, messages: list[PredictionMade] | list[FeedbackGiven]) -> Delivery:
     """Make messages durable and count those that had to go to S3."""
     delivery = parts.outbox.store(messages)
     parts.figures.count_unsent(len(delivery.unsent))
     return delivery
 
 
-def describe(text: str, prediction: Prediction, parts: Parts, correlation_id: str) -> PredictionMade:
+def describe(text: str, prediction: Prediction, parts: Dependencies, correlation_id: str) -> PredictionMade:
     """Write the record of one prediction, with as much of the text as the privacy mode lets through."""
     settings = parts.settings
     prediction_id = uuid.uuid7()
@@ -154,9 +157,9 @@ def describe(text: str, prediction: Prediction, parts: Parts, correlation_id: st
     )
 
 
-def answer(record: PredictionMade, with_probabilities: bool) -> PredictionAnswer:
+def answer(record: PredictionMade, with_probabilities: bool) -> PredictionResponse:
     """Tell the client what was stored."""
-    return PredictionAnswer(
+    return PredictionResponse(
         prediction_id=record.prediction_id,
         sentiment=record.sentiment,
         confidence=record.confidence,
@@ -167,6 +170,6 @@ def answer(record: PredictionMade, with_probabilities: bool) -> PredictionAnswer
     )
 
 
-def failure(code: str, message: str) -> ErrorAnswer:
+def failure(code: str, message: str) -> ErrorResponse:
     """Put an error in the place of one text's answer."""
-    return ErrorAnswer(error=ErrorBody(code=code, message=message))
+    return ErrorResponse(error=ErrorBody(code=code, message=message))

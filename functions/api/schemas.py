@@ -8,9 +8,8 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, SkipValidation, WithJsonSchema
 from pydantic_core import PydanticCustomError
+from sentiment.limits import MAX_CHARACTERS, MAX_TEXTS
 
-MAX_CHARACTERS = 5_000
-MAX_TEXTS = 64
 MAX_COMMENT_CHARACTERS = 2_000
 
 REVIEW = "A clever script, and the whole cast is clearly having fun."
@@ -118,7 +117,7 @@ class FeedbackRequest(Schema):
     )
 
 
-class PredictionAnswer(Schema):
+class PredictionResponse(Schema):
     """One prediction, stored before it was answered."""
 
     model_config = ConfigDict(protected_namespaces=(), json_schema_extra={"examples": [PREDICTION]})
@@ -140,7 +139,7 @@ class ErrorBody(Schema):
     correlation_id: str | None = None
 
 
-class ErrorAnswer(Schema):
+class ErrorResponse(Schema):
     """Every error but a 422 looks like this."""
 
     model_config = ConfigDict(
@@ -160,7 +159,7 @@ class ErrorAnswer(Schema):
     error: ErrorBody
 
 
-class BatchAnswer(Schema):
+class BatchResponse(Schema):
     """One result per text, in the order of the texts: a prediction, or why there is none."""
 
     model_config = ConfigDict(
@@ -181,7 +180,7 @@ class BatchAnswer(Schema):
         }
     )
 
-    results: list[PredictionAnswer | ErrorAnswer]
+    results: list[PredictionResponse | ErrorResponse]
 
 
 class Word(Schema):
@@ -196,7 +195,7 @@ class Word(Schema):
     )
 
 
-class ExplainAnswer(Schema):
+class ExplainResponse(Schema):
     """Which words pushed the decision."""
 
     model_config = ConfigDict(
@@ -224,14 +223,14 @@ class ExplainAnswer(Schema):
     words: list[Word]
 
 
-class FeedbackAnswer(Schema):
+class FeedbackResponse(Schema):
     """Feedback is durable and will be joined to its prediction."""
 
     status: Literal["accepted"] = "accepted"
     prediction_id: UUID
 
 
-class HealthAnswer(Schema):
+class HealthResponse(Schema):
     """`ok`: the queue takes records. `degraded`: only S3 does. `unavailable`: `failing` says why."""
 
     model_config = ConfigDict(

@@ -37,7 +37,7 @@ def own_deployment() -> UUID | None:
 
 
 class ApiSettings(Settings):
-    """Where the artefact is, where records go, which browsers may call, and how much text may be stored."""
+    """Where the artifact is, where records go, which browsers may call, and how much text may be stored."""
 
     model_dir: Path = Field(
         description="Folder (or symlink to it) with model.onnx, tokenizer.json and model.json."

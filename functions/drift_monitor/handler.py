@@ -1,6 +1,6 @@
 """Watches, hourly, whether traffic still looks like what the model was measured on, and tells people.
 
-One run compares the last hours of prediction_logs with the artefact's reference, writes what it found to
+One run compares the last hours of prediction_logs with the artifact's reference, writes what it found to
 dataset_metrics and monitoring_alerts, puts a report into S3 and publishes what is new. Daily it compares what
 was answered with what is stored. It never stays silent: what keeps it from judging is an alert of its own.
 """
@@ -19,9 +19,14 @@ from sentiment.exceptions import DatabaseError, InvalidInputError
 from sentiment.logging import logger, metrics
 from sqlalchemy import Engine
 
-from functions.drift_monitor.alerts import Finding, Settled, Telling, settle
-from functions.drift_monitor.failures import KIND as FAILURE
-from functions.drift_monitor.failures import MonitorError, failure_finding, not_judged_for_long, unforeseen
+from functions.drift_monitor.alerting.alerts import AlertChanges, Finding, NotificationPolicy, sync_alerts
+from functions.drift_monitor.alerting.failures import (
+    failure_finding,
+    not_judged_for_long,
+    unforeseen,
+)
+from functions.drift_monitor.errors import KIND as FAILURE
+from functions.drift_monitor.errors import MonitorError
 from functions.drift_monitor.history import last_run_ended
 from functions.drift_monitor.reconciliation import BROKEN as RECONCILIATION_BROKEN
 from functions.drift_monitor.reconciliation import OWN_FAILURES, Reconciled, reconcile
@@ -66,7 +71,7 @@ def look_for_drift(at: datetime) -> dict[str, Any]:
         raise
     except Exception as error:
         return _not_judged(error, "unexpected", at)
-    settled = _settle(outcome.findings, at, outcome.ends)
+    settled = _sync_alerts(outcome.findings, at, outcome.ends)
     figures = outcome.figures
     logger(SERVICE).info("judged", score=figures["score"], told=settled.told, closed=settled.closed)
     _count(
@@ -88,7 +93,7 @@ def look_for_losses(at: datetime) -> dict[str, Any]:
         raise
     except Exception as error:
         return _not_judged(error, RECONCILIATION_BROKEN, at)
-    settled = _settle(found.findings, at, found.ends)
+    settled = _sync_alerts(found.findings, at, found.ends)
     logger(SERVICE).info("reconciled", told=settled.told, closed=settled.closed, **found.figures)
     failures = any(finding.kind == FAILURE and finding.severity != "info" for finding in found.findings)
     missing = {} if found.missing is None else {"MissingPredictions": found.missing}
@@ -107,7 +112,7 @@ def _not_judged(error: Exception, cause: str, at: datetime) -> dict[str, Any]:
     problems = [failure, *([late] if (late := not_judged_for_long(since_when, at)) else [])]
     findings = [failure_finding(problem, settings().runbook_url) for problem in problems]
     # It ends nothing: what else was open is not known to be over.
-    _settle(findings, at, lambda alert: None)
+    _sync_alerts(findings, at, lambda alert: None)
     logger(SERVICE).warning("no judgement", cause=failure.cause, reason=str(failure))
     since = {} if last is None else {"HoursSinceJudged": max(timedelta(), at - last) / timedelta(hours=1)}
     _count(MonitorFailures=any(finding.severity != "info" for finding in findings), **since)
@@ -116,11 +121,13 @@ def _not_judged(error: Exception, cause: str, at: datetime) -> dict[str, Any]:
     return {"judged": False, "cause": failure.cause, "reason": str(failure)}
 
 
-def _settle(
+def _sync_alerts(
     findings: Sequence[Finding], at: datetime, over: Callable[[MonitoringAlert], str | None]
-) -> Settled:
+) -> AlertChanges:
     cooldown = timedelta(hours=settings().alert_cooldown_hours)
-    return settle(engine(), findings, Telling(settings().alert_topic_arn, at, cooldown), over=over)
+    return sync_alerts(
+        engine(), findings, NotificationPolicy(settings().alert_topic_arn, at, cooldown), over=over
+    )
 
 
 def _end(event: dict[str, Any]) -> datetime:

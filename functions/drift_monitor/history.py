@@ -34,7 +34,7 @@ class Persistence:
         return len(course) >= calm and not any(course[:calm])
 
 
-def read_course(
+def read_verdict_history(
     session: Session, model_version: str, *, before: datetime, limit: int
 ) -> list[Mapping[str, Any]]:
     """Return what the last runs whose windows ended before then recorded, newest first."""
@@ -47,7 +47,7 @@ def read_course(
     return list(session.scalars(query))
 
 
-def course_of(verdict: str, runs: Sequence[Mapping[str, Any]]) -> list[bool]:
+def verdict_history_of(verdict: str, runs: Sequence[Mapping[str, Any]]) -> list[bool]:
     """Return of each run whether that verdict was drift; runs from before there was one were not."""
     return [bool(run.get(verdict, {}).get("drifted")) for run in runs]
 

@@ -17,23 +17,29 @@ from sentiment.database.session import transaction
 from sentiment.logging import logger
 from sqlalchemy import Engine
 
-from functions.drift_monitor.alerts import Finding
-from functions.drift_monitor.calibration import calibrate
-from functions.drift_monitor.comparison import Verdict, compare, drift_score, judge
-from functions.drift_monitor.domain import count_told_apart, tell_apart
-from functions.drift_monitor.evidence import render
-from functions.drift_monitor.failures import KIND as FAILURE
-from functions.drift_monitor.failures import MonitorError, failure_finding, unforeseen
-from functions.drift_monitor.features import FEATURES, Feature, shared_features
-from functions.drift_monitor.findings import Briefing, Circumstances, drift_finding, performance_finding
-from functions.drift_monitor.history import Persistence, course_of
-from functions.drift_monitor.performance import Performance, disagreement, judge_performance
-from functions.drift_monitor.phrases import Phrase, typical_phrases
+from functions.drift_monitor.alerting.alerts import Finding
+from functions.drift_monitor.alerting.drift_alerts import (
+    AlertContext,
+    RunContext,
+    drift_finding,
+    performance_finding,
+)
+from functions.drift_monitor.alerting.failures import failure_finding, unforeseen
+from functions.drift_monitor.detection.domain_classifier import add_domain_scores, count_told_apart
+from functions.drift_monitor.detection.effect_sizes import render
+from functions.drift_monitor.detection.features import FEATURES, Feature, shared_features
+from functions.drift_monitor.detection.performance import Performance, disagreement, judge_performance
+from functions.drift_monitor.detection.phrases import Phrase, typical_phrases
+from functions.drift_monitor.detection.reference import Card, read_reference, tabulate_logged
+from functions.drift_monitor.detection.self_check import check_detection
+from functions.drift_monitor.detection.thresholds import calibrate
+from functions.drift_monitor.detection.verdicts import Verdict, compare, drift_score, judge
+from functions.drift_monitor.errors import KIND as FAILURE
+from functions.drift_monitor.errors import MonitorError
+from functions.drift_monitor.history import Persistence, verdict_history_of
 from functions.drift_monitor.reconciliation import OWN_FAILURES
-from functions.drift_monitor.reference import Card, read_reference, tabulate_logged
 from functions.drift_monitor.reports import link_to, store_report
 from functions.drift_monitor.retraining import Policy, start_retraining
-from functions.drift_monitor.self_check import check_detection
 from functions.drift_monitor.settings import SERVICE, DriftMonitorSettings
 from functions.drift_monitor.traffic import Traffic, read_traffic, require_rows
 
@@ -101,7 +107,7 @@ def run(engine: Engine, until: datetime, settings: DriftMonitorSettings) -> Outc
         traffic = read_traffic(session, card.model_version, until, settings)
     rows = traffic.rows
     current = tabulate_logged(rows, card.labels) if rows else reference.table.head(0)
-    tables = tell_apart(reference.table, current)
+    tables = add_domain_scores(reference.table, current)
     features = shared_features(*tables)
     size = max(len(rows), settings.minimum_rows)
     thresholds = calibrate(
@@ -151,7 +157,9 @@ def _conclude(
 ) -> Outcome:
     """Store the report, train again if that is the policy, record the run, and say what to tell people."""
     persistence = Persistence(settings.persist_runs, settings.persist_window)
-    courses = {name: [now, *course_of(name, traffic.past)] for name, now in judgement.drifted.items()}
+    courses = {
+        name: [now, *verdict_history_of(name, traffic.past)] for name, now in judgement.drifted.items()
+    }
     lasting = [name for name, now in judgement.drifted.items() if now and persistence.holds(courses[name])]
     version, window = card.model_version, traffic.window
     problems: list[MonitorError] = []
@@ -176,7 +184,7 @@ def _conclude(
     if settings.on_drift == "retrain" and lasting and traffic.is_latest:
         retraining = _attempt("retraining", "no retraining could be started", retrain, problems)
         retraining = retraining or "could not be started; see the other alert"
-    circumstances = Circumstances(
+    context = RunContext(
         model_version=version,
         mlflow_run_id=card.mlflow_run_id,
         deployment_id=traffic.deployment_id,
@@ -190,10 +198,10 @@ def _conclude(
         report_uri=report_uri,
         retraining=retraining,
     )
-    figures = {**circumstances.figures(), **judgement.figures()}
+    figures = {**context.figures(), **judgement.figures()}
     run_id = _record(engine, figures, rows=len(traffic.rows))
-    briefing = Briefing(
-        circumstances,
+    briefing = AlertContext(
+        context,
         judgement.drifted,
         judgement.performance,
         judgement.phrases,
@@ -219,7 +227,7 @@ def _conclude(
     )
 
 
-def _drifts(judgement: Judgement, briefing: Briefing, lasting: Sequence[str]) -> list[Finding]:
+def _drifts(judgement: Judgement, briefing: AlertContext, lasting: Sequence[str]) -> list[Finding]:
     found = [
         drift_finding(verdict, briefing, lasts=verdict.name in lasting)
         for verdict in judgement.verdicts

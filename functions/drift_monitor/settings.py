@@ -6,16 +6,25 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 from sentiment.database.session import DatabaseSettings
-from sentiment.settings import read_settings
+from sentiment.settings import Settings, read_settings
 
 SERVICE = "drift_monitor"  # how logs and metrics call this function
 
 
-class DriftMonitorSettings(DatabaseSettings):
+class JudgementSettings(Settings):
+    """What makes a window drift, for whoever judges windows, with or without a database."""
+
+    drift_threshold: float = Field(default=0.5, gt=0, lt=1, description="Share of features that may drift.")
+    false_alarm_rate: float = Field(
+        default=0.01, ge=0.005, le=0.2, description="Share of runs that may see any feature drift by chance."
+    )
+
+
+class DriftMonitorSettings(JudgementSettings, DatabaseSettings):
     """What is compared with what, when people are told, and what happens besides."""
 
     database_timeout_seconds: int = Field(default=60, ge=1)  # a month of predictions takes its time to count
-    model_dir: Path = Field(description="The artefact whose reference.parquet traffic is compared with.")
+    model_dir: Path = Field(description="The artifact whose reference.parquet traffic is compared with.")
     alert_topic_arn: str = Field(min_length=1)
     report_bucket: str = Field(min_length=3)
     window_hours: int = Field(default=24, ge=1, le=24 * 31)
@@ -24,10 +33,6 @@ class DriftMonitorSettings(DatabaseSettings):
     )
     minimum_rows: int = Field(default=200, ge=50, description="Fewer rows say too little to judge.")
     maximum_rows: int = Field(default=20_000, ge=1000, description="Larger windows are sampled.")
-    drift_threshold: float = Field(default=0.5, gt=0, lt=1, description="Share of features that may drift.")
-    false_alarm_rate: float = Field(
-        default=0.01, ge=0.005, le=0.2, description="Share of runs that may see any feature drift by chance."
-    )
     persist_runs: int = Field(default=2, ge=1, description="So many of PERSIST_WINDOW runs must drift.")
     persist_window: int = Field(default=3, ge=1, le=48)
     alert_cooldown_hours: int = Field(default=6, ge=0, description="What came back is no news for so long.")

@@ -12,9 +12,9 @@ from sentiment.database.windows import Window, choose_window, count_by_version, 
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
-from functions.drift_monitor.failures import MonitorError
-from functions.drift_monitor.history import last_run_ended, read_course
-from functions.drift_monitor.performance import Bools, Floats
+from functions.drift_monitor.detection.performance import Bools, Floats
+from functions.drift_monitor.errors import MonitorError
+from functions.drift_monitor.history import last_run_ended, read_verdict_history
 from functions.drift_monitor.settings import DriftMonitorSettings
 
 
@@ -60,7 +60,7 @@ def read_traffic(
         labelled=(np.array(confidence, dtype=np.float64), np.array(right, dtype=np.bool_)),
         deployment_id=str(deployment.id) if deployment and ours else None,
         function_version=deployment.function_version if deployment and ours else None,
-        past=read_course(session, model_version, before=until, limit=settings.persist_window - 1),
+        past=read_verdict_history(session, model_version, before=until, limit=settings.persist_window - 1),
         is_latest=last is None or last <= until,
     )
 
@@ -80,7 +80,7 @@ def require_rows(counts: Mapping[str, int], version: str, settings: DriftMonitor
         raise MonitorError(
             "model_version",
             f"{span} hold {total:,} predictions by {others} but none by {version}, whose reference this "
-            "monitor carries; deploy it with the artefact that serves",
+            "monitor carries; deploy it with the artifact that serves",
             severity="warning",
         )
     if ours < settings.minimum_rows:

@@ -18,15 +18,15 @@ from sentiment.exceptions import InvalidInputError
 from sentiment.logging import logger
 from sqlalchemy import Engine
 
-from functions.registrar.artefact import is_published
+from functions.registrar.artifact import is_published
 from functions.registrar.notice import announce
 from functions.registrar.releases import (
     Release,
-    Return,
-    Way,
-    find_way_back,
+    Rollback,
+    RollbackQuery,
+    find_rollback_target,
     record_release,
-    record_return,
+    record_rollback,
 )
 from functions.registrar.runs import FinishedRun, fetch, record
 from functions.registrar.settings import SERVICE, settings
@@ -62,7 +62,7 @@ def sns() -> "SNSClient":
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Do what the event's `action` says, all of it safe to repeat, and return what is written now.
 
-    Raises InvalidInputError for an event that cannot be meant and ModelError for an artefact that is not
+    Raises InvalidInputError for an event that cannot be meant and ModelError for an artifact that is not
     whole; nothing is written then.
     """
     done: dict[str, Any]
@@ -73,13 +73,15 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             done = {"deployment": record_deployment(_read(Release, event.get("deployment")))}
         case "record_rollback":
             with transaction(engine()) as session:
-                done = {"deployment": _row(record_return(session, _read(Return, event.get("deployment"))))}
+                done = {
+                    "deployment": _row(record_rollback(session, _read(Rollback, event.get("deployment"))))
+                }
         case "previous_deployment":
-            way = _read(Way, {name: value for name, value in event.items() if name != "action"})
+            way = _read(RollbackQuery, {name: value for name, value in event.items() if name != "action"})
             with transaction(engine()) as session:
                 done = {
                     "active": _row(active_deployment(session)),
-                    "previous": _row(find_way_back(session, way)),
+                    "previous": _row(find_rollback_target(session, way)),
                 }
         case "list_deployments":
             with transaction(engine()) as session:
@@ -92,21 +94,21 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 def register_run(run: FinishedRun) -> dict[str, Any]:
     """Publish, record and announce the model of a finished run."""
-    card, artefact_uri = fetch(s3(), settings().artefact_bucket, run.model_uri)
+    card, artifact_uri = fetch(s3(), settings().artifact_bucket, run.model_uri)
     with transaction(engine()) as session:
-        registration = record(session, run, card, artefact_uri)
+        registration = record(session, run, card, artifact_uri)
     announce(sns(), settings().alert_topic_arn, run, registration)
-    return {"model_version": card.model_version, "artefact_uri": artefact_uri, "metrics": card.metrics}
+    return {"model_version": card.model_version, "artifact_uri": artifact_uri, "metrics": card.metrics}
 
 
 def record_deployment(release: Release) -> Row | None:
-    """Record a release; its artefact is in the bucket if it was trained there, else in its image alone."""
-    uri, bucket = release.artefact_uri, settings().artefact_bucket
+    """Record a release; its artifact is in the bucket if it was trained there, else in its image alone."""
+    uri, bucket = release.artifact_uri, settings().artifact_bucket
     if uri is None and is_published(s3(), bucket, release.model_version):
         uri = f"s3://{bucket}/models/{release.model_version}/"
     uri = uri or release.image_uri
     if uri is None:
-        raise InvalidInputError(f"nothing says where the artefact of {release.model_version} is")
+        raise InvalidInputError(f"nothing says where the artifact of {release.model_version} is")
     with transaction(engine()) as session:
         return _row(record_release(session, release, uri))
 

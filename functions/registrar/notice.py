@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING, Any
 
+from sentiment.notifications import plain_subject
+
 from functions.registrar.runs import FinishedRun, Registration
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
-
-SUBJECT_LIMIT = 99  # SNS refuses 100 characters and more
 
 
 def announce(sns: "SNSClient", topic_arn: str, run: FinishedRun, registration: Registration) -> None:
@@ -15,7 +15,7 @@ def announce(sns: "SNSClient", topic_arn: str, run: FinishedRun, registration: R
     version = registration.card.model_version
     sns.publish(
         TopicArn=topic_arn,
-        Subject=f"Model {version} is ready to be deployed"[:SUBJECT_LIMIT],
+        Subject=plain_subject(f"Model {version} is ready to be deployed"),
         Message=describe(run, registration),
         MessageAttributes={
             name: {"DataType": "String", "StringValue": value}
@@ -40,7 +40,7 @@ def describe(run: FinishedRun, registration: Registration) -> str:
     if card.data is not None:
         lines.append(f"Data: {card.data.name}, {card.data.rows.get('train', 0):,} rows to train on")
     lines += [
-        f"Artefact: {registration.artefact_uri}",
+        f"Artifact: {registration.artifact_uri}",
         f"Training: execution {run.execution}" + (f", because: {run.reason}" if run.reason else ""),
     ]
     if "golden.json" not in card.files:

@@ -25,7 +25,7 @@ class Release(BaseModel):
     deployment_type: Literal["champion", "canary", "shadow"] = "champion"
     model_version: str = Field(min_length=1)
     metrics: dict[str, Any] = Field(default_factory=dict)
-    artefact_uri: str | None = None  # default: the bucket's folder, or the image when the bucket has none
+    artifact_uri: str | None = None  # default: the bucket's folder, or the image when the bucket has none
     image_digest: str | None = None
     image_uri: str | None = None
     function_version: FunctionVersion | None = None
@@ -33,7 +33,7 @@ class Release(BaseModel):
     deployed_by: str = Field(min_length=1)
 
 
-class Return(BaseModel):
+class Rollback(BaseModel):
     """Traffic taken back to a version that had it before."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,7 +43,7 @@ class Return(BaseModel):
     deployed_by: str = Field(min_length=1)
 
 
-class Way(BaseModel):
+class RollbackQuery(BaseModel):
     """From which version a rollback goes, and to which; by itself to the last good one."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -52,7 +52,7 @@ class Way(BaseModel):
     to: FunctionVersion | None = None
 
 
-def record_release(session: Session, release: Release, artefact_uri: str) -> ModelDeployment:
+def record_release(session: Session, release: Release, artifact_uri: str) -> ModelDeployment:
     """Write the release's row, in the caller's transaction, unless its version has the place already.
 
     A version that comes back after another one had its place gets a new row: its first is history.
@@ -64,15 +64,15 @@ def record_release(session: Session, release: Release, artefact_uri: str) -> Mod
         and active.function_version == release.function_version
     ):
         return active
-    columns = release.model_dump(exclude={"image_uri", "artefact_uri", "id"})
-    deployment = ModelDeployment(**columns, artefact_uri=artefact_uri)
+    columns = release.model_dump(exclude={"image_uri", "artifact_uri", "id"})
+    deployment = ModelDeployment(**columns, artifact_uri=artifact_uri)
     if release.id is not None and session.get(ModelDeployment, release.id) is None:
         deployment.id = release.id
     record_deployment(session, deployment)
     return deployment
 
 
-def record_return(session: Session, back: Return) -> ModelDeployment:
+def record_rollback(session: Session, back: Rollback) -> ModelDeployment:
     """Write that traffic is back at a version, unless that is what the database says already.
 
     What the version is, is copied from its last row; raises InvalidInputError when it has none.
@@ -81,7 +81,7 @@ def record_return(session: Session, back: Return) -> ModelDeployment:
     if active is not None and active.function_version == back.function_version:
         return active
     before = _known(session, back.function_version)
-    copied = ("model_version", "metrics", "artefact_uri", "image_digest")
+    copied = ("model_version", "metrics", "artifact_uri", "image_digest")
     deployment = ModelDeployment(
         deployment_type="champion",
         **{name: getattr(before, name) for name in copied},
@@ -91,7 +91,7 @@ def record_return(session: Session, back: Return) -> ModelDeployment:
     return deployment
 
 
-def find_way_back(session: Session, way: Way) -> ModelDeployment | None:
+def find_rollback_target(session: Session, way: RollbackQuery) -> ModelDeployment | None:
     """Return the row of the version to go back to, None when there was none before."""
     if way.to is not None:
         return _known(session, way.to)

@@ -1,4 +1,4 @@
-"""A finished training run: its artefact into the bucket, its figures into the database, word of it to people.
+"""A finished training run: its artifact into the bucket, its figures into the database, word of it to people.
 
 In that order, each step safe to repeat, so a run that failed half-way is registered by asking again.
 """
@@ -21,7 +21,7 @@ from sentiment.deployments import candidate_id_of
 from sentiment.exceptions import InvalidInputError
 from sqlalchemy.orm import Session
 
-from functions.registrar.artefact import Card, publish, unpack, verify
+from functions.registrar.artifact import Card, publish, unpack, verify
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -49,23 +49,23 @@ class Registration(NamedTuple):
     """A registered model, and what it is measured against."""
 
     card: Card
-    artefact_uri: str
+    artifact_uri: str
     champion: tuple[str, dict[str, Any]] | None  # version and metrics of the model that serves now
 
 
 def fetch(s3: "S3Client", bucket: str, model_uri: str) -> tuple[Card, str]:
-    """Publish the artefact in a job's output, if it is whole, and return its card and address."""
+    """Publish the artifact in a job's output, if it is whole, and return its card and address."""
     found = S3_URI.fullmatch(model_uri)
     if found is None:
         raise InvalidInputError(f"model_uri {model_uri!r} is not of the form s3://bucket/key")
-    with tempfile.TemporaryDirectory(prefix="artefact-") as name:
+    with tempfile.TemporaryDirectory(prefix="artifact-") as name:
         folder = Path(name)
         unpack(cast("IO[bytes]", s3.get_object(Bucket=found[1], Key=found[2])["Body"]), folder)
         card = verify(folder)
         return card, publish(s3, bucket, folder, card)
 
 
-def record(session: Session, run: FinishedRun, card: Card, artefact_uri: str) -> Registration:
+def record(session: Session, run: FinishedRun, card: Card, artifact_uri: str) -> Registration:
     """Write run, data and candidate in the caller's transaction; what is written already stays as it is."""
     seconds = card.training.get("seconds")
     took = timedelta(seconds=seconds) if isinstance(seconds, int | float) else timedelta(0)
@@ -109,10 +109,10 @@ def record(session: Session, run: FinishedRun, card: Card, artefact_uri: str) ->
                 deployment_type="candidate",
                 model_version=card.model_version,
                 metrics=card.metrics,
-                artefact_uri=artefact_uri,
+                artifact_uri=artifact_uri,
                 reason=run.reason,
                 deployed_by=f"training {run.execution}",
             ),
         )
     serving = (champion.model_version, champion.metrics) if champion is not None else None
-    return Registration(card, artefact_uri, serving)
+    return Registration(card, artifact_uri, serving)

@@ -10,9 +10,9 @@ SERVICE = "registrar"  # how logs call this function
 
 
 class RegistrarSettings(DatabaseSettings):
-    """Where artefacts are kept, and whom to tell of a new one."""
+    """Where artifacts are kept, and whom to tell of a new one."""
 
-    artefact_bucket: str = Field(min_length=3)  # holds them whole under models/<version>/
+    artifact_bucket: str = Field(min_length=3)  # holds them whole under models/<version>/
     alert_topic_arn: str
 
 

@@ -25,7 +25,6 @@ from functions.release_check.warm_up import warm_up
 if TYPE_CHECKING:
     from mypy_boto3_codedeploy import CodeDeployClient
 
-ALIAS = "live"
 # In the AppSpec of a Lambda deployment, which may be JSON or YAML (CodeDeploy user guide, "AppSpec
 # 'resources' section for AWS Lambda deployments").
 TARGET = re.compile(r"\bTargetVersion\b[\"']?\s*:\s*[\"']?([1-9][0-9]*)")
@@ -58,7 +57,7 @@ def confirm(number: str, deadline: Deadline) -> dict[str, Any]:
     After a rollback the stack still believes in a version that has no traffic; that one is left alone, for a
     row about it would say what is not so. One that CodeDeploy's hook let through is on record already.
     """
-    alias = lambda_client().get_alias(FunctionName=settings().api_function_name, Name=ALIAS)
+    alias = lambda_client().get_alias(FunctionName=settings().api_function_name, Name=settings().api_alias)
     if alias["FunctionVersion"] != number:
         serving = alias["FunctionVersion"]
         logger(SERVICE).warning("not recorded, since it has no traffic", version=number, serving=serving)
@@ -131,7 +130,7 @@ def release(number: str, deadline: Deadline) -> dict[str, Any]:
 
 def record_return(detail: dict[str, Any], deadline: Deadline) -> dict[str, Any]:
     """Have it written down that a release was given up and traffic is back where it was."""
-    alias = lambda_client().get_alias(FunctionName=settings().api_function_name, Name=ALIAS)
+    alias = lambda_client().get_alias(FunctionName=settings().api_function_name, Name=settings().api_alias)
     deployment = {
         "function_version": alias["FunctionVersion"],
         "reason": f"CodeDeploy ended deployment {detail['deploymentId']} with {detail['state']}",

@@ -12,6 +12,7 @@ class ReleaseCheckSettings(Settings):
     """Which function is released, who writes releases down, and how fast a version has to be."""
 
     api_function_name: str
+    api_alias: str  # what of it has the traffic
     api_version_arn: str = Field(pattern=r":[1-9][0-9]*$")  # the version that the stack was deployed with
     registrar_function_name: str
     p95_budget_ms: float = Field(gt=0)  # of one golden review: tokenization and forward pass, warm

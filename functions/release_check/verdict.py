@@ -1,6 +1,6 @@
-"""Judges a version by what it answers: healthy, the artefact's own decisions, and within its time.
+"""Judges a version by what it answers: healthy, the artifact's own decisions, and within its time.
 
-The int8 decisions must be exactly those of the export: the artefact holds no review that is close enough for
+The int8 decisions must be exactly those of the export: the artifact holds no review that is close enough for
 another processor to round over. Against fp32 nothing is demanded here, as the export's gate has judged that.
 """
 

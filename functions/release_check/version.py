@@ -26,11 +26,11 @@ class ApiVersion:
         return card
 
     def golden(self) -> dict[str, Any]:
-        """Return the golden reviews; raises ReleaseError when the artefact has none."""
+        """Return the golden reviews; raises ReleaseError when the artifact has none."""
         answer = self._get("/model/golden", allowed=(200, 404)).content
         if "reviews" not in answer:
             raise ReleaseError(
-                "the artefact has no golden reviews, so nothing says what it should decide: export it again"
+                "the artifact has no golden reviews, so nothing says what it should decide: export it again"
             )
         return dict(answer)
 

@@ -30,20 +30,10 @@ from sentiment.exceptions import PredictionNotFoundError, SentimentError
 from sentiment.logging import logger
 from sqlalchemy import Engine
 
-from functions.reports.answers import (
-    CORRELATION_HEADER,
-    HEADERS,
-    choose_correlation_id,
-    describe_audit,
-    error_answer,
-    next_before,
-    row_of,
-    to_json,
-)
 from functions.reports.openapi import Route, describe
 from functions.reports.pages import PageNotFoundError, sign
 from functions.reports.performance import measure
-from functions.reports.questions import (
+from functions.reports.queries import (
     AlertsQuestion,
     DaysQuestion,
     DeploymentsQuestion,
@@ -56,6 +46,16 @@ from functions.reports.questions import (
     SummaryQuestion,
     read_id,
     read_question,
+)
+from functions.reports.responses import (
+    CORRELATION_HEADER,
+    HEADERS,
+    choose_correlation_id,
+    describe_audit,
+    error_answer,
+    next_before,
+    row_of,
+    to_json,
 )
 from functions.reports.review import LOOK_BACK_DAYS, find_queue
 from functions.reports.schemas.judgements import Alerts, Drift, Page, Performance
@@ -212,12 +212,14 @@ def deployments(question: DeploymentsQuestion) -> dict[str, Any]:
         return {"deployments": [row_of(deployment) for deployment in found]}
 
 
+@app.exception_handler(SentimentError)  # type: ignore[untyped-decorator]
 def answer_sentiment_error(error: SentimentError) -> Response[str]:
     """Answer an error that the system raised on purpose; its message was written for people to read."""
     logger(SERVICE).warning("request failed", code=error.code, reason=str(error))
     return error_answer(error.status, error.code, str(error), app.context["correlation_id"])
 
 
+@app.exception_handler(ServiceError)  # type: ignore[untyped-decorator]
 def answer_service_error(error: ServiceError) -> Response[str]:
     """Answer what the router refuses: no such route, wrong method."""
     status = HTTPStatus(error.status_code)
@@ -225,15 +227,10 @@ def answer_service_error(error: ServiceError) -> Response[str]:
     return error_answer(status, code, status.phrase, app.context["correlation_id"])
 
 
+@app.exception_handler(Exception)  # type: ignore[untyped-decorator]
 def answer_unexpected_error(error: Exception) -> Response[str]:
     """Answer 500 without a word of the error; log its stack, not its message, which may quote a text."""
     stack = "".join(traceback.format_tb(error.__traceback__))
     logger(SERVICE).error("unexpected error", error=type(error).__name__, stack=stack)
     message = "something went wrong on our side; quote the correlation id when you report it"
     return error_answer(500, SentimentError.code, message, app.context["correlation_id"])
-
-
-# Called and not written as decorators, because Powertools leaves this one untyped.
-app.exception_handler(SentimentError)(answer_sentiment_error)
-app.exception_handler(ServiceError)(answer_service_error)
-app.exception_handler(Exception)(answer_unexpected_error)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
-from functions.reports.questions import Question
+from functions.reports.queries import Question
 
 REFERENCE = "#/components/schemas/{model}"
 _NAME = re.compile(r"<(\w+)>")

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Gives the login `reports`, which may read and do nothing else, a password for Grafana. The Postgres of compose.yaml
-# runs it once, on an empty volume; the migrations make the tables later and grant the login what it may read.
+# Creates the read-only login `reports` with a password for Grafana. The Postgres of compose.yaml runs this once, on an
+# empty volume; the migrations later create the tables and grant the login its access.
 set -eu
 psql --quiet --set ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname "$POSTGRES_DB" \
   --set password="$READER_PASSWORD" <<'SQL'

@@ -17,10 +17,10 @@ import pytest
 from moto.server import ThreadedMotoServer
 from sentiment.logging import logger, metrics
 
-from functions.api.artifact import Artifact, load_artifact
-from functions.api.classifier import Classifier
-from functions.api.dependencies import Parts
-from functions.api.metrics import Figures
+from functions.api.dependencies import Dependencies
+from functions.api.metrics import Metrics
+from functions.api.model.artifact import Artifact, load_artifact
+from functions.api.model.classifier import Classifier
 from functions.api.outbox import Outbox
 from functions.api.settings import ApiSettings
 from tests.api.driver import Api
@@ -73,7 +73,7 @@ def make_api(
         lower = {name.lower(): value for name, value in variables.items()}
         values = ApiSettings(_env_file=None, **(lower | settings))
         outbox = Outbox(queue_url=values.queue_url, unsent_bucket=values.unsent_bucket)
-        return Api(Parts(values, classifier, outbox, Figures(classifier.card), artifact.golden), aws)
+        return Api(Dependencies(values, classifier, outbox, Metrics(classifier.card), artifact.golden), aws)
 
     return make
 

@@ -11,7 +11,7 @@ from mangum import Mangum
 from sentiment.messages import parse_message
 
 from functions.api.app import create_app
-from functions.api.dependencies import Parts
+from functions.api.dependencies import Dependencies
 
 EVENT = json.loads((Path(__file__).parents[2] / "events" / "api_predict.json").read_text())
 
@@ -32,7 +32,7 @@ class Response:
 class Api:
     """One warm instance of the function, with the queue and bucket that belong to it."""
 
-    def __init__(self, parts: Parts, aws: SimpleNamespace) -> None:
+    def __init__(self, parts: Dependencies, aws: SimpleNamespace) -> None:
         self.parts = parts
         self.aws = aws
         self._answer = Mangum(create_app(parts), lifespan="off")

@@ -8,8 +8,8 @@ import pytest
 from sentiment.logging import metrics
 from sentiment.messages import PredictionMade, parse_message
 
-from functions.api.artifact import Artifact
-from functions.api.classifier import Classifier
+from functions.api.model.artifact import Artifact
+from functions.api.model.classifier import Classifier
 from tests.api.driver import Api
 
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from functions.api.classifier import Classifier
-from functions.api.explanation import explain, read_runs
+from functions.api.model.classifier import Classifier
+from functions.api.model.explanation import explain, read_runs
 from tests.api.driver import Api
 
 

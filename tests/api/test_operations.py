@@ -10,9 +10,9 @@ from pydantic import BaseModel
 from sentiment.exceptions import ModelError
 from sentiment.logging import metrics
 
-from functions.api.artifact import Artifact
-from functions.api.classifier import Classifier
-from functions.api.model_card import ModelAnswer
+from functions.api.model.artifact import Artifact
+from functions.api.model.classifier import Classifier
+from functions.api.model.model_card import ModelResponse
 from tests.api.driver import Api
 
 
@@ -73,7 +73,7 @@ def test_model_is_the_card(api: Api, artifact: Artifact) -> None:
 
 
 def test_an_export_writes_all_that_the_description_of_model_promises(api: Api) -> None:
-    assert absent(ModelAnswer.model_validate(api.get("/model").json)) == []
+    assert absent(ModelResponse.model_validate(api.get("/model").json)) == []
 
 
 def absent(part: object, at: str = "") -> list[str]:
@@ -196,8 +196,10 @@ def test_the_openapi_document_is_complete_and_its_examples_are_true(api: Api) ->
     assert api.post("/predict", examples["PredictRequest"]).status == 200
     assert api.post("/predict/batch", examples["BatchRequest"]).status == 200
     assert api.post("/explain", examples["ExplainRequest"]).status == 200
-    feedback = f"/predictions/{examples['PredictionAnswer']['prediction_id']}/feedback"
+    feedback = f"/predictions/{examples['PredictionResponse']['prediction_id']}/feedback"
     assert api.post(feedback, examples["FeedbackRequest"]).status == 202
-    assert api.post("/predict", examples["PredictRequest"]).json.keys() == examples["PredictionAnswer"].keys()
-    assert api.post("/explain", examples["ExplainRequest"]).json.keys() == examples["ExplainAnswer"].keys()
-    assert api.get("/health").json.keys() == examples["HealthAnswer"].keys()
+    assert (
+        api.post("/predict", examples["PredictRequest"]).json.keys() == examples["PredictionResponse"].keys()
+    )
+    assert api.post("/explain", examples["ExplainRequest"]).json.keys() == examples["ExplainResponse"].keys()
+    assert api.get("/health").json.keys() == examples["HealthResponse"].keys()

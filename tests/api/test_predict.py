@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sentiment.messages import PredictionMade, uuid7_time
 
-from functions.api.artifact import Artifact
-from functions.api.classifier import Classifier
+from functions.api.model.artifact import Artifact
+from functions.api.model.classifier import Classifier
 from tests.api.driver import Api
 
 GOOD = "A wonderful film. I saw it twice."

@@ -16,7 +16,8 @@ from aws_cdk.assertions import Annotations, Match
 from cdk import layers, packaging
 from cdk.app import make_app
 from cdk.environments import ENVIRONMENTS
-from cdk.layers import ROOT, build_layer
+from cdk.layers import build_layer
+from cdk.paths import ROOT
 
 IMAGES = ("api", "drift_monitor")
 ZIPS = (
@@ -34,7 +35,7 @@ VERSION = "20261124-0000000"
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a copy of what goes into assets, with a made-up artefact and what work trees gather besides."""
+    """Return a copy of what goes into assets, with a made-up artifact and what work trees gather besides."""
     copy = tmp_path / "project"
     for folder in ("functions", "layers"):
         shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
@@ -52,7 +53,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (copy / junk).parent.mkdir(parents=True, exist_ok=True)
         (copy / junk).write_text("PASSWORD=hunter2")
     monkeypatch.setattr(packaging, "ROOT", copy)
-    monkeypatch.setattr(packaging, "ARTEFACT", copy / "artifacts" / "model")
+    monkeypatch.setattr(packaging, "ARTIFACT", copy / "artifacts" / "model")
     monkeypatch.setattr(layers, "ROOT", copy)
     monkeypatch.setattr(layers, "SHARED", copy / "layers" / "shared" / "python")
     monkeypatch.setattr(layers, "REQUIREMENTS", copy / "layers" / "requirements")
@@ -133,7 +134,7 @@ def test_an_asset_holds_no_secrets_caches_environments_or_other_models(
             assert {name.split("/")[0] for name in held} == {"functions"}
 
 
-def test_an_image_holds_the_artefact_the_shared_package_and_its_own_requirements(
+def test_an_image_holds_the_artifact_the_shared_package_and_its_own_requirements(
     assets: Callable[[], dict[str, Path]],
 ) -> None:
     made = assets()
@@ -169,7 +170,7 @@ def test_editing_the_shared_package_changes_images_and_layers(
     assert layers.digest("database", "arm64") != layer_before
 
 
-def test_without_an_artefact_synth_warns_and_the_image_cannot_be_built(project: Path, tmp_path: Path) -> None:
+def test_without_an_artifact_synth_warns_and_the_image_cannot_be_built(project: Path, tmp_path: Path) -> None:
     (project / "artifacts" / "model").unlink()
     stack = cdk.Stack(make_app(tmp_path / "out"), "Functions")
     packaging.image_function(
@@ -182,11 +183,11 @@ def test_without_an_artefact_synth_warns_and_the_image_cannot_be_built(project: 
         timeout_seconds=30,
     )
     warnings = Annotations.from_stack(stack).find_warning(
-        "*", Match.string_like_regexp("no trained artefact")
+        "*", Match.string_like_regexp("no trained artifact")
     )
     assert len(warnings) == 1
-    assert packaging.model_folder() == packaging.NO_ARTEFACT
-    assert not (project / packaging.NO_ARTEFACT).exists()
+    assert packaging.model_folder() == packaging.NO_ARTIFACT
+    assert not (project / packaging.NO_ARTIFACT).exists()
 
 
 @pytest.mark.slow

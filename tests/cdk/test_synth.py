@@ -16,7 +16,7 @@ from sentiment.database.session import DatabaseSettings
 
 from cdk.app import add_checks, make_app
 from cdk.environments import ENVIRONMENTS, Environment
-from cdk.layers import ROOT
+from cdk.paths import ROOT
 from functions.api.settings import ApiSettings
 from functions.drift_monitor.settings import DriftMonitorSettings
 from functions.migrations.settings import MigrationsSettings

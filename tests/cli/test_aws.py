@@ -57,7 +57,7 @@ class Cloud:
         ]
 
     def publish(self, files: dict[str, bytes]) -> None:
-        """Put an artefact where the registrar does."""
+        """Put an artifact where the registrar does."""
         card = {
             "model_version": VERSION,
             "files": {name: {"sha256": hashlib.sha256(body).hexdigest()} for name, body in files.items()},
@@ -74,7 +74,7 @@ class Cloud:
 
 SUCCEEDS = {
     "Type": "Pass",
-    "Result": {"model_version": VERSION, "artefact_uri": f"s3://artefacts/models/{VERSION}/"},
+    "Result": {"model_version": VERSION, "artifact_uri": f"s3://artifacts/models/{VERSION}/"},
     "End": True,
 }
 
@@ -88,9 +88,9 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
         clients = (
             boto3.client(name, region_name=REGION) for name in ("stepfunctions", "s3", "cloudformation")
         )
-        cloud = Cloud("artefacts", *clients)
+        cloud = Cloud("artifacts", *clients)
         cloud.s3.create_bucket(Bucket=cloud.bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
-        cloud.stack("data", ArtefactBucket=cloud.bucket)
+        cloud.stack("data", ArtifactBucket=cloud.bucket)
         yield cloud
 
 
@@ -115,11 +115,11 @@ def test_it_uploads_starts_follows_and_fetches(cloud: Cloud, run: Any, reviews_c
                 "length_grouped": "false",
                 "source_weights": "reviews.csv=2",
             },
-            "data_uri": f"s3://artefacts/data/{digest}/",
+            "data_uri": f"s3://artifacts/data/{digest}/",
             "trials": "3",
         }
     ]
-    stored = cloud.s3.get_object(Bucket="artefacts", Key=f"data/{digest}/reviews.csv")["Body"].read()
+    stored = cloud.s3.get_object(Bucket="artifacts", Key=f"data/{digest}/reviews.csv")["Body"].read()
     assert stored == reviews_csv.read_bytes()
     assert Path("artifacts/model").resolve().name == VERSION
     assert Path("artifacts/model/model.onnx").read_bytes() == b"graph"
@@ -136,8 +136,8 @@ def test_extra_rows_are_uploaded_too_and_named_to_the_state_machine(
     [request] = cloud.requests()
     address = request["extra_data_uri"]
     assert "extra_data" not in request["hyperparameters"]
-    key = address.removeprefix("s3://artefacts/") + "feedback.csv"
-    stored = cloud.s3.get_object(Bucket="artefacts", Key=key)["Body"].read()
+    key = address.removeprefix("s3://artifacts/") + "feedback.csv"
+    stored = cloud.s3.get_object(Bucket="artifacts", Key=key)["Body"].read()
     assert stored == Path("feedback.csv").read_bytes()
 
 
@@ -153,7 +153,7 @@ def test_the_same_data_under_another_name_is_there_already(cloud: Cloud, reviews
 
 def test_a_version_that_is_here_is_replaced_whole(cloud: Cloud, empty_folder: Path) -> None:
     cloud.publish({"model.onnx": b"graph"})
-    session, address = boto3.Session(region_name=REGION), f"s3://artefacts/models/{VERSION}/"
+    session, address = boto3.Session(region_name=REGION), f"s3://artifacts/models/{VERSION}/"
     first = aws.fetch(session, address, Path("artifacts")).folder
     (first / "model.onnx").write_bytes(b"damaged here")
     second = aws.fetch(session, address, Path("artifacts")).folder
@@ -165,7 +165,7 @@ def test_a_version_that_is_here_is_replaced_whole(cloud: Cloud, empty_folder: Pa
 def test_found_parameters_take_the_place_of_the_search(
     cloud: Cloud, run: Any, tiny_model: Path, tmp_path: Path
 ) -> None:
-    from training.space import described, fingerprint, search_space
+    from training.search.space import described, fingerprint, search_space
 
     space = {"warmup": search_space(6)["warmup"]}
     best = {"parameters": {"warmup": 0.05}, "search_space": fingerprint(described(space))}
@@ -188,10 +188,10 @@ def test_a_failed_execution_is_its_cause_in_one_line(cloud: Cloud, run: Any) -> 
     assert not Path("artifacts").exists()
 
 
-def test_a_damaged_artefact_changes_nothing(cloud: Cloud, run: Any) -> None:
+def test_a_damaged_artifact_changes_nothing(cloud: Cloud, run: Any) -> None:
     cloud.deploy(SUCCEEDS)
     cloud.publish({"model.onnx": b"graph", "tokenizer.json": b"{}"})
-    cloud.s3.put_object(Bucket="artefacts", Key=f"models/{VERSION}/tokenizer.json", Body=b"{ }")
+    cloud.s3.put_object(Bucket="artifacts", Key=f"models/{VERSION}/tokenizer.json", Body=b"{ }")
     result = run("train", "--on", "aws", "--data", "s3://elsewhere/reviews/")
     assert "is damaged: tokenizer.json is not what the card says" in str(result.exception)
     assert list(Path("artifacts/models").iterdir()) == []
@@ -236,7 +236,7 @@ def test_bad_rows_are_found_before_anything_is_uploaded(cloud: Cloud, run: Any, 
     result = run("train", "--on", "aws", "--data", "reviews.csv")
     assert isinstance(result.exception, DataError)
     assert cloud.requests() == []
-    assert "Contents" not in cloud.s3.list_objects_v2(Bucket="artefacts")
+    assert "Contents" not in cloud.s3.list_objects_v2(Bucket="artifacts")
 
 
 def test_options_of_one_place_are_refused_at_the_other(run: Any) -> None:

@@ -1,13 +1,13 @@
-"""`sentiment cost` shows the sums of cdk/costs.py, for people and for programs."""
+"""`sentiment cost` shows the sums of cdk/costs/idle.py, for people and for programs."""
 
 import json
 from typing import Any
 
 import pytest
 
-from cdk.costs import STRATEGIES, idle_costs, monthly
+from cdk.costs.idle import STRATEGIES, idle_costs, monthly
+from cdk.costs.usage import Inference, total
 from cdk.environments import ENVIRONMENTS
-from cdk.running_costs import Inference, total
 
 
 def test_it_shows_idle_per_million_and_a_month_for_every_start_strategy(run: Any) -> None:

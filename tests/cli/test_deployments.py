@@ -70,12 +70,12 @@ def stacks(database: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """CloudFormation and the rest by moto, Lambda and CodeDeploy by our own service, Postgres for real."""
     for name, value in [("ACCESS_KEY_ID", "x"), ("SECRET_ACCESS_KEY", "x"), ("DEFAULT_REGION", REGION)]:
         monkeypatch.setenv(f"AWS_{name}", value)
-    monkeypatch.setenv("ARTEFACT_BUCKET", "artefacts")
+    monkeypatch.setenv("ARTIFACT_BUCKET", "artifacts")
     monkeypatch.setenv("ALERT_TOPIC_ARN", "arn:aws:sns:eu-central-1:123456789012:alerts")
     with mock_aws():
         registrar.s3.cache_clear()
         location = {"LocationConstraint": REGION}
-        boto3.client("s3").create_bucket(Bucket="artefacts", CreateBucketConfiguration=location)
+        boto3.client("s3").create_bucket(Bucket="artifacts", CreateBucketConfiguration=location)
         yield boto3.client("cloudformation")
     registrar.s3.cache_clear()
 

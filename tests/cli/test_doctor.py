@@ -23,7 +23,7 @@ def test_it_checks_everything_and_says_what_to_do_about_a_missing_model(
     assert "1 of 8 checks failed" in str(result.exception)
 
 
-def test_a_whole_artefact_passes_and_an_altered_one_does_not(
+def test_a_whole_artifact_passes_and_an_altered_one_does_not(
     tiny_artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy = tmp_path / "model"

@@ -1,4 +1,4 @@
-"""`sentiment drift calibrate` on a real artefact: what it measures, writes and refuses."""
+"""`sentiment drift calibrate` on a real artifact: what it measures, writes and refuses."""
 
 import csv
 import json
@@ -9,12 +9,18 @@ from sentiment.exceptions import ConfigurationError
 from typer.testing import CliRunner
 
 from cli.main import app
-from local import detection
-from local.answers import Answers, unseen_reviews
-from local.detection import Plan
-from local.shifts import SHIFTS
+from functions.drift_monitor.detection import thresholds as calibration
+from functions.drift_monitor.detection.domain_classifier import add_domain_scores, count_told_apart
+from functions.drift_monitor.detection.features import Feature, shared_features
+from functions.drift_monitor.detection.reference import read_reference
+from functions.drift_monitor.detection.thresholds import calibrate
+from functions.drift_monitor.settings import JudgementSettings
+from local.drift_lab import detection
+from local.drift_lab.answers import Answers, unseen_reviews
+from local.drift_lab.detection import Detection, Plan
+from local.drift_lab.shifts import SHIFTS
 from training.config import configure
-from training.sources import read
+from training.data.sources import read
 
 TINY = Plan(
     sizes=(200,),
@@ -44,14 +50,17 @@ def test_calibrating_prints_writes_and_draws_what_the_monitor_sees(
     tiny_artifact: Path, reviews_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(detection, "QUICK", TINY)
+    monkeypatch.setenv("DRIFT_THRESHOLD", "0.4")
+    monkeypatch.setenv("FALSE_ALARM_RATE", "0.02")
     to = tmp_path / "drift"
     command = ["drift", "calibrate", "--quick", "--model", tiny_artifact, "--data", reviews_file, "--to", to]
 
     done = CliRunner().invoke(app, [str(word) for word in command], catch_exceptions=False)
 
     assert done.exit_code == 0
-    assert "Windows without a shift" in done.stdout and "broken_markup" in done.stdout
+    assert "Windows without a shift (stated rate 2.0%" in done.stdout and "broken_markup" in done.stdout
     figures = json.loads((to / "calibration.json").read_text())
+    assert (figures["drift_threshold"], figures["false_alarm_rate"]) == (0.4, 0.02)
     assert [found["moved"]["windows"] for found in figures["false_alarms"]] == [5]
     assert {(found["shift"], found["strength"]) for found in figures["power"]} == {
         (name, strength) for name in SHIFTS for strength in TINY.strengths
@@ -60,6 +69,27 @@ def test_calibrating_prints_writes_and_draws_what_the_monitor_sees(
     assert markup[-1]["detected"]["share"] == 1.0
     for plot in ("false_alarms.png", "power.png"):
         assert (to / plot).read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_window_is_judged_by_the_monitor_s_settings(
+    tiny_artifact: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calibration, "ROUNDS", 100)  # enough to tell the rates apart
+    reference = read_reference(tiny_artifact).table
+    window = reference.sample(n=100, replace=True, random_state=0).reset_index(drop=True)
+    tables = add_domain_scores(reference, window)
+
+    def calibrated(rate: float) -> dict[Feature, float]:
+        texts = count_told_apart(tables[1])
+        return calibrate(reference, shared_features(*tables), rows=100, false_alarm_rate=rate, texts=texts)
+
+    settings = JudgementSettings(drift_threshold=0.3, false_alarm_rate=0.2)
+    verdicts = Detection(reference, window, TINY, settings).judge(window)
+
+    assert {verdict.drift_threshold for verdict in verdicts.values()} == {0.3}
+    shifts = [shift for verdict in verdicts.values() for shift in verdict.shifts]
+    assert {shift.feature: shift.threshold for shift in shifts} == calibrated(0.2)
+    assert calibrated(0.2) != calibrated(0.01), "the rate should show"
 
 
 def test_answers_are_the_api_s_and_remembered(
@@ -75,7 +105,7 @@ def test_answers_are_the_api_s_and_remembered(
     def answered_again(*_: object) -> None:
         raise AssertionError("this text has an answer")
 
-    monkeypatch.setattr("functions.api.classifier.Classifier.compute", answered_again)
+    monkeypatch.setattr("functions.api.model.classifier.Classifier.compute", answered_again)
     assert Answers(tiny_artifact, tmp_path).of(texts) == first
 
 

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from tests.fixtures.messages import feedback, prediction
 from tests.fixtures.postgres import database, migrated_template, postgres
 from training.config import configure
-from training.data import prepare
+from training.data.prepare import prepare
 
 __all__ = ["database", "migrated_template", "postgres"]
 
@@ -27,7 +27,7 @@ HELD_OUT = "It was a long evening in the cinema, and none of us would have misse
 
 @pytest.fixture
 def artifact(tmp_path: Path) -> Path:
-    """Return an artefact as far as its labels and test split go."""
+    """Return an artifact as far as its labels and test split go."""
     folder = tmp_path / "artifacts" / "model"
     folder.mkdir(parents=True)
     (folder / "model.json").write_text(json.dumps({"labels": ["negative", "positive"]}))
@@ -184,7 +184,7 @@ def test_what_cannot_be_is_refused(database: Engine, run: Any, artifact: Path, t
         export(run, tmp_path / "nowhere" / "feedback.csv")
     with pytest.raises(InvalidInputError, match="--since: give a date"):
         export(run, tmp_path / "feedback.csv", "--since", "yesterday")
-    with pytest.raises(ModelError, match="is no artefact"):
+    with pytest.raises(ModelError, match="is no artifact"):
         export(run, tmp_path / "feedback.csv", "--artifact", str(tmp_path))
     (artifact / "reference.parquet").write_bytes(b"cut short")
     with pytest.raises(ModelError, match="is damaged"):

@@ -34,6 +34,7 @@ COMMANDS = [
     "audit",
     "deployments",
     "rollback",
+    "clean-data",
 ]
 
 

@@ -28,8 +28,8 @@ from sqlalchemy.orm import Session
 from cli.monitor_page import sparkline
 from functions.reports.handler import handler
 from functions.reports.settings import SERVICE
-from local.gateway import running_gateway
 from local.processes import free_port, wait_until
+from local.stand_ins.gateway import running_gateway
 from tests.fixtures.messages import feedback, prediction, traffic
 from tests.fixtures.postgres import database, migrated_template, postgres
 

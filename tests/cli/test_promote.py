@@ -18,13 +18,13 @@ from cli.snapshot import UnreachableError
 from functions.migrations.partitions import maintain_partitions
 from functions.migrations.schema import upgrade
 from local.deployment import read_card, record_champion
-from local.postgres import running_postgres
+from local.postgres.server import running_postgres
 from local.state import write_environment
-from tests.fixtures.artefacts import publish
+from tests.fixtures.artifacts import publish
 from tests.fixtures.messages import feedback, prediction
 from tests.fixtures.postgres import database, migrated_template, postgres
-from training.artifact import champion_of, point_at
-from training.registry import promotions
+from training.export.artifact import champion_of, point_at
+from training.registry.registry import promotions
 
 __all__ = ["database", "migrated_template", "postgres"]
 
@@ -186,7 +186,7 @@ def test_an_audit_tells_who_promoted_what_answered_and_why(
     assert told["MLflow run"] == card["mlflow_run_id"]
     assert told["promoted by"] == decision.by
     assert told["because"].startswith("fewer errors on negations; +0.0%")
-    assert told["artefact"] == (artifacts / "models" / "new").as_uri()
+    assert told["artifact"] == (artifacts / "models" / "new").as_uri()
     assert told["image"] == "not recorded"
     whole = json.loads(run("audit", str(made.prediction_id), "--json").output)
     assert whole["run"]["metrics"] == card["metrics"]

@@ -67,12 +67,12 @@ class Assembly:
             path.write_text(json.dumps(template, indent=1))
 
 
-def fit(assembly: Assembly, *, artefact: Path, rds: Rds, images_port: int) -> None:
+def fit(assembly: Assembly, *, artifact: Path, rds: Rds, images_port: int) -> None:
     """Make an assembly one that the emulator can deploy, with real Postgres and containers beside it."""
     _leave_out(assembly)
     _point_to_postgres(assembly, rds)
     _run_images_elsewhere(assembly, images_port)
-    _bake_in(assembly, artefact)
+    _bake_in(assembly, artifact)
     if python_version() != LAMBDA_PYTHON:
         _refit_layers(assembly, python_version())
     assembly.save()
@@ -129,8 +129,8 @@ def _run_images_elsewhere(assembly: Assembly, port: int) -> None:
             properties["Environment"]["Variables"][PROXY] = f"http://{HOST}:{port}"
 
 
-def _bake_in(assembly: Assembly, artefact: Path) -> None:
-    """Put an artefact of the tests into what the functions' images are built from; forget other images."""
+def _bake_in(assembly: Assembly, artifact: Path) -> None:
+    """Put an artifact of the tests into what the functions' images are built from; forget other images."""
     unpublished = 0
     for path in assembly.folder.glob("*.assets.json"):
         manifest = json.loads(path.read_text())
@@ -143,7 +143,7 @@ def _bake_in(assembly: Assembly, artefact: Path) -> None:
                 continue
             source["dockerBuildArgs"]["MODEL"] = MODEL
             context = assembly.folder / source["directory"]
-            shutil.copytree(artefact, context / MODEL, dirs_exist_ok=True)
+            shutil.copytree(artifact, context / MODEL, dirs_exist_ok=True)
         path.write_text(json.dumps(manifest, indent=1))
     assert unpublished == 1, f"{UNPUBLISHED} is built no more"
 

@@ -91,9 +91,9 @@ def reviews(tmp_path_factory: pytest.TempPathFactory) -> list[Row]:
 
 
 @pytest.fixture(scope="session")
-def artefact(tiny_artifact: Path, reviews: list[Row], folder: Path) -> Path:
+def artifact(tiny_artifact: Path, reviews: list[Row], folder: Path) -> Path:
     """A tiny model with a reference that is long enough for the monitor to judge traffic by."""
-    made = shutil.copytree(tiny_artifact, folder / "artefact")
+    made = shutil.copytree(tiny_artifact, folder / "artifact")
     card = json.loads((made / "model.json").read_text())
     files = card.pop("files")
     write_table(made, pa.Table.from_pylist(reviews), **card)
@@ -129,13 +129,13 @@ def synthesized(command_line: CommandLine, folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def deployment(
-    command_line: CommandLine, synthesized: Path, artefact: Path, folder: Path, rds: Rds
+    command_line: CommandLine, synthesized: Path, artifact: Path, folder: Path, rds: Rds
 ) -> Iterator[Deployment]:
     emulator, podman = command_line.emulator, command_line.podman
     lambda_base(podman)
     assembly = Assembly(shutil.copytree(synthesized, folder / "fitted"))
     images_port = free_port()
-    fit(assembly, artefact=artefact, rds=rds, images_port=images_port)
+    fit(assembly, artifact=artifact, rds=rds, images_port=images_port)
     command_line.bootstrap()
     before = take_inventory(emulator)
     try:

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from local.postgres import PostgresServer, running_postgres
+from local.postgres.server import PostgresServer, running_postgres
 from local.processes import free_port
 from tests.deploy.gate import Gate, open_gate
 

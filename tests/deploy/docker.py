@@ -24,7 +24,7 @@ def main(arguments: Sequence[str]) -> int:
                 mounts = [f"--volume={mount}:ro" for mount in pip_mounts(Path(folder, "pip.conf"))]
                 return _podman("build", "--pull=never", "--network=host", "--layers", *mounts, *rest)
         case ["inspect", *_]:
-            return 1  # an image of the same name has the artefact of an earlier run baked in
+            return 1  # an image of the same name has the artifact of an earlier run baked in
         case ["login", *_]:
             return 0  # the emulator lets everybody push
         case ["tag", source, target]:

@@ -13,8 +13,8 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from local.lambda_runtime import INVOKE_PATH
 from local.processes import HOST, accepts, free_port, wait_until
+from local.stand_ins.lambda_runtime import INVOKE_PATH
 from tests.deploy.docker import local_name
 from tests.deploy.emulator import PROXY, Emulator
 from tests.fixtures.containers import Podman

@@ -9,8 +9,10 @@ from moto import mock_aws
 from sentiment.logging import logger
 from sqlalchemy import Engine
 
-from functions.drift_monitor import calibration, messages, reports, retraining
-from functions.drift_monitor.reference import read_reference
+from functions.drift_monitor import reports, retraining
+from functions.drift_monitor.alerting import sns as messages
+from functions.drift_monitor.detection import thresholds as calibration
+from functions.drift_monitor.detection.reference import read_reference
 from functions.drift_monitor.settings import SERVICE
 from tests.drift_monitor.traffic import Row, make_artifact, read_reviews
 from tests.fixtures.postgres import database, empty_database, migrated_template, postgres
@@ -28,7 +30,7 @@ def reviews(tmp_path_factory: pytest.TempPathFactory) -> list[Row]:
 
 @pytest.fixture(scope="session")
 def artifact(tmp_path_factory: pytest.TempPathFactory, reviews: list[Row]) -> Path:
-    """An artefact's folder whose reference are the first of the reviews."""
+    """An artifact's folder whose reference are the first of the reviews."""
     return make_artifact(tmp_path_factory.mktemp("artifact"), reviews[:REFERENCE_ROWS])
 
 
@@ -107,7 +109,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def monitored(database: Engine, aws: Aws, artifact: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
-    """A database, topic, bucket and artefact that the handler's environment points to."""
+    """A database, topic, bucket and artifact that the handler's environment points to."""
     monkeypatch.setenv("MODEL_DIR", str(artifact))
     monkeypatch.setenv("ALERT_TOPIC_ARN", aws.topic)
     monkeypatch.setenv("REPORT_BUCKET", aws.bucket)

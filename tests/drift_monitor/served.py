@@ -15,11 +15,11 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.linear_model import LogisticRegression
 
-from functions.drift_monitor.features import tabulate
-from local.report import Review
+from functions.drift_monitor.detection.features import tabulate
+from local.reviews import Review
 from tests.drift_monitor.traffic import LABELS, MAX_LENGTH, tokenizer
 from training.config import configure
-from training.sources import read
+from training.data.sources import read
 from training.text import clean
 
 WIDTH = 32  # of what stands in for the pooled hidden state

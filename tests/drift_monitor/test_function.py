@@ -20,7 +20,7 @@ WATCHED = """
 import json, os, sys
 from pathlib import Path
 sys.dont_write_bytecode = True
-from functions.drift_monitor.reference import read_reference
+from functions.drift_monitor.detection.reference import read_reference
 table = read_reference(Path(sys.argv[1])).table  # py3langid unpacks its model by way of /tmp, as it may
 seen = []
 def watch(event, arguments):
@@ -29,10 +29,10 @@ def watch(event, arguments):
     elif event in ("os.mkdir", "socket.connect", "socket.getaddrinfo"):
         seen.append(f"{event} {arguments[0]}")
 sys.addaudithook(watch)
-from functions.drift_monitor.domain import tell_apart
-from functions.drift_monitor.evidence import render
-from functions.drift_monitor.features import FEATURES
-render(*tell_apart(table, table), dict.fromkeys(FEATURES, 0.2), verdicts={})
+from functions.drift_monitor.detection.domain_classifier import add_domain_scores
+from functions.drift_monitor.detection.effect_sizes import render
+from functions.drift_monitor.detection.features import FEATURES
+render(*add_domain_scores(table, table), dict.fromkeys(FEATURES, 0.2), verdicts={})
 print(json.dumps(seen))
 """
 

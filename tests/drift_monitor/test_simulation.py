@@ -11,12 +11,12 @@ import pandas as pd
 import pytest
 from scipy.stats import binom
 
-from functions.drift_monitor.calibration import calibrate
-from functions.drift_monitor.comparison import Verdict, compare
-from functions.drift_monitor.domain import tell_apart
-from functions.drift_monitor.features import FEATURES, Feature
+from functions.drift_monitor.detection.domain_classifier import add_domain_scores
+from functions.drift_monitor.detection.features import FEATURES, Feature
+from functions.drift_monitor.detection.thresholds import calibrate
+from functions.drift_monitor.detection.verdicts import Verdict, compare
 from functions.drift_monitor.history import Persistence
-from local.shifts import SHIFTS, Shift
+from local.drift_lab.shifts import SHIFTS, Shift
 from tests.drift_monitor.served import Served, train
 
 HOURS = 216
@@ -52,7 +52,7 @@ def traffic(served: Served) -> pd.DataFrame:
 
 
 def judge(reference: pd.DataFrame, window: pd.DataFrame, thresholds: Thresholds) -> dict[str, Verdict]:
-    verdicts = compare(*tell_apart(reference, window), thresholds, drift_threshold=0.5)
+    verdicts = compare(*add_domain_scores(reference, window), thresholds, drift_threshold=0.5)
     return {verdict.name: verdict for verdict in verdicts}
 
 

@@ -19,10 +19,10 @@ from sqlalchemy.orm import Session
 from tokenizers import Tokenizer
 
 from tests.fixtures.messages import prediction
-from training.artifact import write_reference
 from training.config import configure
-from training.rows import Rows
-from training.sources import read
+from training.data.rows import Rows
+from training.data.sources import read
+from training.export.artifact import write_reference
 
 LABELS = ["negative", "positive"]
 MAX_LENGTH = 256
@@ -40,7 +40,7 @@ Row = dict[str, Any]
 
 
 def read_reviews(source: str, count: int, folder: Path) -> list[Row]:
-    """Return reviews in random order, described by the code that writes an artefact's reference."""
+    """Return reviews in random order, described by the code that writes an artifact's reference."""
     table = read(configure(source=source))
     random = np.random.default_rng(20261123)
     chosen = random.permutation(len(table.texts))[:count]
@@ -66,7 +66,7 @@ def tokenizer() -> Tokenizer:
 
 
 def make_artifact(folder: Path, rows: Sequence[Row], **card: Any) -> Path:
-    """Write what the monitor reads of an artefact: the card and the reference it vouches for."""
+    """Write what the monitor reads of an artifact: the card and the reference it vouches for."""
     folder.mkdir(parents=True, exist_ok=True)
     write_table(folder, pa.Table.from_pylist(list(rows)), **card)
     return folder

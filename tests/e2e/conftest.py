@@ -11,10 +11,8 @@ from local.system import System, running_system
 
 @pytest.fixture(scope="session")
 def system(tmp_path_factory: pytest.TempPathFactory, tiny_artifact: Path) -> Iterator[System]:
-    """The local system on an artefact that the real pipeline trained; messages return after a second."""
+    """The local system on an artifact that the real pipeline trained, with the queues that everybody has."""
     steps = Steps(Console(file=StringIO()))
     folder = tmp_path_factory.mktemp("system")
-    with running_system(
-        folder, steps, model_dir=tiny_artifact, visibility_seconds=1, max_receives=100
-    ) as system:
+    with running_system(folder, steps, model_dir=tiny_artifact) as system:
         yield system

@@ -14,8 +14,8 @@ from sentiment.exceptions import InvalidInputError, UnknownNameError
 from typer.testing import CliRunner
 
 from cli.main import app
-from local.gateway import invoke_api, running_gateway
 from local.processes import free_port
+from local.stand_ins.gateway import invoke_api, running_gateway
 from local.system import System
 
 

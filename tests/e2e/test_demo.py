@@ -1,4 +1,4 @@
-"""The demonstration on the tiny artefact: its checks hold, and they fail when something is missing."""
+"""The demonstration on the tiny artifact: its checks hold, and they fail when something is missing."""
 
 import json
 import shutil
@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from local.demo import DemoError, demonstrate, fail_unless_all_hold, held_out_reviews
-from local.report import Answers, Review, make_report, percentiles
+from local.demo.demo import DemoError, demonstrate, fail_unless_all_hold, held_out_reviews
+from local.demo.report import Answers, make_report, percentiles
+from local.reviews import Review
 from local.settings import LocalSettings
 from local.steps import Steps
 from local.system import System

@@ -9,8 +9,8 @@ from rich.console import Console
 from sentiment.database.repositories import count_rows
 from sentiment.database.session import DatabaseSettings, transaction
 
-from local.gateway import invoke_api
-from local.postgres import PostgresServer, running_postgres
+from local.postgres.server import PostgresServer, running_postgres
+from local.stand_ins.gateway import invoke_api
 from local.steps import Steps
 from local.system import running_system
 

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from local.demo import other_texts
-from local.demo_drift import judge
-from local.gateway import invoke_api
+from local.demo.demo import other_texts
+from local.demo.drift import judge
 from local.processes import wait_until
 from local.retraining import Retraining
+from local.stand_ins.gateway import invoke_api
 from local.steps import Steps
 from local.system import System, running_system
-from training.artifact import champion_of
-from training.registry import newest_candidate
+from training.export.artifact import champion_of
+from training.registry.registry import newest_candidate
 
 TEXTS, LABELS = 64, 24
 JUDGEMENT = {

@@ -15,7 +15,7 @@ from sqlalchemy import select
 from typer.testing import CliRunner
 
 from cli.main import app
-from local.gateway import running_gateway
+from local.stand_ins.gateway import running_gateway
 from local.system import System
 
 

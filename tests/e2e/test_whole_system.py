@@ -17,10 +17,10 @@ from sentiment.messages import PredictionMade
 from sqlalchemy import func, select
 from uuid_utils.compat import uuid7
 
-from local.aws import LocalAws, count_messages
-from local.gateway import running_gateway
-from local.lambda_runtime import Function, FunctionSpec, start_function
 from local.processes import HOST, free_port, wait_until
+from local.stand_ins.aws import LocalAws, count_messages
+from local.stand_ins.gateway import running_gateway
+from local.stand_ins.lambda_runtime import Function, FunctionSpec, start_function
 from local.state import owned_state
 from local.system import System
 
@@ -158,7 +158,7 @@ def flood_message() -> PredictionMade:
 
 @pytest.fixture
 def api_with(system: System, tmp_path: Any) -> Iterator[Any]:
-    """Start another api function on the same artefact with some variables changed."""
+    """Start another api function on the same artifact with some variables changed."""
     started: list[Function] = []
     with owned_state(tmp_path) as state:
 
@@ -180,7 +180,7 @@ def model_dir(system: System) -> str:
 
         deployment = active_deployment(session)
         assert deployment is not None
-        return deployment.artefact_uri.removeprefix("file://")
+        return deployment.artifact_uri.removeprefix("file://")
 
 
 def post(function: Function, *texts: str) -> Sequence[httpx.Response]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local.aws import LocalAws, running_aws
+from local.stand_ins.aws import LocalAws, running_aws
 from local.state import owned_state
 from tests.drift_monitor.traffic import Row, make_artifact, read_reviews
 from tests.fixtures.base_images import lambda_base
@@ -30,15 +30,15 @@ def podman() -> Podman:
 
 @pytest.fixture(scope="session")
 def reviews(tmp_path_factory: pytest.TempPathFactory) -> list[Row]:
-    """Some thousand reviews, as an artefact's reference describes them and as the API logs them."""
+    """Some thousand reviews, as an artifact's reference describes them and as the API logs them."""
     return read_reviews("imdb", 2500, tmp_path_factory.mktemp("reviews"))
 
 
 @pytest.fixture(scope="session")
-def artefacts(
+def artifacts(
     tiny_artifact: Path, reviews: list[Row], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Path]:
-    """The artefact that each function's image gets.
+    """The artifact that each function's image gets.
 
     The API gets the one trained last, where there is one, and a tiny one made for tests where there is none;
     the monitor gets a reference that the traffic of these tests can be compared with.
@@ -52,7 +52,7 @@ def artefacts(
 
 @pytest.fixture(scope="session")
 def function_image(
-    podman: Podman, artefacts: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+    podman: Podman, artifacts: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[BuildImage]:
     """Build a function's image once and return its name; all are removed at the end, build layers stay."""
     lambda_base(podman)
@@ -61,7 +61,7 @@ def function_image(
     def build(folder: str) -> str:
         if folder not in built:
             context = tmp_path_factory.mktemp("context")
-            built[folder] = build_function_image(podman, folder, artefact=artefacts[folder], context=context)
+            built[folder] = build_function_image(podman, folder, artifact=artifacts[folder], context=context)
         return built[folder]
 
     yield build

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from cdk.packaging import image_context
-from local.lambda_runtime import INVOKE_PATH
 from local.processes import HOST, accepts, free_port, wait_until
+from local.stand_ins.lambda_runtime import INVOKE_PATH
 from tests.fixtures.containers import ROOT, Podman, PodmanError
 
 LAMBDA_USER = "993:990"  # what `id` prints in Lambda
@@ -26,8 +26,8 @@ MODEL = "artifacts/models/of-the-tests"
 PATIENCE_SECONDS = 150.0
 
 
-def build_function_image(podman: Podman, folder: str, *, artefact: Path, context: Path) -> str:
-    """Build functions/Dockerfile for a folder from a copy of the sources that holds the artefact too.
+def build_function_image(podman: Podman, folder: str, *, artifact: Path, context: Path) -> str:
+    """Build functions/Dockerfile for a folder from a copy of the sources that holds the artifact too.
 
     Only what the CDK asset of this function would hold is let into the build.
     """
@@ -37,7 +37,7 @@ def build_function_image(podman: Podman, folder: str, *, artefact: Path, context
             shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
         else:
             shutil.copy(source, target)
-    shutil.copytree(artefact, context / MODEL, dirs_exist_ok=True)
+    shutil.copytree(artifact, context / MODEL, dirs_exist_ok=True)
     allowed = context / f"{folder}.dockerignore"
     allowed.write_text("\n".join(image_context(folder, MODEL)))
     return podman.build(

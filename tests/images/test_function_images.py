@@ -14,7 +14,7 @@ from sentiment.messages import parse_message
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from local.aws import LocalAws
+from local.stand_ins.aws import LocalAws
 from tests.drift_monitor.traffic import NOW, Row, cut, serve
 from tests.fixtures.base_images import LAMBDA_IMAGE
 from tests.fixtures.containers import ROOT, Podman
@@ -148,11 +148,11 @@ def test_the_image_holds_no_build_tools_tests_or_caches(task: Path) -> None:
     assert [name for name in (*BUILD_TOOLS, *UNUSED) if (task / name).exists()] == []
 
 
-def test_the_image_holds_the_artefact_as_it_was(task: Path, folder: str, artefacts: dict[str, Path]) -> None:
+def test_the_image_holds_the_artifact_as_it_was(task: Path, folder: str, artifacts: dict[str, Path]) -> None:
     def contents(model: Path) -> dict[str, str]:
         return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in model.iterdir()}
 
-    assert contents(task / "model") == contents(artefacts[folder])
+    assert contents(task / "model") == contents(artifacts[folder])
 
 
 def test_any_user_can_read_every_file_and_change_none(task: Path) -> None:

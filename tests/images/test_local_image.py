@@ -13,7 +13,7 @@ from sentiment.database.models import PredictionLog
 from sentiment.database.session import transaction
 from sqlalchemy import Engine, func, select
 
-from local.postgres import PostgresServer
+from local.postgres.server import PostgresServer
 from local.processes import HOST, free_port, wait_until
 from tests.fixtures.base_images import python_base
 from tests.fixtures.containers import ROOT, Podman

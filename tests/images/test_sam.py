@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from local.aws import LocalAws
 from local.processes import HOST, accepts, free_port, wait_until
+from local.stand_ins.aws import LocalAws
 from local.state import write_environment
 from tests.fixtures.containers import ROOT, Podman
 

@@ -68,7 +68,7 @@ def job(podman: Podman, training_image: str, tmp_path: Path) -> Job:
     return Job(podman, training_image, tmp_path / "ml")
 
 
-def test_fine_tuning_and_export_leave_an_artefact(
+def test_fine_tuning_and_export_leave_an_artifact(
     job: Job, podman: Podman, tmp_path: Path, reviews_csv: Path, tiny_model: Path, record: Record
 ) -> None:
     job.channel("training", reviews_csv)

@@ -4,11 +4,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from local.aws import LocalAws, make_resources, running_aws
-from local.lambda_runtime import Function, FunctionSpec, start_function
+from local.stand_ins.aws import LocalAws, make_resources, running_aws
+from local.stand_ins.lambda_runtime import Function, FunctionSpec, start_function
 from local.state import StateFolder, owned_state
 
-HANDLERS = Path(__file__).parent
+HANDLERS = Path(__file__).parent / "stand_ins"
 
 StartFunction = Callable[..., Function]
 
@@ -27,9 +27,9 @@ def moto_url(state: StateFolder) -> Iterator[str]:
 
 @pytest.fixture
 def aws(moto_url: str) -> LocalAws:
-    """Fresh queues, bucket and topic; messages return after a second, and to the DLQ after three receives."""
+    """Fresh queues, bucket and topic; messages return after a second, and to the DLQ as in AWS."""
     httpx.post(f"{moto_url}/moto-api/reset").raise_for_status()
-    return make_resources(moto_url, visibility_seconds=1, max_receives=3)
+    return make_resources(moto_url, visibility_seconds=1)
 
 
 @pytest.fixture(scope="module")

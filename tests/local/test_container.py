@@ -13,7 +13,7 @@ REQUIREMENTS = (ROOT / "layers" / "requirements" / "local.txt").read_text()
 OURS = {"benchmarks", "cdk", "cli", "functions", "local", "sentiment", "tests", "training"}
 # What `up` imports once it runs, and what its functions import; the API's handler itself loads a model.
 HANDLERS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/handler.py"))
-MODULES = ["cli.main", "local.gateway", "local.system", "local.watch"]
+MODULES = ["cli.main", "local.stand_ins.gateway", "local.system", "local.background"]
 MODULES += [f"functions.{name}.{'app' if name == 'api' else 'handler'}" for name in HANDLERS]
 IMPORT = """
 import importlib, json, sys

@@ -1,4 +1,4 @@
-"""Whoever serves an artefact on the laptop can say afterwards what answered, as in the cloud."""
+"""Whoever serves an artifact on the laptop can say afterwards what answered, as in the cloud."""
 
 from pathlib import Path
 

@@ -91,7 +91,7 @@ def test_a_variable_of_env_json_is_one_that_the_template_names_else_sam_would_dr
 
 
 def test_a_bucket_has_its_name_under_every_variable(variables: dict[str, Any]) -> None:
-    assert variables["Registrar"]["ARTEFACT_BUCKET"] == "predictions-unsent"
+    assert variables["Registrar"]["ARTIFACT_BUCKET"] == "predictions-unsent"
 
 
 def test_nobody_else_reads_the_database_password(folder: Path) -> None:

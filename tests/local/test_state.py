@@ -8,8 +8,8 @@ import psutil
 import pytest
 from sentiment.exceptions import ConfigurationError
 
-from local.aws import running_aws
 from local.processes import accepts, free_port, wait_until
+from local.stand_ins.aws import running_aws
 from local.state import owned_state, running_owner
 
 
@@ -38,7 +38,7 @@ def test_a_second_copy_on_the_same_folder_is_refused_by_name(tmp_path: Path) -> 
 INTERRUPTED = """
 import os, signal, sys, time
 from pathlib import Path
-from local.aws import running_aws
+from local.stand_ins.aws import running_aws
 from local.state import owned_state
 with owned_state(Path(sys.argv[1])) as state, running_aws(state, port=int(sys.argv[2])):
     os.kill(os.getpid(), signal.SIGKILL)

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from functions.log_writer.handler import engine, handler
 from functions.migrations import handler as migrations
-from local.postgres import running_postgres
+from local.postgres.server import running_postgres
 from tests.fixtures.messages import failed, feedback, prediction, sqs_event, traffic
 
 EVENTS = Path(__file__).parents[2] / "events"

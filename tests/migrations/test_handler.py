@@ -23,7 +23,7 @@ TABLES = {
     "dataset_metrics",
     "monitoring_alerts",
 }
-NEWEST = "0004"
+NEWEST = "0005"
 
 
 def tables(database: Engine) -> set[str]:
@@ -62,7 +62,7 @@ def test_downgrade_leaves_nothing_and_upgrade_brings_everything_back(database: E
 
 def test_a_downgrade_by_one_keeps_every_deployment_that_the_older_schema_can_name(database: Engine) -> None:
     insert = text(
-        "INSERT INTO model_deployments (deployment_type, model_version, metrics, artefact_uri, deployed_by) "
+        "INSERT INTO model_deployments (deployment_type, model_version, metrics, artifact_uri, deployed_by) "
         "VALUES ('champion', 'v1', '{}', 's3://b/v1', 'a test'), ('candidate', 'v2', '{}', 's3://b/v2', 'us')"
     )
     with database.begin() as connection:

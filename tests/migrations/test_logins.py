@@ -1,8 +1,9 @@
 """Each function's database login, tried for real: what it may do, and what it may not."""
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from sentiment.database import repositories
@@ -13,10 +14,10 @@ from sentiment.exceptions import ConfigurationError, DatabaseError
 from sqlalchemy import Connection, Engine, text
 
 from functions.migrations.handler import handler
-from functions.migrations.logins import LOGINS, refresh_logins
+from functions.migrations.logins import GRANTS, LOGINS, refresh_logins
 from functions.migrations.partitions import add_months, maintain_partitions
 from functions.migrations.settings import settings
-from local.postgres import PostgresServer
+from local.postgres.server import PostgresServer
 from tests.fixtures.messages import feedback, prediction
 
 DENIED = "(42501)"  # insufficient_privilege
@@ -66,7 +67,7 @@ def deployment(**changes: object) -> ModelDeployment:
         "deployment_type": "champion",
         "model_version": "20261123-1a2b3c4d",
         "metrics": {},
-        "artefact_uri": "s3://bucket/models/20261123-1a2b3c4d/",
+        "artifact_uri": "s3://bucket/models/20261123-1a2b3c4d/",
         "deployed_by": "a test",
     }
     return ModelDeployment(**(values | changes))
@@ -116,7 +117,7 @@ def test_drift_monitor_raises_and_closes_alerts_and_describes_data(log_in: LogIn
     engine = log_in("drift_monitor")
     alert = {"kind": "drift", "cause": "tokens", "severity": "warning", "message": "m", "details": {}}
     with transaction(engine) as session:
-        repositories.count_predictions(session)
+        repositories.count_rows(session, "prediction_logs")
         repositories.raise_alert(session, **alert)
         raised = repositories.raise_alert(session, **alert)
         repositories.mark_notified(session, raised.id)
@@ -241,3 +242,29 @@ def test_a_login_that_nobody_knows_is_refused(
     monkeypatch.setenv("DATABASE_LOGINS", "reports,postgres")
     with pytest.raises(ConfigurationError, match="DATABASE_LOGINS"):
         settings()
+
+
+def test_the_decision_record_lists_exactly_what_is_granted() -> None:
+    record = (Path(__file__).parents[2] / "docs" / "decisions" / "0010-iam-database-login.md").read_text()
+    rows = [
+        [cell.strip() for cell in line.strip("| ").split("|")]
+        for line in record.splitlines()
+        if line.startswith("| `")
+    ]
+
+    def listed(tables: Iterable[str]) -> str:
+        return "all tables" if set(tables) == set(TABLES) else ", ".join(f"`{t}`" for t in sorted(tables))
+
+    def changed(table: str, columns: Iterable[str]) -> str:
+        return f"`{table}`" + (f" ({listed(columns)})" if columns else "")
+
+    expected = [
+        [
+            f"`{login}`",
+            listed(grants.reads),
+            listed(grants.inserts),
+            ", ".join(changed(table, columns) for table, columns in sorted(grants.updates.items())),
+        ]
+        for login, grants in GRANTS.items()
+    ]
+    assert [[*row, "", "", ""][:4] for row in rows] == expected

@@ -21,7 +21,7 @@ from tests.fixtures.postgres import database, migrated_template, postgres
 __all__ = ["database", "migrated_template", "postgres"]
 
 REGION = "eu-central-1"
-BUCKET = "artefacts-example"
+BUCKET = "artifacts-example"
 OUTPUT = (
     "training/nightly-2026-11-23/export/output/model.tar.gz"  # as events/registrar_register_run.json says
 )
@@ -60,7 +60,7 @@ def cloud(database: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
         s3 = boto3.client("s3")
         s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
         topic = boto3.client("sns").create_topic(Name="alerts")["TopicArn"]
-        monkeypatch.setenv("ARTEFACT_BUCKET", BUCKET)
+        monkeypatch.setenv("ARTIFACT_BUCKET", BUCKET)
         monkeypatch.setenv("ALERT_TOPIC_ARN", topic)
         yield Cloud(s3, topic)
     handler.s3.cache_clear()
@@ -84,12 +84,12 @@ def directory(name: str) -> tarfile.TarInfo:
 
 
 @pytest.fixture
-def artefact(tiny_artifact: Path, tmp_path: Path) -> Path:
-    """A copy of a real artefact, to be spoilt."""
-    return shutil.copytree(tiny_artifact, tmp_path / "artefact")
+def artifact(tiny_artifact: Path, tmp_path: Path) -> Path:
+    """A copy of a real artifact, to be spoilt."""
+    return shutil.copytree(tiny_artifact, tmp_path / "artifact")
 
 
 @pytest.fixture
-def output(cloud: Cloud, artefact: Path) -> Callable[[], None]:
-    """Upload the artefact, as it is by then, as the export job's output."""
-    return lambda: cloud.upload(pack(artefact))
+def output(cloud: Cloud, artifact: Path) -> Callable[[], None]:
+    """Upload the artifact, as it is by then, as the export job's output."""
+    return lambda: cloud.upload(pack(artifact))

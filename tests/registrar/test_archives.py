@@ -8,7 +8,7 @@ import pytest
 from sentiment.exceptions import ModelError
 from sqlalchemy import Engine
 
-from functions.registrar import artefact as artefacts
+from functions.registrar import artifact as artifacts
 from tests.registrar.conftest import Cloud, directory, pack
 from tests.registrar.registration import nothing_happened, register
 
@@ -59,16 +59,16 @@ def test_a_name_that_comes_twice_is_refused(cloud: Cloud, database: Engine) -> N
 
 
 def test_an_archive_that_unpacks_without_end_is_refused(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, artefact: Path
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, artifact: Path
 ) -> None:
-    monkeypatch.setattr(artefacts, "LARGEST_BYTES", 1_000)
+    monkeypatch.setattr(artifacts, "LARGEST_BYTES", 1_000)
     cloud.upload(archive_of((tarfile.TarInfo("zeros"), bytes(1_001))))
     with pytest.raises(ModelError, match="more than 1,000 bytes"):
         register()
 
 
-def test_an_archive_that_is_none_or_cut_short_is_refused(cloud: Cloud, artefact: Path) -> None:
-    whole = pack(artefact)
+def test_an_archive_that_is_none_or_cut_short_is_refused(cloud: Cloud, artifact: Path) -> None:
+    whole = pack(artifact)
     for content in (b"not an archive", whole[: len(whole) // 2], whole[:20], b""):
         cloud.upload(content)
         with pytest.raises(ModelError, match=r"cannot be unpacked|has no model\.json"):

@@ -58,11 +58,11 @@ def test_a_release_is_the_champion_under_the_id_its_predictions_carry(cloud: Clo
         assert champion.reason is None
 
 
-def test_the_artefact_is_where_it_was_registered_or_else_in_the_image(cloud: Cloud) -> None:
-    assert release("1")["artefact_uri"] == IMAGE
+def test_the_artifact_is_where_it_was_registered_or_else_in_the_image(cloud: Cloud) -> None:
+    assert release("1")["artifact_uri"] == IMAGE
     cloud.s3.put_object(Bucket=BUCKET, Key="models/20261122-1a2b3c4d/model.json", Body=b"{}")
-    assert release("2")["artefact_uri"] == f"s3://{BUCKET}/models/20261122-1a2b3c4d/"
-    with pytest.raises(InvalidInputError, match="nothing says where the artefact"):
+    assert release("2")["artifact_uri"] == f"s3://{BUCKET}/models/20261122-1a2b3c4d/"
+    with pytest.raises(InvalidInputError, match="nothing says where the artifact"):
         release("3", image_uri=None)
 
 
@@ -88,7 +88,7 @@ def test_a_rollback_is_a_row_that_copies_the_model_and_says_why(cloud: Cloud, da
     first = release("1")
     release("2")
     back = roll_back("1", "answers turned slow")
-    copied = ("model_version", "metrics", "artefact_uri", "function_version")
+    copied = ("model_version", "metrics", "artifact_uri", "function_version")
     assert {name: back[name] for name in copied} == {name: first[name] for name in copied}
     assert (back["reason"], back["deployed_by"]) == ("answers turned slow", "operator")
     assert back["is_active"] and back["id"] != first["id"]
@@ -179,9 +179,9 @@ def test_the_example_events_are_answered(cloud: Cloud, name: str) -> None:
 
 def test_missing_settings_are_named(cloud: Cloud, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("ARTEFACT_BUCKET")
+    monkeypatch.delenv("ARTIFACT_BUCKET")
     settings.cache_clear()
-    with pytest.raises(ConfigurationError, match="ARTEFACT_BUCKET: is not set"):
+    with pytest.raises(ConfigurationError, match="ARTIFACT_BUCKET: is not set"):
         settings()
 
 

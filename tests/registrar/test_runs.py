@@ -1,4 +1,4 @@
-"""A finished run: its artefact whole in the bucket, its figures in the database, and people told."""
+"""A finished run: its artifact whole in the bucket, its figures in the database, and people told."""
 
 import json
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from sentiment.exceptions import InvalidInputError, ModelError, SentimentError
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from functions.registrar import artefact as artefacts
+from functions.registrar import artifact as artifacts
 from functions.registrar.handler import handler, sns
 from tests.registrar.conftest import BUCKET, OUTPUT, Cloud
 from tests.registrar.registration import EVENT, nothing_happened, register, rows
@@ -30,24 +30,24 @@ def edit_card(folder: Path, **changes: Any) -> None:
     (folder / "model.json").write_text(json.dumps(card_of(folder) | changes))
 
 
-def test_the_artefact_lies_whole_under_its_version(cloud: Cloud, output: Upload, artefact: Path) -> None:
+def test_the_artifact_lies_whole_under_its_version(cloud: Cloud, output: Upload, artifact: Path) -> None:
     output()
-    version = card_of(artefact)["model_version"]
+    version = card_of(artifact)["model_version"]
 
     done = register()
 
-    assert (done["model_version"], done["artefact_uri"]) == (version, f"s3://{BUCKET}/models/{version}/")
+    assert (done["model_version"], done["artifact_uri"]) == (version, f"s3://{BUCKET}/models/{version}/")
     assert cloud.objects() == {
-        f"models/{version}/{path.name}": path.read_bytes() for path in artefact.iterdir()
+        f"models/{version}/{path.name}": path.read_bytes() for path in artifact.iterdir()
     }
     assert json.dumps(done)  # the state machine's output
 
 
 def test_the_run_its_data_and_a_candidate_are_recorded(
-    cloud: Cloud, output: Upload, artefact: Path, database: Engine
+    cloud: Cloud, output: Upload, artifact: Path, database: Engine
 ) -> None:
     output()
-    card = card_of(artefact)
+    card = card_of(artifact)
     register(reason="drift in tokens")
 
     with transaction(database) as session:
@@ -71,9 +71,9 @@ def test_the_run_its_data_and_a_candidate_are_recorded(
 
 
 def test_without_mlflow_the_run_is_known_by_its_execution(
-    cloud: Cloud, output: Upload, artefact: Path, database: Engine
+    cloud: Cloud, output: Upload, artifact: Path, database: Engine
 ) -> None:
-    edit_card(artefact, mlflow_run_id=None)
+    edit_card(artifact, mlflow_run_id=None)
     output()
     register()
     with Session(database) as session:
@@ -81,14 +81,14 @@ def test_without_mlflow_the_run_is_known_by_its_execution(
 
 
 def test_one_message_says_what_to_know_and_do(
-    cloud: Cloud, output: Upload, artefact: Path, database: Engine
+    cloud: Cloud, output: Upload, artifact: Path, database: Engine
 ) -> None:
     with transaction(database) as session:
         champion = ModelDeployment(
             deployment_type="champion",
             model_version="20261001-0f0f0f0f",
             metrics={"int8": {"accuracy": 0.815}},
-            artefact_uri="s3://elsewhere/",
+            artifact_uri="s3://elsewhere/",
             deployed_by="a test",
         )
         record_deployment(session, champion)
@@ -96,11 +96,11 @@ def test_one_message_says_what_to_know_and_do(
     register()
 
     (sent,) = cloud.published()
-    card = card_of(artefact)
+    card = card_of(artifact)
     assert sent["subject"] == f"Model {card['model_version']} is ready to be deployed"
     assert f"{100 * card['metrics']['int8']['accuracy']:.1f}% as served" in sent["message"]
     assert "Serving now: 20261001-0f0f0f0f with 81.5%" in sent["message"]
-    assert f"Artefact: s3://{BUCKET}/models/{card['model_version']}/" in sent["message"]
+    assert f"Artifact: s3://{BUCKET}/models/{card['model_version']}/" in sent["message"]
     assert f"--follow {EVENT['execution_arn']}" in sent["message"]
     assert "no golden reviews" not in sent["message"]
     attributes = {name: value["Value"] for name, value in sent["attributes"].items()}
@@ -108,10 +108,10 @@ def test_one_message_says_what_to_know_and_do(
 
 
 def test_a_model_that_no_release_would_accept_is_announced_as_such(
-    cloud: Cloud, output: Upload, artefact: Path
+    cloud: Cloud, output: Upload, artifact: Path
 ) -> None:
-    files = card_of(artefact)["files"]
-    edit_card(artefact, files={name: file for name, file in files.items() if name != "golden.json"})
+    files = card_of(artifact)["files"]
+    edit_card(artifact, files={name: file for name, file in files.items() if name != "golden.json"})
     output()
     register()
     assert "no golden reviews" in cloud.published()[0]["message"]
@@ -127,12 +127,12 @@ def test_registering_again_adds_nothing(cloud: Cloud, output: Upload, database: 
 
 
 def test_a_candidate_that_was_deployed_meanwhile_stays_retired(
-    cloud: Cloud, output: Upload, artefact: Path, database: Engine
+    cloud: Cloud, output: Upload, artifact: Path, database: Engine
 ) -> None:
     output()
     register()
     deployment = {
-        "model_version": card_of(artefact)["model_version"],
+        "model_version": card_of(artifact)["model_version"],
         "function_version": "2",
         "deployed_by": "a test",
     }
@@ -182,22 +182,22 @@ def test_a_message_that_could_not_be_sent_is_sent_by_the_next_attempt(
 
 
 def test_a_version_is_never_overwritten(
-    cloud: Cloud, output: Upload, artefact: Path, database: Engine
+    cloud: Cloud, output: Upload, artifact: Path, database: Engine
 ) -> None:
     output()
     register()
     objects = cloud.objects()
-    edit_card(artefact, base_model="another")
+    edit_card(artifact, base_model="another")
     output()
     with pytest.raises(InvalidInputError, match="holds another model"):
         register()
     assert cloud.objects() == objects
 
 
-def test_uploads_that_were_interrupted_leave_no_card(cloud: Cloud, output: Upload, artefact: Path) -> None:
+def test_uploads_that_were_interrupted_leave_no_card(cloud: Cloud, output: Upload, artifact: Path) -> None:
     """The card goes last: kill the upload at each file and look."""
     output()
-    real, files = cloud.s3.upload_file, sorted(card_of(artefact)["files"])
+    real, files = cloud.s3.upload_file, sorted(card_of(artifact)["files"])
 
     class Interrupted:
         exceptions = cloud.s3.exceptions
@@ -210,19 +210,19 @@ def test_uploads_that_were_interrupted_leave_no_card(cloud: Cloud, output: Uploa
                 raise ConnectionError("pulled the plug")
             real(path, bucket, key)
 
-    card = artefacts.verify(artefact)
+    card = artifacts.verify(artifact)
     with pytest.raises(ConnectionError):
-        artefacts.publish(Interrupted(), BUCKET, artefact, card)
-    assert not artefacts.is_published(cloud.s3, BUCKET, card.model_version)
+        artifacts.publish(Interrupted(), BUCKET, artifact, card)
+    assert not artifacts.is_published(cloud.s3, BUCKET, card.model_version)
     register()
-    assert artefacts.is_published(cloud.s3, BUCKET, card.model_version)
+    assert artifacts.is_published(cloud.s3, BUCKET, card.model_version)
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json", "reference.parquet", "golden.json"])
 def test_a_damaged_file_is_named_and_nothing_is_registered(
-    cloud: Cloud, output: Upload, artefact: Path, database: Engine, name: str
+    cloud: Cloud, output: Upload, artifact: Path, database: Engine, name: str
 ) -> None:
-    with (artefact / name).open("r+b") as file:
+    with (artifact / name).open("r+b") as file:
         file.seek(10)
         file.write(b"\x00")
     output()
@@ -233,9 +233,9 @@ def test_a_damaged_file_is_named_and_nothing_is_registered(
 
 @pytest.mark.parametrize("name", ["model.onnx", "golden.json", "model.json"])
 def test_a_missing_file_is_named_and_nothing_is_registered(
-    cloud: Cloud, output: Upload, artefact: Path, database: Engine, name: str
+    cloud: Cloud, output: Upload, artifact: Path, database: Engine, name: str
 ) -> None:
-    (artefact / name).unlink()
+    (artifact / name).unlink()
     output()
     with pytest.raises(ModelError, match=name):
         register()
@@ -253,9 +253,9 @@ def test_a_missing_file_is_named_and_nothing_is_registered(
     ],
 )
 def test_a_card_that_cannot_be_trusted_is_refused(
-    cloud: Cloud, output: Upload, artefact: Path, database: Engine, changes: dict[str, Any], problem: str
+    cloud: Cloud, output: Upload, artifact: Path, database: Engine, changes: dict[str, Any], problem: str
 ) -> None:
-    edit_card(artefact, **changes)
+    edit_card(artifact, **changes)
     output()
     with pytest.raises(ModelError, match=problem):
         register()

@@ -21,8 +21,8 @@ from sqlalchemy.orm import Session
 
 import functions.registrar.handler as registrar
 from functions.api.app import create_app
-from functions.api.classifier import Classifier
-from functions.api.golden import check_release
+from functions.api.model.classifier import Classifier
+from functions.api.model.golden import check_release
 from functions.release_check import handler as release_check
 from functions.release_check.invocation import lambda_client
 from functions.release_check.settings import settings
@@ -104,17 +104,18 @@ def release(
             "AWS_ENDPOINT_URL_CODEDEPLOY": service.url,
             "AWS_REGION": "eu-central-1",
             "API_FUNCTION_NAME": "api",
+            "API_ALIAS": "live",
             "API_VERSION_ARN": "arn:aws:lambda:eu-central-1:123456789012:function:api:2",
             "REGISTRAR_FUNCTION_NAME": "registrar",
             "P95_BUDGET_MS": "10000",
             "WARM_UP_CALLS": "8",
             "DEPLOYED_BY": "a test",
-            "ARTEFACT_BUCKET": f"artefacts-{uuid.uuid4()}",
+            "ARTIFACT_BUCKET": f"artifacts-{uuid.uuid4()}",
             "ALERT_TOPIC_ARN": "arn:aws:sns:eu-central-1:123456789012:alerts",
         }.items():
             monkeypatch.setenv(name, value)
         aws.s3.create_bucket(
-            Bucket=os.environ["ARTEFACT_BUCKET"],
+            Bucket=os.environ["ARTIFACT_BUCKET"],
             CreateBucketConfiguration={"LocationConstraint": "eu-central-1"},
         )
         caches = (settings, lambda_client, release_check.codedeploy, registrar.s3, registrar.sns)

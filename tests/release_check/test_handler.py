@@ -14,8 +14,8 @@ import pytest
 from sentiment.deployments import deployment_id_of
 from sqlalchemy import Engine
 
-from functions.api.artifact import Artifact
-from functions.api.classifier import Classifier, Prediction
+from functions.api.model.artifact import Artifact
+from functions.api.model.classifier import Classifier, Prediction
 from functions.release_check import handler as release_check
 from functions.release_check.invocation import (
     API_SECONDS,
@@ -137,13 +137,13 @@ def test_a_version_whose_queue_is_out_of_reach_is_refused(
     assert "its health is degraded: queue failing" in reasons()
 
 
-def test_an_artefact_without_golden_reviews_is_refused_with_the_mend(
+def test_an_artifact_without_golden_reviews_is_refused_with_the_mend(
     release: Release, make_api: Callable[..., Api], reasons: Callable[[], str]
 ) -> None:
     api = make_api()
     release.deploy(served(Api(replace(api.parts, golden=None), api.aws)))
     assert release.hook() == "Failed"
-    assert "the artefact has no golden reviews" in reasons()
+    assert "the artifact has no golden reviews" in reasons()
     assert "export it again" in reasons()
 
 

@@ -27,7 +27,7 @@ def version_1(database: Engine) -> None:
             deployment_type="champion",
             model_version="20261101-0f0f0f0f",
             metrics={},
-            artefact_uri="s3://b/models/20261101-0f0f0f0f/",
+            artifact_uri="s3://b/models/20261101-0f0f0f0f/",
             function_version="1",
             deployed_by="a test",
         )

@@ -6,7 +6,7 @@ import pytest
 from sentiment.exceptions import ConfigurationError
 from sqlalchemy import Engine
 
-from functions.api.artifact import Artifact
+from functions.api.model.artifact import Artifact
 from functions.release_check import handler as release_check
 from functions.release_check.errors import ReleaseError
 from functions.release_check.settings import settings

@@ -4,7 +4,7 @@ import pytest
 
 import functions.reports.handler
 import functions.reports.pages
-import functions.reports.questions
+import functions.reports.queries
 import tests.fixtures.messages
 from tests.fixtures.postgres import database, empty_database, migrated_template, postgres
 from tests.reports.driver import NOW, stopped_clock
@@ -32,4 +32,4 @@ def one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tests.fixtures.messages, "datetime", stopped_clock(NOW))
     asked = stopped_clock(NOW + timedelta(milliseconds=1))
     monkeypatch.setattr(functions.reports.handler, "datetime", asked)
-    monkeypatch.setattr(functions.reports.questions, "datetime", asked)
+    monkeypatch.setattr(functions.reports.queries, "datetime", asked)

@@ -120,7 +120,7 @@ def test_a_span_may_be_told_in_any_zone_and_ends_now_unless_told_otherwise(datab
     assert ask("/reports/summary", since=zone.isoformat().replace("+", " "))["predictions"] == 1
 
 
-def test_novelty_is_null_when_no_artefact_could_tell_it(database: Engine) -> None:
+def test_novelty_is_null_when_no_artifact_could_tell_it(database: Engine) -> None:
     store(database, prediction(novelty=None))
     assert ask("/reports/summary")["novelty"] == {"mean": None}
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.training.job import Job, MakeJob
+from tests.training.sagemaker.job import Job, MakeJob
 
 
 @pytest.fixture

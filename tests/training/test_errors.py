@@ -12,13 +12,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from tests.training.test_tune import recipe, tune
+from tests.training.finetune.test_tune import recipe, tune
 from training.__main__ import main
 from training.config import configure
-from training.data import prepare
-from training.errors import DataError, DiskFullError, ModelError, TrainingError, full_disk_told
-from training.model import load_classifier
-from training.tune import fine_tune
+from training.data.prepare import prepare
+from training.errors import DataError, DiskFullError, ModelError, TrainingError, disk_full_guard
+from training.finetune.model import load_classifier
+from training.finetune.tune import fine_tune
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:mtime may not be reliable")
 
@@ -47,24 +47,24 @@ def test_a_full_disk_is_told_whoever_met_it(
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
     with (
         pytest.raises(DiskFullError, match="the disk is full while writing"),
-        full_disk_told(tmp_path),
+        disk_full_guard(tmp_path),
     ):
         write(tmp_path)
 
 
 def test_what_is_no_full_disk_stays_what_it_is(tmp_path: Path) -> None:
     for error in (ValueError("x"), OSError(errno.EACCES, "denied"), DataError("row 1")):
-        with pytest.raises(type(error)), full_disk_told(tmp_path):
+        with pytest.raises(type(error)), disk_full_guard(tmp_path):
             raise error
     with (
         pytest.raises(RuntimeError, match=r"inline_container|iostream"),
-        full_disk_told(tmp_path / "not yet there"),
+        disk_full_guard(tmp_path / "not yet there"),
     ):
         torch.save(torch.zeros(10), FULL)  # and yet there is room
 
 
 def test_a_cause_deep_down_counts(tmp_path: Path) -> None:
-    with pytest.raises(DiskFullError), full_disk_told(tmp_path):
+    with pytest.raises(DiskFullError), disk_full_guard(tmp_path):
         try:
             save_file({"a": torch.zeros(100_000)}, "/proc/self/none")
         except Exception as error:
@@ -102,7 +102,11 @@ GOOD = "".join(f'"a long text, number {n}",{n % 2}\n' for n in range(40))
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("cut.csv", "text,label\n" + GOOD + '"a text that en', "row 41 has no label"),
+        (
+            "cut.csv",
+            "text,label\n" + GOOD + '"a text that en',
+            "row 41 (line 42) has a quote that is not closed",
+        ),
         ("cut.jsonl", '{"text": "a", "label": 1}\n{"text": "b", "la', "row 2 is not JSON"),
         ("cut.parquet", "PAR1 and then nothing", "is not a Parquet file"),
     ],

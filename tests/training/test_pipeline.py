@@ -1,7 +1,9 @@
 """A run goes from a file to a registered champion, or ends with one line and changes nothing."""
 
+import inspect
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,11 +14,20 @@ import mlflow
 import pyarrow.parquet as pq
 import pytest
 
+from tests.fixtures.artifacts import publish
+from training import pipeline
 from training.__main__ import main
-from training.artifact import Artifact
 from training.config import MODEL_NAME, TrainingConfig, configure
+from training.data.prepare import prepare
+from training.data.sources import read
 from training.errors import ConfigError, GateError
+from training.evaluation.page import write_page
+from training.export.artifact import Artifact, champion_of, point_at
+from training.export.export import build_artifact
+from training.finetune.tune import fine_tune
 from training.pipeline import current_artifact, run, run_key
+from training.registry.registry import promote
+from training.search.search import search
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning",
@@ -92,7 +103,7 @@ def test_a_run_publishes_records_and_registers(
     assert {graph_output.name for graph_output in graph.graph.output} >= {"logits"}
 
 
-def test_an_artefact_is_current_until_something_that_shapes_it_changes(
+def test_an_artifact_is_current_until_something_that_shapes_it_changes(
     options: dict[str, Any], make_artifacts_folder: MakeFolder, tiny_artifact: Path, reviews_csv: Path
 ) -> None:
     card = json.loads((tiny_artifact / "model.json").read_text())
@@ -120,7 +131,7 @@ def test_a_model_that_fails_the_gate_is_neither_published_nor_registered(
     def refuse(*_: object, **__: object) -> Artifact:
         raise GateError("no quantized model is within 0.5 points of fp32")
 
-    monkeypatch.setattr("training.export.build_artifact", refuse)
+    monkeypatch.setattr("training.export.export.build_artifact", refuse)
     arguments = ["train", *flags(options), "--artifacts", str(artifacts)]
     assert main(arguments) == 3
     assert "GateError: no quantized model" in capsys.readouterr().err
@@ -131,6 +142,61 @@ def test_a_model_that_fails_the_gate_is_neither_published_nor_registered(
     assert failed.info.status == "FAILED"
 
 
+# Each step after the export, in their order, down to the one that changes what serves.
+LATER_STEPS = [
+    "training.evaluation.evaluate.evaluate",
+    "training.evaluation.page.write_page",
+    "training.tracking.Run.log_files",
+    "training.tracking.Run.register",
+    "mlflow.tracking.MlflowClient.set_terminated",
+    "training.tracking.check_registry",
+    "training.tracking.point_aliases",
+    "training.registry.registry.point_at",
+]
+
+
+@pytest.mark.parametrize("step", LATER_STEPS)
+@pytest.mark.parametrize("champion", [None, "old"])
+def test_a_step_that_fails_after_the_export_changes_nothing_that_serves(
+    step: str,
+    champion: str | None,
+    options: dict[str, Any],
+    make_artifacts_folder: MakeFolder,
+    tiny_artifact: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    artifacts = make_artifacts_folder("artifacts")
+    if champion:
+        publish(artifacts, tiny_artifact, champion)
+        point_at(artifacts, champion)
+    # Training and export are those of another test: the copy is whole, as theirs is.
+    monkeypatch.setattr("training.pipeline.tune_checkpoint", lambda *_, **__: (None, None))
+    monkeypatch.setattr("training.pipeline.publish", lambda *_, **__: as_published(artifacts, tiny_artifact))
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("the last straw")
+
+    config = configure(**options, artifacts=artifacts)
+    with monkeypatch.context() as failing:
+        failing.setattr(step, fail)
+        if champion is None or step in LATER_STEPS[:5]:
+            with pytest.raises(OSError, match="the last straw"):
+                run(config)
+        else:
+            run(config)  # a candidate: what moves the champion is not called
+    assert champion_of(artifacts) == champion
+    if champion is None and step == LATER_STEPS[-1]:
+        return  # the aliases have moved, and the link follows when it is done again
+    names = client(artifacts).search_registered_models()
+    assert all("champion" not in model.aliases for model in names)
+
+
+def as_published(artifacts: Path, source: Path) -> Artifact:
+    folder = publish(artifacts, source, "new")
+    return Artifact(folder, json.loads((folder / "model.json").read_text()))
+
+
 def flags(options: dict[str, Any]) -> list[str]:
     return [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", str(value))]
 
@@ -138,7 +204,7 @@ def flags(options: dict[str, Any]) -> list[str]:
 # The command
 
 
-def test_the_command_prints_the_artefact_and_its_accuracy(
+def test_the_command_prints_the_artifact_and_its_accuracy(
     options: dict[str, Any],
     make_artifacts_folder: MakeFolder,
     capsys: pytest.CaptureFixture[str],
@@ -197,3 +263,34 @@ def test_the_run_key_is_about_the_result(options: dict[str, Any], reviews_csv: P
     more = tmp_path / "more.csv"
     more.write_text(reviews_csv.read_text() + "One more.,positive\n")
     assert key != run_key(configure(**options | {"data": str(more)}))
+
+
+@pytest.mark.parametrize(
+    ("edited", "another_result"),
+    [
+        (read, True),
+        (prepare, True),
+        (fine_tune, True),
+        (build_artifact, True),
+        (run, True),
+        (write_page, False),
+        (promote, False),
+        (search, False),
+    ],
+)
+def test_the_run_key_is_about_the_code_that_shapes_the_result(
+    edited: Callable[..., Any],
+    another_result: bool,
+    options: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    package = Path(pipeline.__file__).parent
+    copy = shutil.copytree(package, tmp_path / "training", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(pipeline, "__file__", str(copy / "pipeline.py"))
+    config = configure(**options)
+    data = prepare(config)
+    key = run_key(config, data)
+    with (copy / Path(inspect.getfile(edited)).relative_to(package)).open("a") as module:
+        module.write("# edited\n")
+    assert (run_key(config, data) != key) is another_result

@@ -3,7 +3,7 @@
 import pytest
 from tokenizers import Tokenizer, models
 
-from training.model import backend, load_embedded_tokenizer
+from training.finetune.model import backend, load_embedded_tokenizer
 from training.text import clean, encode, encode_batch, truncate, unknown_id
 
 IDS = [101, *range(1, 21), 102]  # 20 content tokens

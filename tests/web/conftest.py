@@ -1,4 +1,4 @@
-"""The page in a real browser, on the whole local system with the artefact that the tests trained.
+"""The page in a real browser, on the whole local system with the artifact that the tests trained.
 
 `PAGE_MODEL` names another one: `PAGE_MODEL=artifacts/model pytest tests/web` makes the README's pictures.
 """
@@ -19,11 +19,11 @@ from sentiment.database.repositories import store_feedback, store_predictions
 from sentiment.database.session import transaction
 from sentiment.messages import PredictionMade
 
-from local.demo_drift import forget_alerts, send_hour
-from local.gateway import running_gateway
+from local.demo.drift import forget_alerts, send_hour
+from local.stand_ins.gateway import running_gateway
+from local.stand_ins.static_site import BUILT, ROOT, WebPage
 from local.steps import Steps
 from local.system import System, running_system
-from local.web import BUILT, ROOT, WebPage
 from tests.fixtures.messages import feedback, prediction
 
 # The newest of what the browser showed, for people to look at and for the README.

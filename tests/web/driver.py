@@ -10,8 +10,8 @@ from sentiment.database.session import transaction
 from sqlalchemy import select
 
 from local.processes import wait_until
+from local.stand_ins.static_site import ROOT
 from local.system import System
-from local.web import ROOT
 
 PRAISE = "A wonderful film with superb actors. I loved every minute of it."
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"

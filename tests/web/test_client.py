@@ -1,12 +1,14 @@
 """What the page knows of the API and of reports is what they say of themselves."""
 
 import json
+import re
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
 from sentiment.exceptions import SentimentError
+from sentiment.limits import MAX_CHARACTERS, MAX_TEXTS
 
 from functions.api import operations, predictions
 from functions.reports.handler import ROUTES
@@ -36,6 +38,18 @@ def describe() -> None:
 def test_the_description_is_todays(name: str) -> None:
     kept = (WEB / "openapi" / f"{name}.json").read_text()
     assert kept == described()[name], "run `make web-client` and look at the difference"
+
+
+def test_the_page_and_the_documents_say_the_limits_of_the_api() -> None:
+    [characters] = re.findall(r"MAX_CHARACTERS = ([\d_]+)", (WEB / "src/try/text.ts").read_text())
+    [texts] = re.findall(r"CHUNK_TEXTS = (\d+)", (WEB / "src/batch/send.ts").read_text())
+    assert (int(characters), 2 * int(texts)) == (MAX_CHARACTERS, MAX_TEXTS)
+    readme = (WEB.parent / "README.md").read_text()
+    for document in (readme, described()["api"]):
+        found = re.findall(r"\bup to (\d+) texts", document, re.IGNORECASE)
+        assert set(found) == {str(MAX_TEXTS)}
+        found = re.findall(r"\b1 to ([\d,]+) characters", document)
+        assert set(found) == {f"{MAX_CHARACTERS:,}"}
 
 
 def test_every_error_has_a_sentence_for_people() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from local.web import ROOT
+from local.stand_ins.static_site import ROOT
 from tests.web.conftest import picture
 from tests.web.driver import ask, serious
 

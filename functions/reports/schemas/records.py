@@ -40,7 +40,7 @@ class Deployment(TypedDict):
     model_version: str
     metrics: dict[str, Any]
     is_active: bool
-    artefact_uri: str
+    artifact_uri: str
     image_digest: str | None
     function_version: str | None
     reason: str | None

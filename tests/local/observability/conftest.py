@@ -13,9 +13,9 @@ from sentiment.database.session import transaction
 from sqlalchemy import Engine
 
 from functions.migrations.logins import refresh_logins
-from local.gateway import running_gateway
-from local.postgres import PostgresServer
-from local.postgres_files import binary
+from local.postgres.files import binary
+from local.postgres.server import PostgresServer
+from local.stand_ins.gateway import running_gateway
 from local.system import System
 from tests.e2e.conftest import system
 from tests.fixtures.postgres import database, migrated_template, postgres

@@ -61,7 +61,7 @@ def seed(session: Session, *, until: datetime) -> None:
             deployment_type="champion",
             model_version=VERSION,
             metrics={},
-            artefact_uri="file:///model",
+            artifact_uri="file:///model",
             deployed_by="somebody",
             deployed_at=until - timedelta(hours=3),
         ),

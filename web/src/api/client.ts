@@ -10,13 +10,13 @@ import type { paths as reportsPaths } from "./schema/reports";
 const BASE = "/api";
 const TIMEOUT_MS = 30_000; // API Gateway's own limit
 
-export type Prediction = components["schemas"]["PredictionAnswer"];
-export type Explanation = components["schemas"]["ExplainAnswer"];
-export type Card = components["schemas"]["ModelAnswer"];
+export type Prediction = components["schemas"]["PredictionResponse"];
+export type Explanation = components["schemas"]["ExplainResponse"];
+export type Card = components["schemas"]["ModelResponse"];
 export type Metrics = components["schemas"]["Metrics"];
 export type Candidate = components["schemas"]["Candidate"];
 export type ReliabilityBin = components["schemas"]["ReliabilityBin"];
-export type BatchResult = components["schemas"]["BatchAnswer"]["results"][number];
+export type BatchResult = components["schemas"]["BatchResponse"]["results"][number];
 
 async function send(request: Request): Promise<Response> {
   const token = await accessToken();

@@ -46,6 +46,15 @@ describe("what people paste or drop", () => {
     expect(() => textsOf('text\nfine\n"never closed\nand\nso on\n')).toThrow(/^row 3: Quoted field unterminated/);
   });
 
+  it("is refused when a later quote closes it, and the rows between would be one text", () => {
+    const rows = Array.from({ length: 330 }, (_, n) => `review ${n + 1},${n % 2}`);
+    rows[19] = `"${rows[19]}`;
+    rows[119] = '"he said ""well"" and left",0';
+    expect(() => textsOf(["text,label", ...rows].join("\n"))).toThrow(/^row 21: /);
+    rows[119] = '", he said",0';
+    expect(() => textsOf(["text,label", ...rows].join("\n"))).toThrow(/^row 21 has 3 cells/);
+  });
+
   it("is refused when a text would be cut at a comma", () => {
     expect(() => textsOf("text\nfine\nThe plot is thin, but I loved it\n")).toThrow(/^row 3 has 2 cells and the first row 1: a text that holds ","/);
     expect(textsOf("text\nfine,,\n").texts).toEqual(["fine"]);

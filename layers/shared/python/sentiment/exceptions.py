@@ -48,7 +48,7 @@ class PayloadTooLargeError(SentimentError):
 
 
 class ModelError(SentimentError):
-    """The artefact is missing, damaged or does not fit this code, or inference failed."""
+    """The artifact is missing, damaged or does not fit this code, or inference failed."""
 
     code = "model_error"
     status = 503

@@ -32,7 +32,7 @@ class PredictionMade(BaseModel):
     correlation_id: str
     predicted_at: AwareDatetime
     unknown_tokens: int | None = Field(default=None, ge=0)  # before truncation
-    novelty: float | None = Field(default=None, ge=0)  # null when the artefact cannot tell
+    novelty: float | None = Field(default=None, ge=0)  # null when the artifact cannot tell
 
 
 class FeedbackGiven(BaseModel):

@@ -115,7 +115,7 @@ class ModelDeployment(Record):
     is_active: Mapped[bool] = mapped_column(
         server_default=text("true"), comment="Whether it is the one of its type now"
     )
-    artefact_uri: Mapped[str] = mapped_column(comment="Where the artefact folder is")
+    artifact_uri: Mapped[str] = mapped_column(comment="Where the artifact folder is")
     image_digest: Mapped[str | None] = mapped_column(
         comment="Digest of the container image; null on a laptop"
     )

@@ -98,26 +98,6 @@ def stored_ids(session: Session, ids: Mapping[UUID, Any] | Sequence[UUID]) -> se
     return set(session.scalars(select(PredictionLog.id).where(PredictionLog.id.in_(list(ids)))))
 
 
-def latest_predictions(
-    session: Session, limit: int = 20, *, before: UUID | None = None, model_version: str | None = None
-) -> Sequence[PredictionLog]:
-    """Return the newest predictions first; `before` is the last id of the page already read."""
-    query = select(PredictionLog).order_by(PredictionLog.id.desc()).limit(limit)
-    if before is not None:
-        query = query.where(PredictionLog.id < before)
-    if model_version is not None:
-        query = query.where(PredictionLog.model_version == model_version)
-    return session.scalars(query).all()
-
-
-def count_predictions(session: Session, *, since: UUID | None = None) -> dict[str, int]:
-    """Count the stored predictions by sentiment; `since` is the least id, so the earliest time, counted."""
-    query = select(PredictionLog.sentiment, func.count()).group_by(PredictionLog.sentiment)
-    if since is not None:
-        query = query.where(PredictionLog.id >= since)
-    return {sentiment: count for sentiment, count in session.execute(query)}
-
-
 def count_rows(session: Session, table_name: str) -> int:
     """Return the number of rows; raises UnknownNameError when the models have no such table."""
     return session.scalar(select(func.count()).select_from(table_named(table_name))) or 0

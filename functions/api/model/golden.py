@@ -1,0 +1,67 @@
+"""The golden reviews: what the artifact says this model decides, and what it decides here.
+
+A release is checked with them before it takes traffic. Computing them stores nothing and counts as no
+prediction, so it is not on any route: only who may invoke the function itself can ask for it.
+"""
+
+from typing import Any
+
+from pydantic import BaseModel, Field, ValidationError
+from sentiment.exceptions import ModelError
+
+from functions.api.model.artifact import MEND
+from functions.api.model.classifier import Classifier
+
+
+class Decision(BaseModel):
+    """What one graph decided."""
+
+    sentiment: str
+    confidence: float = Field(ge=0, le=1)
+
+
+class GoldenReview(BaseModel):
+    """One held-out review, its true label, and what the graphs decided where the model was exported."""
+
+    text: str
+    label: str
+    fp32: Decision
+    int8: Decision
+
+
+class Golden(BaseModel):
+    """The content of `golden.json`."""
+
+    reviews: list[GoldenReview] = Field(min_length=1)
+
+
+def read_golden(content: bytes | None) -> list[GoldenReview]:
+    """Read `golden.json`; raises ModelError when the artifact has none or it is of another shape."""
+    if content is None:
+        raise ModelError(
+            "the artifact has no golden.json, so nothing says what this model should decide: export it again"
+        )
+    try:
+        return Golden.model_validate_json(content).reviews
+    except ValidationError as error:
+        problem = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(map(str, problem["loc"])) or "file"
+        raise ModelError(f"golden.json is not readable: {where}: {problem['msg']}: {MEND}") from None
+
+
+def check_release(classifier: Classifier, golden: bytes | None) -> dict[str, Any]:
+    """Classify the golden reviews and say beside each what was expected; no texts, so it may be logged."""
+    reviews = []
+    for review in read_golden(golden):
+        decided = classifier.compute(review.text)
+        reviews.append(
+            {
+                "fp32": review.fp32.sentiment,
+                "int8": review.int8.sentiment,
+                "decided": decided.sentiment,
+                "confidence_expected": review.int8.confidence,
+                "confidence": decided.probabilities[review.int8.sentiment],
+                "inference_time_ms": decided.inference_time_ms,
+            }
+        )
+    return {"model_version": classifier.card.model_version, "reviews": reviews}

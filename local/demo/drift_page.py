@@ -1,0 +1,58 @@
+"""How the demonstration shows a change in traffic: the runs that saw it, and what people were told of it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from local.stand_ins.slack import show_message
+
+COMPRESSED = (
+    "time is compressed: an hour's traffic is sent within seconds, and the hour that began with it is judged"
+)
+
+
+def show_drift(drift: Mapping[str, Any]) -> RenderableType:
+    """Show the runs as a table, and the first alert as it arrived in Slack and by email."""
+    parts: list[RenderableType] = [_runs(drift["runs"]), Text(f"{COMPRESSED}\n", style="dim")]
+    if drift["slack"]:
+        parts.append(show_message(drift["slack"][0]))
+    if drift["mails"]:
+        parts.append(Panel(Text(drift["mails"][0].strip()), title="Email", border_style="white"))
+    if more := max(len(drift["mails"]), len(drift["slack"])) - 1:
+        parts.append(Text(f"and {more} more, in report.json", style="dim"))
+    if drift["page"]:
+        parts.append(Text(f"The page with all distributions: {drift['page']}\n"))
+    return Group(*parts)
+
+
+def _runs(runs: Sequence[Mapping[str, Any]]) -> Table:
+    table = Table(title="drift monitor", title_justify="left", expand=True)
+    for name in ("an hour of", "rows", "verdict", "score", "moved most", "s"):
+        table.add_column(name, justify="right" if name in ("rows", "score", "s") else "left")
+    for run in runs:
+        seconds = f"{run['seconds']:.0f}"
+        if "reason" in run:
+            table.add_row(
+                run["what"], "", Text(f"no judgement: {run['reason']}", style="red"), "", "", seconds
+            )
+            continue
+        verdict = ", ".join(run["drifted"]).replace("_", " ") or "calm"
+        style = "yellow" if run["drifted"] else "green"
+        score, most = f"{run['score']:.2f}", _moved(run["most"])
+        table.add_row(run["what"], f"{run['rows']:,}", Text(verdict, style=style), score, most, seconds)
+    return table
+
+
+def _moved(feature: Mapping[str, Any]) -> str:
+    reference, current = (_figure(feature[name]) for name in ("reference", "current"))
+    return f"{feature['feature']} {reference} → {current}"
+
+
+def _figure(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{share:.0%} {label}" for label, share in value.items())
+    return f"{value:,.0f}" if abs(value) >= 10 else f"{value:.2f}"

@@ -1,0 +1,278 @@
+"""Data of every kind becomes three parts that share no text; faults are named by row, drops are counted."""
+
+import csv
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from training.config import configure
+from training.data.prepare import prepare
+from training.data.rows import Dataset
+from training.errors import DataError
+
+PLENTY = [(f"review number {n}", "good" if n % 2 else "bad") for n in range(40)]
+
+
+def write_csv(path: Path, rows: list[tuple[Any, ...]], header: tuple[str, ...] = ("text", "label")) -> str:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([header, *rows])
+    return str(path)
+
+
+def parts(data: Dataset) -> list[list[str]]:
+    return [data.train.texts, data.validation.texts, data.test.texts]
+
+
+# Where data comes from
+
+
+def test_the_embedded_reviews_are_imdb_without_its_duplicates() -> None:
+    data = prepare(configure(quick=True, train_rows=2_000))
+    assert data.labels == ["negative", "positive"]
+    assert data.sizes == {"train": 2000, "validation": 999, "test": 1000}
+    assert data.dropped == {"duplicate": 98, "near_duplicate": 1}
+    assert all(490 < count < 510 for count in Counter(data.test.labels).values())
+
+
+def test_the_other_embedded_source() -> None:
+    assert sum(prepare(configure(source="rotten_tomatoes")).sizes.values()) > 8_000
+    with pytest.raises(DataError, match="no source 'imbd'; choose imdb or rotten_tomatoes"):
+        prepare(configure(source="imbd"))
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "jsonl"])
+def test_a_file_of_any_kind_gives_the_same_data(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / f"reviews.{kind}"
+    if kind == "csv":
+        write_csv(path, PLENTY, ("body", "stars"))
+    elif kind == "jsonl":
+        path.write_text("".join(json.dumps({"body": text, "stars": s}) + "\n" for text, s in PLENTY))
+    else:
+        pq.write_table(pa.table({"body": [t for t, _ in PLENTY], "stars": [s for _, s in PLENTY]}), path)
+    data = prepare(configure(data=str(path), text_column="body", label_column="stars"))
+    assert data.labels == ["bad", "good"]
+    assert data.sizes == {"train": 24, "validation": 8, "test": 8}
+    # The same in every process and release, or runs could not be compared.
+    assert data.fingerprint == "sha256:cabe30c3dd7158ab6babf9d3329ca3a0b142bb358067a40cbf9206c2595ef130"
+
+
+def test_an_aclimdb_folder_keeps_its_test_part(tmp_path: Path) -> None:
+    for part, folder, label in [(p, f, f) for p in ("train", "test") for f in ("pos", "neg", "unsup")]:
+        for n in range(10):
+            path = tmp_path / "aclImdb" / part / folder / f"{n}_7.txt"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(f"{part} {label} {n}<br />naïve", encoding="utf-8")
+    data = prepare(configure(data=str(tmp_path / "aclImdb")))
+    assert data.labels == ["negative", "positive"]
+    assert {text.split()[0] for text in data.test.texts} == {"test"}
+    assert {text.split()[0] for text in data.train.texts + data.validation.texts} == {"train"}
+    for text, label in zip(data.train.texts, data.train.labels, strict=True):
+        assert text.split()[1] == ("neg", "pos")[label]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_hugging_face_data_set_keeps_its_names_and_test_split(tmp_path: Path) -> None:
+    import datasets
+
+    features = datasets.Features(
+        {
+            "review": datasets.Value("string"),
+            "verdict": datasets.ClassLabel(names=["thumbs_down", "thumbs_up"]),
+        }
+    )
+    for split in ("train", "test"):
+        columns = {"review": [f"{split} {n}" for n in range(30)], "verdict": [n % 2 for n in range(30)]}
+        dataset = datasets.Dataset.from_dict(columns, features=features)
+        dataset.to_parquet(str(tmp_path / "hub" / f"{split}-00000-of-00001.parquet"))
+    options = {"data": str(tmp_path / "hub"), "text_column": "review", "label_column": "verdict"}
+    data = prepare(configure(**options))
+    assert data.labels == ["thumbs_down", "thumbs_up"]
+    assert {text.split()[0] for text in data.test.texts} == {"test"}
+    assert {text.split()[0] for text in data.train.texts} == {"train"}
+    alone = prepare(configure(**options, test_split="none"))
+    assert {text.split()[0] for part in parts(alone) for text in part} == {"train"}
+    with pytest.raises(DataError, match="no split 'dev', only train, test"):
+        prepare(configure(**options, test_split="dev"))
+
+
+def test_what_cannot_be_found_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"no file .*gone\.csv"):
+        prepare(configure(data=str(tmp_path / "gone.csv")))
+    with pytest.raises(DataError, match="cannot read data set 'nobody/nothing'"):
+        prepare(configure(data="nobody/nothing"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("x.jsonl", b'{"text": "a", "label": 1}\n{oops\n', "x.jsonl row 2 is not JSON"),
+        ("x.jsonl", b'["a", 1]\n', "x.jsonl row 1 is not an object"),
+        ("x.csv", "text,label\ncaf\u00e9,1\n".encode("latin-1"), "x.csv is not in UTF-8"),
+        ("x.jsonl", "caf\u00e9".encode("latin-1"), "x.jsonl is not in UTF-8"),
+        ("x.parquet", b"not parquet", "x.parquet is not a Parquet file"),
+        ("x.csv", b"", "x.csv has no rows"),
+        ("x.csv", b"text,label\n", "x.csv has no rows"),
+    ],
+)
+def test_a_damaged_file_is_named(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        prepare(configure(data=str(tmp_path / name)))
+
+
+# What is wrong with it
+
+
+def test_a_missing_column_names_the_option(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "x.csv", PLENTY, ("body", "label"))
+    with pytest.raises(DataError, match=r"no column 'text', only body, label; .* --text-column"):
+        prepare(configure(data=path))
+    with pytest.raises(DataError, match=r"no column 'stars', only body, label; .* --label-column"):
+        prepare(configure(data=path, text_column="body", label_column="stars"))
+
+
+@pytest.mark.parametrize(
+    ("row", "reason", "message"),
+    [
+        (("", "good"), "empty_text", "x.csv row 3 has no text"),
+        (("<br /> \t", "good"), "empty_text", "x.csv row 3 has no text"),
+        (("fine", ""), "missing_label", "x.csv row 3 has no label"),
+        (("fine",), "missing_label", "x.csv row 3 has no label"),
+        (("fine", "meh"), "unknown_label", "x.csv row 3 has the label 'meh', not one of bad, good"),
+    ],
+)
+def test_a_bad_row_is_named_or_on_demand_dropped_and_counted(
+    tmp_path: Path, row: tuple[str, ...], reason: str, message: str
+) -> None:
+    path = write_csv(tmp_path / "x.csv", [*PLENTY[:2], row, *PLENTY[2:]])
+    with pytest.raises(DataError, match=message) as caught:
+        prepare(configure(data=path, labels=("bad", "good")))
+    assert caught.value.exit_code == 2
+    data = prepare(configure(data=path, labels=("bad", "good"), drop_bad_rows=True))
+    assert data.dropped == {reason: 1}
+    assert sum(data.sizes.values()) == len(PLENTY)
+
+
+@pytest.mark.parametrize("text", [17, None, "half a \\ud83d character"])
+def test_what_is_not_text_is_named(tmp_path: Path, text: object) -> None:
+    lines = [json.dumps({"text": text, "label": 1}).replace("\\\\u", "\\u")]
+    lines += [json.dumps({"text": t, "label": s}) for t, s in PLENTY]
+    (tmp_path / "x.jsonl").write_text("\n".join(lines))
+    with pytest.raises(DataError, match=r"x.jsonl row 1 is not readable text"):
+        prepare(configure(data=str(tmp_path / "x.jsonl")))
+
+
+def test_one_label_is_not_enough(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "x.csv", [(text, "good") for text, _ in PLENTY])
+    with pytest.raises(DataError, match=r"one label only \(good\)"):
+        prepare(configure(data=path))
+
+
+def test_a_label_needs_rows_for_every_part(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "x.csv", [*PLENTY, ("so so", "mixed"), ("hm", "mixed")])
+    with pytest.raises(DataError, match="2 rows labelled 'mixed' and needs 3"):
+        prepare(configure(data=path))
+
+
+def test_a_column_of_texts_is_no_label_column(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "x.csv", [(f"t {n}", f"l {n}") for n in range(200)])
+    with pytest.raises(DataError, match="200 different labels"):
+        prepare(configure(data=path))
+
+
+# Labels, duplicates, splits
+
+
+def test_labels_may_be_names_or_numbers(tmp_path: Path) -> None:
+    numbered = [(text, ("0", "1")[label == "good"]) for text, label in PLENTY]
+    named = prepare(configure(data=write_csv(tmp_path / "a.csv", PLENTY), labels=("bad", "good")))
+    mapped = prepare(configure(data=write_csv(tmp_path / "b.csv", numbered), labels=("bad", "good")))
+    assert mapped.train == named.train
+    assert prepare(configure(data=str(tmp_path / "b.csv"))).labels == ["0", "1"]
+
+
+def test_numeric_labels_are_ordered_as_numbers(tmp_path: Path) -> None:
+    stars = [(f"text {n}", float(n % 3 * 5)) for n in range(60)]
+    pq.write_table(
+        pa.table({"text": [t for t, _ in stars], "label": [s for _, s in stars]}), tmp_path / "x.parquet"
+    )
+    assert prepare(configure(data=str(tmp_path / "x.parquet"))).labels == ["0", "5", "10"]
+
+
+def test_no_text_stands_on_two_sides_however_it_is_spelled(tmp_path: Path) -> None:
+    copies = [(f"<br />{text.upper()}  ", label) for text, label in PLENTY]
+    data = prepare(configure(data=write_csv(tmp_path / "x.csv", PLENTY + copies)))
+    assert data.dropped == {"duplicate": len(PLENTY)}
+    texts = [text for part in parts(data) for text in part]
+    assert sorted(texts) == sorted(text for text, _ in PLENTY)
+
+
+def test_a_text_with_a_word_changed_does_not_stand_on_two_sides(tmp_path: Path) -> None:
+    long = [(" ".join(f"word{n}x{place}" for place in range(30)), f"{n % 2}") for n in range(40)]
+    changed = [(text.replace("x7 ", "x7 really "), label) for text, label in long]
+    data = prepare(configure(data=write_csv(tmp_path / "x.csv", long + changed)))
+    families = [{text.partition("x")[0] for text in part} for part in parts(data)]
+    assert not (families[0] & families[1] or families[0] & families[2] or families[1] & families[2])
+    assert data.dropped["near_duplicate"] == 80 - sum(data.sizes.values()) > 0
+
+
+def test_a_part_whose_rows_all_repeat_held_out_ones_is_refused(tmp_path: Path) -> None:
+    rows = [(" ".join(f"word{place}" for place in range(30)) + f" {n}", f"{n % 2}") for n in range(40)]
+    with pytest.raises(DataError, match=r"nearly equal"):
+        prepare(configure(data=write_csv(tmp_path / "x.csv", rows)))
+
+
+def test_copies_that_disagree_are_all_left_out(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "x.csv", [*PLENTY, ("Review number 7", "bad")])
+    data = prepare(configure(data=path))
+    assert data.dropped == {"contradiction": 2}
+    assert not any("review number 7" in part for part in parts(data))
+
+
+def test_a_test_text_is_not_trained_on(tmp_path: Path) -> None:
+    for part in ("train", "test"):
+        for label in ("neg", "pos"):
+            (tmp_path / part / label).mkdir(parents=True)
+            for n in range(20):
+                (tmp_path / part / label / f"{n}.txt").write_text(
+                    f"{label} {n if part == 'train' else n + 15}"
+                )
+    data = prepare(configure(data=str(tmp_path)))
+    assert data.dropped == {"duplicate": 10}
+    shared = {f"{label} {n}" for label in ("neg", "pos") for n in range(15, 20)}
+    assert not shared & set(data.train.texts + data.validation.texts)
+
+
+def test_parts_are_stratified(tmp_path: Path) -> None:
+    rows = [(f"t {n}", "rare" if n % 10 == 0 else "common") for n in range(500)]
+    data = prepare(configure(data=write_csv(tmp_path / "x.csv", rows)))
+    for part in (data.train, data.validation, data.test):
+        assert part.labels.count(data.labels.index("rare")) == len(part) / 10
+
+
+def test_a_seed_gives_one_split_and_another_seed_another(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "x.csv", PLENTY)
+    first, again, other = (prepare(configure(data=path, seed=seed)) for seed in (1, 1, 2))
+    assert first == again
+    assert first.test != other.test
+    assert first.fingerprint == other.fingerprint
+
+
+def test_fewer_training_rows_leave_the_held_out_rows_alone(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "x.csv", PLENTY)
+    full, small = prepare(configure(data=path)), prepare(configure(data=path, train_rows=10))
+    assert len(small.train) == 10
+    assert set(small.test.texts) == set(full.test.texts)
+    assert set(small.train.texts) <= set(full.train.texts)
+
+
+def test_the_fingerprint_tells_data_apart(tmp_path: Path) -> None:
+    changed = [*PLENTY[:-1], (PLENTY[-1][0] + "!", PLENTY[-1][1])]
+    one = prepare(configure(data=write_csv(tmp_path / "a.csv", PLENTY)))
+    other = prepare(configure(data=write_csv(tmp_path / "b.csv", changed)))
+    assert one.fingerprint != other.fingerprint

@@ -1,0 +1,61 @@
+"""Hyperparameters are strings, and every option of a run can be one."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from training.errors import ConfigError
+from training.sagemaker.container import Container, Request
+
+
+def request(root: Path, **hyperparameters: str) -> Request:
+    folder = root / "input" / "config"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "hyperparameters.json").write_text(json.dumps(hyperparameters))
+    return Container(root).request()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("student_layers", "3", 3),
+        ("layer_decay", "0.9", 0.9),
+        ("source_weights", "a.csv=2,b.csv=0.5", {"a.csv": 2.0, "b.csv": 0.5}),
+        ("gradient_checkpointing", "true", True),
+        ("length_grouped", "false", False),
+        ("streaming", "true", True),
+        ("labels", "bad, good", ("bad", "good")),
+    ],
+)
+def test_an_option_is_read_from_its_text(tmp_path: Path, name: str, text: str, value: Any) -> None:
+    read = request(tmp_path, job="fine_tune", **{name: text})
+    assert getattr(read.config, name) == value
+    assert read.given == {name}
+
+
+def test_how_a_search_is_made_is_no_option_of_its_trials(tmp_path: Path) -> None:
+    how = {"trials": "8", "workers": "2", "pruner": "hyperband", "pareto": "True", "storage": "sqlite:///x"}
+    read = request(tmp_path, job="search", epochs="1", **how)
+    assert read.search == {
+        "trials": 8,
+        "workers": 2,
+        "pruner": "hyperband",
+        "pareto": True,
+        "storage": "sqlite:///x",
+    }
+    assert read.given == {"epochs"}
+    assert request(tmp_path, job="search").search == {"trials": 20}
+
+
+@pytest.mark.parametrize("workers", ["0", "two", "-1"])
+def test_a_number_of_workers_that_is_none_is_refused(tmp_path: Path, workers: str) -> None:
+    with pytest.raises(ConfigError, match=f"hyperparameter workers: give a number above 0, not '{workers}'"):
+        request(tmp_path, job="search", workers=workers)
+
+
+def test_what_can_be_made_again_is_not_part_of_what_is_uploaded(tmp_path: Path) -> None:
+    config = request(tmp_path, job="fine_tune").config
+    assert config.artifacts == tmp_path / "output" / "data"
+    assert not config.cache_folder.is_relative_to(config.artifacts)

@@ -1,0 +1,173 @@
+"""Several workers share one study: no proposal too many, none lost when a worker dies."""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from tests.fixtures.postgres import empty_database, postgres
+from tests.training.search.test_search import FIXED, config, find, proposals
+from training.config import TrainingConfig
+from training.data.prepare import prepare
+from training.errors import ConfigError, Interrupted
+from training.search.search import search
+from training.search.space import search_space
+from training.search.study import SharedStudy
+from training.search.trials import Plan
+
+__all__ = ["config", "empty_database", "postgres"]
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning",
+    "ignore::FutureWarning",
+    "ignore:mtime may not be reliable",
+    "ignore:.*Any type hint is inferred:UserWarning",  # MLflow, about itself
+    "ignore::optuna.exceptions.ExperimentalWarning",
+)
+
+SPACE = search_space(2, 64)
+
+
+def opened(folder: Path, storage: str | None = None) -> SharedStudy:
+    return SharedStudy(folder, "identity", storage=storage, pruner="median", pareto=False)
+
+
+def claim_all(folder: Path, storage: str | None, worker: int, trials: int) -> None:
+    """Be a worker whose trials take a moment."""
+    shared = opened(folder, storage)
+    while trial := shared.claim(SPACE, trials, seed=0, worker=worker):
+        time.sleep(0.02)
+        shared.finish(trial, TrialState.COMPLETE, [0.5])
+
+
+def url(empty_database: Any) -> str:
+    password = os.environ["DATABASE_PASSWORD"]
+    return str(empty_database.url.set(password=password).render_as_string(hide_password=False))
+
+
+@pytest.mark.parametrize("place", ["journal", "sqlite", "postgres"])
+def test_as_many_are_tried_as_were_asked_for(
+    place: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    storage = {
+        "journal": lambda: None,
+        "sqlite": lambda: f"sqlite:///{tmp_path / 'study.db'}",
+        "postgres": lambda: url(request.getfixturevalue("empty_database")),
+    }[place]()
+    study = opened(tmp_path, storage)
+    study.begin_with({"epochs": 2})
+    spawn = multiprocessing.get_context("spawn")
+    workers = [
+        spawn.Process(target=claim_all, args=(tmp_path, storage, number, 12)) for number in range(1, 4)
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(120)
+    assert [worker.exitcode for worker in workers] == [0, 0, 0]
+    assert study.finished() == 12
+    assert study.counts() == {"complete": 12, "pruned": 0, "fail": 0}
+    tried = [
+        tuple(sorted(trial.params.items()))
+        for trial in study.study.trials
+        if trial.state == TrialState.COMPLETE
+    ]
+    assert len(set(tried)) == 12, "no two workers try the same"
+    study.close()
+
+
+CLAIM = """
+import sys, time
+from pathlib import Path
+from tests.training.search.test_shared_study import SPACE, opened
+trial = opened(Path(sys.argv[1])).claim(SPACE, 3, seed=0)
+print(trial.number, flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_trial_is_left_to_a_worker_that_lives_and_tried_again_when_it_is_killed(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", CLAIM, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline().strip() == "0"
+        shared = opened(tmp_path)
+        for expected in (1, 2):
+            trial = shared.claim(SPACE, 3, seed=0, worker=1)
+            assert trial is not None and trial.number == expected
+            shared.finish(trial, TrialState.COMPLETE, [0.5])
+        assert shared.claim(SPACE, 3, seed=0, worker=1) is None, "the third is being tried"
+        os.kill(other.pid, signal.SIGKILL)
+    again = shared.claim(SPACE, 3, seed=0, worker=1)
+    assert again is not None and again.params == shared.study.trials[0].params
+    shared.finish(again, TrialState.COMPLETE, [0.5])
+    assert shared.claim(SPACE, 3, seed=0, worker=1) is None
+    assert (shared.finished(), shared.counts()) == (3, {"complete": 3, "pruned": 0, "fail": 1})
+
+
+def test_a_trial_on_another_machine_is_left_alone_until_it_has_been_silent_for_long(
+    tmp_path: Path, empty_database: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere, here = (opened(tmp_path, url(empty_database)) for _ in range(2))
+    with monkeypatch.context() as there:
+        there.setattr("socket.gethostname", lambda: "algo-2")
+        trial = elsewhere.claim(SPACE, 1, seed=0)
+    assert trial is not None
+    assert here.claim(SPACE, 1, seed=0) is None
+    trial.set_user_attr("seen", time.time() - 3600)
+    again = here.claim(SPACE, 1, seed=0)
+    assert again is not None and again.params == trial.params
+    elsewhere.finish(trial, TrialState.COMPLETE, [0.9])
+    assert here.study.trials[0].state == TrialState.FAIL, "who was taken for dead has no say any more"
+    elsewhere.close()
+    here.close()
+
+
+def test_a_search_by_several_workers_tries_each_proposal_once(config: TrainingConfig, tmp_path: Path) -> None:
+    best = find(config, tmp_path, 4, workers=2)
+    assert best["trials"] == {"complete": 4, "pruned": 0, "fail": 0}
+    assert len(proposals(tmp_path)) == 4
+    assert (tmp_path / "best.json").exists()
+
+
+def test_workers_are_told_to_stop_and_their_trials_go_on(config: TrainingConfig, tmp_path: Path) -> None:
+    def running() -> bool:
+        journal = tmp_path / "study.journal"
+        return journal.exists() and '"learning_rate"' in journal.read_text() and bool(begun(tmp_path))
+
+    with pytest.raises(Interrupted, match="ready to go on"):
+        find(config, tmp_path, 4, workers=2, stopping=running)
+    best = find(config, tmp_path, 4)
+    assert best["trials"]["complete"] == len(proposals(tmp_path)) == 4
+
+
+def begun(folder: Path) -> list[optuna.trial.FrozenTrial]:
+    backend = optuna.storages.journal.JournalFileBackend(str(folder / "study.journal"))
+    storage = optuna.storages.JournalStorage(backend)
+    return optuna.load_study(study_name="study", storage=storage).get_trials(states=(TrialState.RUNNING,))
+
+
+@pytest.mark.parametrize(
+    "storage", ["postgresql://nobody:secret@127.0.0.1:9/none", "sqlite:////gone/study.db", "nonsense"]
+)
+def test_a_storage_that_cannot_be_reached_is_one_line_without_its_password(
+    config: TrainingConfig, tmp_path: Path, storage: str
+) -> None:
+    with pytest.raises(ConfigError, match="cannot be opened") as refused:
+        search(config, prepare(config), tmp_path, Plan(trials=1, fixed=FIXED, storage=storage))
+    assert "secret" not in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_a_damaged_journal_is_one_line(config: TrainingConfig, tmp_path: Path) -> None:
+    (tmp_path / "study.journal").write_text("not a journal\n" * 3)
+    with pytest.raises(ConfigError, match=r"study\.journal cannot be opened"):
+        find(config, tmp_path, 1)

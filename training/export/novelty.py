@@ -1,0 +1,134 @@
+"""How far a text lies from those the model was validated on, as the encoder sees it.
+
+The measure is fitted here and travels in the model card; serving applies it in its own code, and
+`tests/test_same_answers.py` proves that both give the same number. It is Mahalanobis's distance to the
+nearest label's centroid (Lee et al. 2018, "A Simple Unified Framework for Detecting Out-of-Distribution
+Samples and Adversarial Attacks") with a covariance that is diagonal but for a few directions:
+docs/decisions/0014-novelty.md compares it with others. Nothing here decides what is too novel.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.export.graph import POOLED
+
+# Familiar texts differ from each other along few directions, such as the one from label to label. What moves
+# along them says little: with it, German texts lay further away than English ones only two times in three.
+DIRECTIONS = 16
+ROWS_PER_DIRECTION = 10
+DIMENSIONS_PER_DIRECTION = 8
+# How many spreads away familiar texts lie differs from encoder to encoder. So that one threshold suits all,
+# the unit is such that this percentile of validation rows, measured by the other folds, lies at FAR.
+FAMILIAR_PERCENTILE, FAR, FOLDS = 99, 1.5, 5
+# A dimension that hardly moves among validation rows would otherwise decide alone, by its rounding noise.
+SMALLEST_SPREAD = 0.01  # of the median dimension's
+SIGNIFICANT_DIGITS = 5
+
+
+@dataclass(frozen=True)
+class NoveltyMeasure:
+    """Where texts of each label lie in the encoder's space, and how they spread around it."""
+
+    labels: list[str]
+    centroids: NDArray[np.float64]  # (labels, width)
+    spread: NDArray[np.float64]  # (width,), how far each dimension moves within a label, up to a common unit
+    common: NDArray[np.float64]  # (directions, width), along which they move together, in units of spread
+    rows: int
+
+    def of(self, pooled: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+        """Measure texts: (texts, width) to (texts,). Of a hundred familiar ones, one lies beyond FAR."""
+        nearest = np.full(len(pooled), np.inf)
+        for centroid in self.centroids:
+            deviations = (pooled - centroid) / self.spread
+            explained = deviations @ self.common.T
+            squares = (deviations**2).sum(axis=1) - (explained**2).sum(axis=1)
+            nearest = np.minimum(nearest, np.sqrt(np.maximum(squares, 0) / len(self.spread)))
+        return nearest
+
+    def card_field(self) -> dict[str, Any]:
+        """Return what the model card says of it."""
+        return {
+            "output": POOLED,
+            "rows": self.rows,
+            "split": "validation",
+            "centroids": dict(zip(self.labels, self.centroids.tolist(), strict=True)),
+            "spread": self.spread.tolist(),
+            "common": self.common.tolist(),
+        }
+
+
+def fit(
+    pooled: NDArray[np.float32] | None,
+    truth: NDArray[np.integer[Any]],
+    labels: Sequence[str],
+    *,
+    directions: int = DIRECTIONS,
+) -> NoveltyMeasure | None:
+    """Fit the measure on rows (rows, width) of known labels, already rounded as the card will hold it.
+
+    None when the graph gives no pooled output, or when the rows cannot say how far a label spreads: fewer
+    than five have one of the labels, or all of a label are alike.
+    """
+    if pooled is None or not np.isfinite(pooled).all():
+        return None
+    if np.bincount(truth, minlength=len(labels)).min() < FOLDS:
+        return None
+    rows = pooled.astype(np.float64)
+    fold = np.empty(len(rows), dtype=int)
+    fold[np.argsort(truth, kind="stable")] = np.arange(len(rows)) % FOLDS  # of each label a fifth
+    distances = np.zeros(len(rows))
+    for held_out in (fold == number for number in range(FOLDS)):
+        others = _fit(rows[~held_out], truth[~held_out], labels, directions)
+        if others is None:
+            return None
+        distances[held_out] = others.of(rows[held_out])
+    measure = _fit(rows, truth, labels, directions)
+    if measure is None:
+        return None
+    return NoveltyMeasure(
+        labels=measure.labels,
+        centroids=_rounded(measure.centroids),
+        spread=_rounded(measure.spread * np.percentile(distances, FAMILIAR_PERCENTILE) / FAR),
+        common=_rounded(measure.common),
+        rows=measure.rows,
+    )
+
+
+def _fit(
+    rows: NDArray[np.float64], truth: NDArray[np.integer[Any]], labels: Sequence[str], directions: int
+) -> NoveltyMeasure | None:
+    """Fit the measure in units of standard deviations; None when half of the dimensions never move."""
+    centroids = np.stack([rows[truth == label].mean(axis=0) for label in range(len(labels))])
+    deviations = rows - centroids[truth]
+    freedom = len(rows) - len(labels)
+    spread = np.sqrt((deviations**2).sum(axis=0) / freedom)
+    spread = np.maximum(spread, SMALLEST_SPREAD * np.median(spread))
+    if not spread.all():
+        return None
+    common = _common_directions(deviations / spread, freedom, directions)
+    return NoveltyMeasure(list(labels), centroids, spread, common, len(rows))
+
+
+def _common_directions(deviations: NDArray[np.float64], freedom: int, most: int) -> NDArray[np.float64]:
+    """Return the directions along which deviations move most, as the rows of a matrix M.
+
+    Each is scaled so that |d|² - |M d|² is, up to its unit, the squared Mahalanobis distance of a deviation d
+    under a covariance that is the same in all directions but these.
+    """
+    width = deviations.shape[1]
+    count = min(most, freedom // ROWS_PER_DIRECTION, width // DIMENSIONS_PER_DIRECTION)
+    variances, directions = np.linalg.eigh(deviations.T @ deviations / freedom)  # in ascending order
+    left = float(variances[: width - count].mean())
+    strongest = slice(width - count, width)
+    common: NDArray[np.float64] = (directions[:, strongest] * np.sqrt(1 - left / variances[strongest])).T
+    return common
+
+
+def _rounded(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Keep five significant digits: far finer than int8 leaves these numbers, in half the bytes."""
+    short = [float(f"{value:.{SIGNIFICANT_DIGITS}g}") for value in values.ravel()]
+    return np.array(short).reshape(values.shape)

@@ -1,0 +1,78 @@
+"""Run an ONNX graph as serving does, over many texts; says nothing about how good its answers are."""
+
+import os
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from training.export.graph import POOLED
+
+_TIMED_ROUNDS = 15
+
+
+class Scores(NamedTuple):
+    """What a graph gives for texts, one row each."""
+
+    logits: NDArray[np.float32]  # (texts, labels)
+    pooled: NDArray[np.float32] | None  # (texts, width); None when the graph gives none
+
+
+class Scorer:
+    """Runs an ONNX graph as serving does: one unpadded text per call. Texts run side by side on all cores."""
+
+    def __init__(self, graph: Path) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        self.session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+        self.inputs = {graph_input.name for graph_input in self.session.get_inputs()}
+        given = {output.name for output in self.session.get_outputs()}
+        self.outputs = [name for name in ("logits", POOLED) if name in given]
+
+    def logits(self, ids: Sequence[int]) -> NDArray[np.float32]:
+        """Score one text; returns (labels,)."""
+        row: NDArray[np.float32] = self._run(["logits"], ids)[0][0]
+        return row
+
+    def scores(self, encoded: Sequence[Sequence[int]]) -> Scores:
+        """Score texts and keep what the classification head read of each."""
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            rows = list(threads.map(lambda ids: self._run(self.outputs, ids), encoded))
+        logits, *pooled = (np.concatenate(column) for column in zip(*rows, strict=True))
+        return Scores(logits, pooled[0] if pooled else None)
+
+    def _run(self, outputs: list[str], ids: Sequence[int]) -> list[NDArray[Any]]:
+        tokens = np.array([ids], dtype=np.int64)
+        feed = {
+            "input_ids": tokens,
+            "attention_mask": np.ones_like(tokens),
+            "token_type_ids": np.zeros_like(tokens),
+        }
+        given: list[NDArray[Any]] = self.session.run(outputs, {name: feed[name] for name in self.inputs})
+        return given
+
+
+def time_tokens(graphs: Sequence[Path], tokens: int) -> list[float]:
+    """Time one text of that many tokens on each graph, on one thread (ms, medians).
+
+    They take turns, so that all meet the same noise.
+    """
+    return time_scorers([Scorer(graph) for graph in graphs], tokens)
+
+
+def time_scorers(scorers: Sequence[Scorer], tokens: int) -> list[float]:
+    """Do the same with graphs that are loaded already."""
+    ids = [101] * tokens
+    samples: list[list[float]] = [[] for _ in scorers]
+    for _ in range(_TIMED_ROUNDS):
+        for scorer, times in zip(scorers, samples, strict=True):
+            start = time.perf_counter()
+            scorer.logits(ids)
+            times.append((time.perf_counter() - start) * 1000)
+    return [median(times) for times in samples]

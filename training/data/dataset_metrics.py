@@ -45,7 +45,7 @@ def _quantiles(lengths: list[int]) -> dict[str, float]:
 
 def _languages(texts: Sequence[str]) -> dict[str, float]:
     """Guess the languages of a sample; returns the share of each ISO 639-1 code, most frequent first."""
-    identifier = _language_identifier()
+    identifier = identify_languages()
     sample = random.Random(0).sample(texts, min(_GUESSED, len(texts)))  # noqa: S311  (a sample)
     guesses = Counter(
         identifier.classify(_MARKUP.sub(" ", clean(text[: 4 * _CHARACTERS]))[:_CHARACTERS])[0]
@@ -55,7 +55,7 @@ def _languages(texts: Sequence[str]) -> dict[str, float]:
 
 
 @cache
-def _language_identifier() -> Any:
+def identify_languages() -> Any:
     """Load py3langid's model, which takes most of a second."""
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 

@@ -4,7 +4,6 @@ import multiprocessing
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -64,9 +63,11 @@ def test_as_many_are_tried_as_were_asked_for(
     }[place]()
     study = opened(tmp_path, storage)
     study.begin_with({"epochs": 2})
-    spawn = multiprocessing.get_context("spawn")
+    # They are forked from a process that is no copy of this one and has imported this module.
+    forked = multiprocessing.get_context("forkserver")
+    forked.set_forkserver_preload([__name__])
     workers = [
-        spawn.Process(target=claim_all, args=(tmp_path, storage, number, 12)) for number in range(1, 4)
+        forked.Process(target=claim_all, args=(tmp_path, storage, number, 12)) for number in range(1, 4)
     ]
     for worker in workers:
         worker.start()
@@ -94,9 +95,11 @@ time.sleep(600)
 """
 
 
-def test_a_trial_is_left_to_a_worker_that_lives_and_tried_again_when_it_is_killed(tmp_path: Path) -> None:
+def test_a_trial_is_left_to_a_worker_that_lives_and_tried_again_when_it_is_killed(
+    tmp_path: Path, warm_python: Path
+) -> None:
     with subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", CLAIM, str(tmp_path)], stdout=subprocess.PIPE, text=True
+        [warm_python, "-W", "ignore", "-c", CLAIM, str(tmp_path)], stdout=subprocess.PIPE, text=True
     ) as other:
         assert other.stdout is not None
         assert other.stdout.readline().strip() == "0"

@@ -33,6 +33,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 if sys.gettrace() is not None:
     leave_out_libraries()
 
+TRAINED = {"experiment_store", "tiny_artifact", "tiny_model", "warm_python"}
 _OPINIONS = {
     "positive": ("great", "lovely", "brilliant", "wonderful", "superb"),
     "negative": ("awful", "boring", "dreadful", "terrible", "dull"),
@@ -43,6 +44,11 @@ _REMARKS = ("I saw it twice.", "My friends<br />agree.", "We left late.", "It wa
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if TRAINED.intersection(getattr(item, "fixturenames", ())) or "tests/training/" in item.nodeid:
+            item.add_marker(pytest.mark.training)
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.browser)
     if "PYTEST_XDIST_WORKER" in os.environ:
         distribute(items)
 

@@ -122,7 +122,7 @@ def test_what_serves_already_is_not_decided_again(artifacts: Path) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from training.registry.registry import registry
+from training.registry import registry
 from training import tracking as track
 def die(*_, **__): os.kill(os.getpid(), signal.SIGKILL)
 track.point_aliases, registry.point_at = {
@@ -153,7 +153,7 @@ def test_a_kill_in_the_middle_leaves_a_champion_and_again_completes_it(
 TWICE = """
 import sys
 from pathlib import Path
-from training.registry.registry import registry
+from training.registry import registry
 registry.promote(Path(sys.argv[1]), sys.argv[2], "promoted", by="ann")
 """
 

@@ -8,6 +8,7 @@ import random
 import re
 from collections import Counter
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from training.text import clean
 
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _LANGUAGE_SAMPLE = 300  # texts: a share of 10% is then known to within 3.5 points
-_LANGUAGE_CHARACTERS = 300  # of each text, enough for a reliable guess
+_CHARACTERS = 300  # of each text, enough for a reliable guess
 _MARKUP = re.compile(r"<[^<>]*>")
 
 
@@ -44,14 +45,16 @@ def _quantiles(lengths: list[int]) -> dict[str, float]:
 
 def _languages(texts: Sequence[str]) -> dict[str, float]:
     """Detect the languages of a sample; return the share of each ISO 639-1 code, most frequent first."""
+    identifier = language_identifier()
+    sample = random.Random(0).sample(texts, min(_LANGUAGE_SAMPLE, len(texts)))  # noqa: S311  (a sample)
+    beginnings = (_MARKUP.sub(" ", clean(text[: 4 * _CHARACTERS]))[:_CHARACTERS] for text in sample)
+    counts = Counter(identifier.classify(text)[0] for text in beginnings)
+    return {language: round(count / len(sample), 4) for language, count in counts.most_common()}
+
+
+@cache
+def language_identifier() -> Any:
+    """Load py3langid's model, which takes most of a second."""
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-    identifier = LanguageIdentifier.from_model_file(MODEL_FILE)
-    sample = random.Random(0).sample(texts, min(_LANGUAGE_SAMPLE, len(texts)))  # noqa: S311  (a sample)
-    guesses = Counter(
-        identifier.classify(_MARKUP.sub(" ", clean(text[: 4 * _LANGUAGE_CHARACTERS]))[:_LANGUAGE_CHARACTERS])[
-            0
-        ]
-        for text in sample
-    )
-    return {language: round(count / len(sample), 4) for language, count in guesses.most_common()}
+    return LanguageIdentifier.from_model_file(MODEL_FILE)

@@ -1,11 +1,12 @@
 """Several workers share one study: the number of trials is exact, and none is lost when a worker dies."""
 
 import multiprocessing
+import multiprocessing.spawn
 import os
 import signal
 import subprocess
-import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -62,9 +63,11 @@ def test_the_number_of_trials_is_exact(place: str, tmp_path: Path, request: pyte
     }[place]()
     study = opened(tmp_path, storage)
     study.enqueue_first({"epochs": 2})
-    spawn = multiprocessing.get_context("spawn")
+    # They are forked from a server process that has imported this module.
+    forked = multiprocessing.get_context("forkserver")
+    forked.set_forkserver_preload([__name__])
     workers = [
-        spawn.Process(target=claim_all, args=(tmp_path, storage, number, 12)) for number in range(1, 4)
+        forked.Process(target=claim_all, args=(tmp_path, storage, number, 12)) for number in range(1, 4)
     ]
     for worker in workers:
         worker.start()
@@ -83,28 +86,29 @@ def test_the_number_of_trials_is_exact(place: str, tmp_path: Path, request: pyte
 
 
 CLAIM = """
-import sys, time
+import os, sys, time
 from pathlib import Path
 from tests.training.search.test_shared_study import SPACE, opened
 trial = opened(Path(sys.argv[1])).claim(SPACE, 3, seed=0)
-print(trial.number, flush=True)
+print(trial.number, os.getpid(), flush=True)
 time.sleep(600)
 """
 
 
-def test_a_trial_is_retried_only_when_its_worker_is_dead(tmp_path: Path) -> None:
+def test_a_trial_is_retried_only_when_its_worker_is_dead(tmp_path: Path, warm_python: Path) -> None:
     with subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", CLAIM, str(tmp_path)], stdout=subprocess.PIPE, text=True
+        [warm_python, "-W", "ignore", "-c", CLAIM, str(tmp_path)], stdout=subprocess.PIPE, text=True
     ) as other:
         assert other.stdout is not None
-        assert other.stdout.readline().strip() == "0"
+        number, pid = map(int, other.stdout.readline().split())
+        assert number == 0
         shared = opened(tmp_path)
         for expected in (1, 2):
             trial = shared.claim(SPACE, 3, seed=0, worker=1)
             assert trial is not None and trial.number == expected
             shared.finish(trial, TrialState.COMPLETE, [0.5])
         assert shared.claim(SPACE, 3, seed=0, worker=1) is None, "the third is running"
-        os.kill(other.pid, signal.SIGKILL)
+        os.kill(pid, signal.SIGKILL)
     again = shared.claim(SPACE, 3, seed=0, worker=1)
     assert again is not None and again.params == shared.study.trials[0].params
     shared.finish(again, TrialState.COMPLETE, [0.5])
@@ -130,6 +134,16 @@ def test_a_trial_on_another_machine_is_retried_after_the_heartbeat_timeout(
     here.close()
 
 
+@pytest.fixture
+def warm_workers(warm_python: Path) -> Iterator[None]:
+    """Spawn processes that have the libraries loaded already."""
+    before = multiprocessing.spawn.get_executable()
+    multiprocessing.set_executable(str(warm_python))
+    yield
+    multiprocessing.set_executable(before)
+
+
+@pytest.mark.usefixtures("warm_workers")
 def test_several_workers_run_each_trial_once(config: TrainingConfig, tmp_path: Path) -> None:
     best = find(config, tmp_path, 4, workers=2)
     assert best["trials"] == {"complete": 4, "pruned": 0, "fail": 0}
@@ -137,6 +151,7 @@ def test_several_workers_run_each_trial_once(config: TrainingConfig, tmp_path: P
     assert (tmp_path / "best.json").exists()
 
 
+@pytest.mark.usefixtures("warm_workers")
 def test_workers_are_stopped_and_their_trials_continue(config: TrainingConfig, tmp_path: Path) -> None:
     def running() -> bool:
         journal = tmp_path / "study.journal"

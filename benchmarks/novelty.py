@@ -103,21 +103,21 @@ def main() -> None:
             for name, shift in SHIFTS.items()
         }
     table = Table("distance", *[name.replace("_", " ") for name in SHIFTS], title="AUC against held-out rows")
-    figures: dict[str, dict[str, float]] = {}
+    aurocs: dict[str, dict[str, float]] = {}
     for name, measure in measures.items():
         known = measure(familiar)
-        figures[name] = {
+        aurocs[name] = {
             shift: roc_auc_score([0] * len(known) + [1] * ROWS, np.concatenate([known, measure(foreign)]))
             for shift, foreign in shifted.items()
         }
-        table.add_row(name, *[f"{area:.3f}" for area in figures[name].values()])
+        table.add_row(name, *[f"{area:.3f}" for area in aurocs[name].values()])
     console.print(table)
     served = measures[f"diagonal + {DIRECTIONS} directions"]
     for name, texts in {"held-out rows": familiar, **shifted}.items():
         quarters = ", ".join(f"{quartile:.2f}" for quartile in np.percentile(served(texts), [25, 50, 75, 99]))
         console.print(f"novelty of {name.replace('_', ' ')}: quartiles and 99th percentile {quarters}")
     TARGET.parent.mkdir(parents=True, exist_ok=True)
-    TARGET.write_text(json.dumps(figures, indent=2) + "\n")
+    TARGET.write_text(json.dumps(aurocs, indent=2) + "\n")
 
 
 if __name__ == "__main__":

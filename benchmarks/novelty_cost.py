@@ -134,7 +134,7 @@ def main() -> None:
     chance = np.random.default_rng(0)
     tokenizer = Tokenizer.from_file(str(arguments.artifact / "tokenizer.json"))
     table = Table("", "tokens", "without, ms", "with, ms", "novelty adds", "95% interval")
-    figures: list[dict[str, Any]] = []
+    samples: list[dict[str, Any]] = []
     with contextlib.redirect_stdout(io.StringIO()):  # where the handler's metrics go
         pairs = contenders(arguments.artifact, start_queue_stub())
         for tokens in TOKENS:
@@ -151,7 +151,7 @@ def main() -> None:
                     f"{added:.2%}",
                     f"{low:.2%} to {high:.2%}",
                 )
-                figures.append({"contender": name, "tokens": tokens, "ms": took.tolist()})
+                samples.append({"contender": name, "tokens": tokens, "ms": took.tolist()})
     alone = measure_alone(arguments.artifact, clock)
     console.print(table)
     console.print(
@@ -159,7 +159,7 @@ def main() -> None:
         f"{arguments.rounds} texts per length."
     )
     TARGET.parent.mkdir(parents=True, exist_ok=True)
-    TARGET.write_text(json.dumps({"clock": arguments.clock, "alone_us": alone, "samples": figures}) + "\n")
+    TARGET.write_text(json.dumps({"clock": arguments.clock, "alone_us": alone, "samples": samples}) + "\n")
 
 
 if __name__ == "__main__":

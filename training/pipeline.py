@@ -4,20 +4,18 @@
 `tune_checkpoint`, then `publish` with the record beside the checkpoint.
 """
 
-import hashlib
 import json
 import shutil
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training.code_digest import code_digest
 from training.config import TrainingConfig
 from training.data.prepare import prepare
 from training.data.rows import Dataset
 from training.errors import disk_full_guard
 from training.progress import Progress, silent
 from training.record import TrainingRecord, git_commit
+from training.run_key import model_identity, run_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,16 +23,6 @@ if TYPE_CHECKING:
     from training.export.artifact import Artifact
     from training.finetune.callbacks import Log
 
-# Libraries whose version can change the result of a run.
-_LIBRARIES = ("tokenizers", "torch", "transformers", "onnxruntime")
-# Modules and packages that, with their imports and this module, determine the result of a run.
-_SHAPED_BY = (
-    "training.data.prepare",
-    "training.finetune.tune",
-    "training.finetune.truncation",
-    "training.export.export",
-    "training.record",
-)
 _RUN_FILE = "mlflow_run_id"
 _TEACHER_DONE = "done"  # beside a fully trained teacher; removed when another training begins
 _TEACHER_FILES = ("config.json", "model.safetensors", "tokenizer.json")
@@ -201,24 +189,6 @@ def evaluate_artifact(artifact: "Artifact", folder: Path, log: "Log", progress: 
     return write_page(found, folder / PAGE)
 
 
-def run_key(config: TrainingConfig, data: Dataset | None = None) -> str:
-    """Return the hash of everything that determines the result: recipe, data, libraries and code.
-
-    Reads the data unless it is given (a second for the embedded reviews).
-    """
-    data = data or prepare(config)
-    this = Path(__file__)
-    code = hashlib.sha256(this.read_bytes() + code_digest(this.parent, _SHAPED_BY).encode())
-    identity = {
-        "recipe": config.recipe()
-        | {"data": data.fingerprint, "model": model_identity(config.model)}
-        | ({"teacher": model_identity(config.teacher)} if config.teacher else {}),
-        "code": code.hexdigest(),
-        "libraries": {name: version(name) for name in _LIBRARIES},
-    }
-    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
-
-
 def current_artifact(config: TrainingConfig) -> "Artifact | None":
     """Return the published artifact with the same run key, champion or candidate; None if there is none."""
     key = run_key(config)
@@ -232,19 +202,6 @@ def current_artifact(config: TrainingConfig) -> "Artifact | None":
 
             return Artifact(folder=path.parent.resolve(), card=card)
     return None
-
-
-def model_identity(name: str) -> str:
-    """Return the name of a model, or the hash of a local folder, which may be retrained in place."""
-    folder = Path(name)
-    if not folder.is_dir():
-        return name
-    content = hashlib.sha256()
-    for path in sorted(folder.glob("*.*")):
-        if path.is_file():
-            with path.open("rb") as file:
-                content.update(path.name.encode() + hashlib.file_digest(file, "sha256").digest())
-    return content.hexdigest()
 
 
 def summary(data: Dataset) -> str:

@@ -15,7 +15,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.fixtures.artifacts import publish
-from training import pipeline
 from training.__main__ import main
 from training.config import MODEL_NAME, TrainingConfig, configure
 from training.data.prepare import prepare
@@ -25,8 +24,9 @@ from training.evaluation.page import write_page
 from training.export.artifact import Artifact, champion_of, link_champion
 from training.export.export import build_artifact
 from training.finetune.tune import fine_tune
-from training.pipeline import current_artifact, run, run_key
+from training.pipeline import current_artifact, run
 from training.registry.registry import promote
+from training.run_key import run_key
 from training.search.search import search
 
 pytestmark = pytest.mark.filterwarnings(
@@ -287,9 +287,10 @@ def test_the_run_key_depends_on_the_code_that_determines_the_result(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    package = Path(pipeline.__file__).parent
+    module_of_key = sys.modules[run_key.__module__]
+    package = Path(str(module_of_key.__file__)).parent
     copy = shutil.copytree(package, tmp_path / "training", ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(pipeline, "__file__", str(copy / "pipeline.py"))
+    monkeypatch.setattr(module_of_key, "__file__", str(copy / "run_key.py"))
     config = configure(**options)
     data = prepare(config)
     key = run_key(config, data)

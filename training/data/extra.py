@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from training.data.near_duplicates import HeldOutTexts, normalized
-from training.data.sources import Columns, read_extra_table
+from training.data.sources import read_extra_table
+from training.data.table import Columns
 from training.data.validation import LabelNames, Row, valid_rows
 
 

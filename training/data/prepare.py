@@ -22,7 +22,8 @@ from training.data.rows import (
     row_weights,
     to_columns,
 )
-from training.data.sources import Columns, read
+from training.data.sources import read
+from training.data.table import Columns
 from training.data.validation import Row, label_names, valid_rows
 from training.errors import DataError
 

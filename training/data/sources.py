@@ -6,40 +6,20 @@ Returns raw columns; `training.data.prepare` validates, cleans and splits them.
 import csv
 import json
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.metadata import files
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from training.config import TrainingConfig
 from training.data.csv_quotes import check_quotes, field_limit
+from training.data.hub import read_hub
+from training.data.table import EMBEDDED, Columns, Table, check_columns, utf8_errors
 from training.errors import DataError
 
-EMBEDDED = "embedded"
 _LABELS = ("negative", "positive")
 _PARQUET_ROWS = 1_000  # per batch
 _IGNORED_FOLDERS = {"unsup"}  # aclImdb's unlabeled reviews
-
-
-@dataclass(frozen=True)
-class Table:
-    """Texts and labels as read, with the name of each row for messages (first row of a file: row 1)."""
-
-    name: str
-    texts: list[Any]
-    labels: list[Any]
-    places: list[str]
-    label_names: tuple[str, ...] | None = None
-    train_count: int | None = None  # the rows after these are the data set's own test rows
-
-
-class Columns(NamedTuple):
-    """The names of the columns that hold the texts and their labels."""
-
-    text: str = "text"
-    label: str = "label"
 
 
 def read(config: TrainingConfig) -> Table:
@@ -51,7 +31,7 @@ def read(config: TrainingConfig) -> Table:
         return _read_text_folder(path)
     reader = _READERS.get(path.suffix.lower())
     if reader is None or path.is_dir():
-        return _read_hub(config.data, columns, config.subset, config.split, config.test_split)
+        return read_hub(config.data, columns, config.subset, config.split, config.test_split)
     if not path.is_file():
         raise DataError(f"no file {path}; check the path given as data")
     _check_csv(path, columns)
@@ -70,7 +50,7 @@ def read_extra_table(path: Path, columns: Columns) -> Table:
         raise DataError(f"no file {path}; check the path given as extra data")
     _check_csv(path, columns)
     rows = iter(reader(path))
-    with _naming(path):
+    with utf8_errors(path):
         first = next(rows, None)
     if first is not None and not set(columns) <= first.keys():
         columns = Columns()
@@ -112,22 +92,13 @@ def _tables(
 ) -> Iterator[Table]:
     """Yield tables of `size` rows, or one of all."""
     numbered = enumerate(rows, start=1)
-    with _naming(path):
+    with utf8_errors(path):
         while batch := list(islice(numbered, size)):
             places = [f"{path.name} row {number}" for number, _ in batch]
             for place, (_, row) in zip(places, batch, strict=True):
-                _check_columns(row, columns, place)
+                check_columns(row, columns, place)
             texts, labels = ([row[column] for _, row in batch] for column in columns)
             yield Table(name=path.name, texts=texts, labels=labels, places=places)
-
-
-@contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    """Name the file when it is not UTF-8."""
-    try:
-        yield
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path.name} is not in UTF-8: {error}; save it as UTF-8") from error
 
 
 def _read_csv(path: Path) -> Iterator[dict[str, Any]]:
@@ -141,7 +112,7 @@ def _read_csv(path: Path) -> Iterator[dict[str, Any]]:
 def _check_csv(path: Path, columns: Columns) -> None:
     """Reject a CSV file whose quotes swallow rows; other file types pass."""
     if _READERS.get(path.suffix.lower()) is _read_csv:
-        with _naming(path):
+        with utf8_errors(path):
             check_quotes(path, (columns.label, Columns().label))
 
 
@@ -199,71 +170,3 @@ def _read_text_folder(folder: Path) -> Table:
         places=places,
         train_count=counts[0] if len(parts) == 2 else None,
     )
-
-
-def _read_hub(data: str, columns: Columns, subset: str | None, split: str, test_split: str) -> Table:
-    """Read a data set from the Hugging Face hub, or a local folder in its layout."""
-    import datasets
-
-    datasets.disable_progress_bars()
-    try:
-        _check_csv_of_hub(data, subset, columns)
-        splits = datasets.load_dataset(data, subset)
-    except DataError:
-        raise
-    except Exception as error:  # errors of the library, the hub or the network
-        reason = str(error).splitlines()[0]
-        raise DataError(
-            f"cannot read data set {data!r}: {reason} Give {EMBEDDED!r}, a CSV, Parquet or JSONL "
-            "file, a folder, or a data set of the hub that is reachable or cached"
-        ) from error
-    if test_split == "auto":
-        test_split = "test" if "test" in splits and split != "test" else "none"
-    names = [split] if test_split == "none" else [split, test_split]
-    texts, labels, places, counts = [], [], [], []
-    for name in names:
-        if name not in splits:
-            raise DataError(f"{data} has no split {name!r}, only {', '.join(splits)}; choose one of them")
-        part = splits[name]
-        _check_columns(part.features, columns, f"{data} split {name}")
-        texts += part[columns.text]
-        labels += part[columns.label]
-        places += [f"{name} row {number}" for number in range(1, len(part) + 1)]
-        counts.append(len(texts))
-    label_names = getattr(splits[split].features[columns.label], "names", None)
-    return Table(
-        name=data,
-        texts=texts,
-        labels=labels,
-        places=places,
-        label_names=tuple(label_names) if label_names else None,
-        train_count=counts[0] if len(names) == 2 else None,
-    )
-
-
-def _check_csv_of_hub(data: str, subset: str | None, columns: Columns) -> None:
-    """Reject a data set of CSV files whose quotes swallow rows, which the library does not notice.
-
-    Downloads files of the hub into the cache that the library then reads.
-    """
-    import datasets
-    from datasets.packaged_modules.csv.csv import Csv
-
-    builder = datasets.load_dataset_builder(data, subset)
-    if not isinstance(builder, Csv) or len(builder.config.sep) != 1:
-        return
-    files = builder.config.data_files
-    assert files is not None  # noqa: S101 - the builder was made from them
-    local = datasets.DownloadManager(dataset_name=builder.dataset_name).download_and_extract(files)
-    for split, paths in local.items():
-        for source, path in zip(files[split], paths, strict=True):
-            name = str(source).rpartition("/")[2]
-            with _naming(Path(name)):
-                check_quotes(Path(path), (columns.label,), delimiter=builder.config.sep, name=name)
-
-
-def _check_columns(names: Iterable[str], columns: Columns, place: str) -> None:
-    present = [str(name) for name in names]
-    for option, wanted in (("--text-column", columns.text), ("--label-column", columns.label)):
-        if wanted not in present:
-            raise DataError(f"{place} has no column {wanted!r}, only {', '.join(present)}; set {option}")

@@ -32,7 +32,8 @@ from training.data.rows import (
     row_weights,
     to_columns,
 )
-from training.data.sources import Columns, batches
+from training.data.sources import batches
+from training.data.table import Columns
 from training.data.validation import LabelNames, Row, infer_labels, label_name, valid_rows
 from training.errors import ConfigError, DataError
 

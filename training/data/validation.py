@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from training.data.sources import Table
+from training.data.table import Table
 from training.errors import DataError
 from training.text import clean
 

@@ -51,7 +51,7 @@ class NoveltyMeasure:
         return nearest
 
     def card_field(self) -> dict[str, Any]:
-        """Return what the model card says of it."""
+        """Return the field of the model card."""
         return {
             "output": POOLED,
             "rows": self.rows,

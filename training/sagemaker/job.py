@@ -33,13 +33,13 @@ from training.pipeline import (
     evaluate_artifact,
     publish,
     read_run_id,
-    run_key,
     summary,
     tune_checkpoint,
     write_run_id,
 )
 from training.progress import LineProgress, Progress, print_metrics, silent
 from training.record import read_record
+from training.run_key import run_key
 from training.sagemaker.container import Container, Request
 
 

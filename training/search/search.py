@@ -21,8 +21,9 @@ from training.data.prepare import prepare
 from training.data.rows import Dataset
 from training.errors import ConfigError, Interrupted, ModelError, disk_full_guard
 from training.finetune.model import count_layers
-from training.pipeline import model_identity, read_run_id, write_run_id
+from training.pipeline import read_run_id, write_run_id
 from training.progress import Progress, silent
+from training.run_key import model_identity
 from training.search.report import write_report
 from training.search.space import BEST, Space, fingerprint, is_within, search_space, space_to_json
 from training.search.study import SharedStudy, threads_per_worker

@@ -10,7 +10,8 @@ import pytest
 from training.config import configure
 from training.data.csv_quotes import check_quotes
 from training.data.prepare import prepare
-from training.data.sources import Columns, batches, read, read_extra_table
+from training.data.sources import batches, read, read_extra_table
+from training.data.table import Columns
 from training.errors import DataError
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -15,8 +15,8 @@ from training.config import configure
 from training.data.prepare import prepare
 from training.data.rows import Dataset
 from training.errors import ConfigError, DataError
-from training.pipeline import run_key
 from training.record import TrainingRecord
+from training.run_key import run_key
 
 WORDS = ("film", "story", "cast", "music", "script", "pace", "was", "felt", "so", "very", "warm", "dim", "it")
 REVIEWS = [

@@ -195,4 +195,4 @@ def test_labels_other_than_positive_and_negative_are_not_negated(model: ServedMo
         reference = reference.set_column(reference.column_names.index(column), column, values)
     other.__dict__ = model.__dict__ | {"card": card, "reference": reference, "_predictions": {}}
     assert "negated" not in " ".join(one.name for one in evaluate(other).robustness)
-    assert np.isfinite([one.value for one in evaluate(other).figures]).all()
+    assert np.isfinite([one.value for one in evaluate(other).metrics]).all()

@@ -34,7 +34,8 @@ from training.finetune.distill import (
 )
 from training.finetune.model import count_layers, encoder_layers, load_classifier, load_embedded_tokenizer
 from training.finetune.tune import fine_tune
-from training.pipeline import model_identity, tune_checkpoint
+from training.pipeline import tune_checkpoint
+from training.run_key import model_identity
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning", "ignore:mtime may not be reliable", "ignore::torch.jit.TracerWarning"

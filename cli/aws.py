@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sentiment.exceptions import ConfigurationError, SentimentError
+from sentiment.exceptions import ConfigurationError, ModelError, SentimentError
+from sentiment.model_card import CARD_FILE, ModelCard, read_card, verify_files
 
 from cdk.environments import ENVIRONMENTS
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from training.export.artifact import Artifact
     from training.progress import Progress
 
-CARD = "model.json"
 _SHOWN_EVENTS = ("TaskStateEntered", "WaitStateEntered")
 
 
@@ -149,15 +149,15 @@ def fetch(aws: "boto3.Session", artifact_uri: str, artifacts: Path) -> "Artifact
     arriving.chmod(0o755)
     replaced = arriving.with_suffix(".replaced")
     try:
-        s3.download_file(bucket, prefix + CARD, str(arriving / CARD))
-        card = json.loads((arriving / CARD).read_text())
-        for name, expected in card["files"].items():
-            file = arriving / Path(name).name
-            s3.download_file(bucket, prefix + name, str(file))
-            with file.open("rb") as content:
-                if hashlib.file_digest(content, "sha256").hexdigest() != expected["sha256"]:
-                    raise ExecutionError(f"{artifact_uri} is damaged: {name} is not what the card says")
-        folder = models / Path(card["model_version"]).name
+        s3.download_file(bucket, prefix + CARD_FILE, str(arriving / CARD_FILE))
+        try:
+            card = read_card(arriving, ModelCard)
+            for name in card.files:
+                s3.download_file(bucket, prefix + name, str(arriving / name))
+            verify_files(arriving, card)
+        except ModelError as error:
+            raise ExecutionError(f"{artifact_uri} is damaged: {error}") from None
+        folder = models / Path(card.model_version).name
         if folder.exists():
             folder.rename(replaced)  # and removed once the new one stands in its place
         arriving.rename(folder)
@@ -165,8 +165,8 @@ def fetch(aws: "boto3.Session", artifact_uri: str, artifacts: Path) -> "Artifact
     finally:
         shutil.rmtree(arriving, ignore_errors=True)
     if champion_of(artifacts) is None:
-        point_at(artifacts, card["model_version"])
-    return Artifact(folder=folder, card=card)
+        point_at(artifacts, card.model_version)
+    return Artifact(folder=folder, card=card.model_dump())
 
 
 def _where(stepfunctions: Any, execution: str) -> tuple[str, str | None]:

@@ -97,8 +97,8 @@ def _record(row: dict[str, Any]) -> Table:
 @contextmanager
 def _reading(table: str, columns: str | None) -> Iterator[tuple[int, Iterator[dict[str, Any]]]]:
     """Open a transaction and yield the number of rows and the rows themselves."""
-    from sentiment.database.repositories import count_rows, rows_of
     from sentiment.database.session import DatabaseSettings, make_engine, transaction
+    from sentiment.database.tables import count_rows, rows_of
     from sentiment.settings import read_settings
 
     needed("DATABASE_HOST", "the Postgres to read")

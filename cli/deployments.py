@@ -6,30 +6,29 @@ Postgres is out of reach from here, so the registrar is asked for the history an
 Traffic moves by the alias alone: no image is built, nothing starts cold that was not warm yesterday.
 """
 
-import json
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from sentiment.exceptions import ConfigurationError, SentimentError
+from sentiment.exceptions import ConfigurationError, InvocationError, SentimentError
+from sentiment.invocation import invoke
+from sentiment.registrar import Registrar, Row
 
 from cdk.environments import ENVIRONMENTS
 from cdk.function_config import LIVE_ALIAS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import boto3
 
 RUNNING = ("Created", "Queued", "InProgress", "Baking", "Ready")
 STOP_SECONDS = 60.0
 Env = Annotated[str, typer.Option(help=f"One of {', '.join(ENVIRONMENTS)}.")]
-Row = dict[str, Any]
 
 
 class RollbackError(SentimentError):
@@ -51,7 +50,7 @@ def deployments(env: Env) -> None:
     from cli.aws import aws_errors
 
     with aws_errors():
-        rows = Cloud.of(env).ask_registrar({"action": "list_deployments"})["deployments"]
+        rows = Cloud.of(env).registrar.list_deployments()
     if not rows:
         Console().print(f"nothing was ever deployed to {env}")
         return
@@ -152,7 +151,7 @@ class Cloud:
 
     aws: "boto3.Session"
     api: str
-    registrar: str
+    registrar: Registrar
     application: str
     group: str
 
@@ -164,10 +163,11 @@ class Cloud:
 
         leave_local_system()
         aws = session(env)
+        registrar = stack_output(aws, env, "data", "RegistrarFunction")
         return cls(
             aws=aws,
             api=stack_output(aws, env, "serving", "ApiFunction"),
-            registrar=stack_output(aws, env, "data", "RegistrarFunction"),
+            registrar=Registrar(partial(invoke, aws.client("lambda"), registrar)),
             application=stack_output(aws, env, "serving", "ReleaseApplication"),
             group=stack_output(aws, env, "serving", "ReleaseGroup"),
         )
@@ -188,9 +188,7 @@ class Cloud:
         )["deployments"]
         wanted = to or (int(serving) if running else None)
         latest = max([serving, *shares], key=int)
-        question = {"action": "previous_deployment", "function_version": latest}
-        answer = self.ask_registrar(question | ({"to": str(wanted)} if wanted else {}))
-        target, active = answer["previous"], answer["active"]
+        active, target = self.registrar.previous_deployment(latest, to=wanted)
         if target is None:
             raise ConfigurationError(
                 f"no champion before version {latest} is recorded: nothing to go back to"
@@ -228,24 +226,12 @@ class Cloud:
         caller = self.aws.client("sts").get_caller_identity()["Arn"]
         deployment = {"function_version": plan.to, "reason": why.strip(), "deployed_by": caller}
         try:
-            event = {"action": "record_rollback", "deployment": deployment}
-            row: Row = self.ask_registrar(event)["deployment"]
-        except RollbackError as error:
+            return self.registrar.record_rollback(deployment)
+        except InvocationError as error:
             raise RollbackError(
                 f"version {plan.to} serves all traffic, but that is not recorded: {error}. Once that is "
                 f"mended, repeat this command with --to {plan.to}"
             ) from None
-        return row
-
-    def ask_registrar(self, event: "Mapping[str, Any]") -> dict[str, Any]:
-        """Call the registrar; raises RollbackError in its own words when it refuses."""
-        answer = self.aws.client("lambda").invoke(
-            FunctionName=self.registrar, Payload=json.dumps(event).encode()
-        )
-        content: dict[str, Any] = json.loads(answer["Payload"].read())
-        if answer.get("FunctionError"):
-            raise RollbackError(f"the registrar: {content.get('errorMessage', content)}")
-        return content
 
     def _check_exists(self, version: str) -> None:
         client = self.aws.client("lambda")

@@ -4,7 +4,6 @@ Texts are answered by the very classifier of `functions/api`, once: answers stay
 minutes by the thousand. Nothing here is logged or stored as a prediction.
 """
 
-import json
 import os
 import random
 from collections.abc import Callable, Iterable
@@ -17,6 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from sentiment.exceptions import ConfigurationError
+from sentiment.model_card import ModelCard, read_card
 
 from functions.api.model.artifact import load_artifact
 from functions.api.model.classifier import Classifier
@@ -113,7 +113,7 @@ def unseen_reviews(model_dir: Path, data: Path | None = None) -> list[Review]:
 
 def _options_of(model_dir: Path) -> dict[str, Any] | None:
     """Return how the embedded data was split when the model was trained, None for other data."""
-    data = json.loads((model_dir / "model.json").read_text()).get("data", {})
+    data = read_card(model_dir, ModelCard).model_dump().get("data", {})
     if data.get("name") != "embedded":
         return None
     names = ("source", "train_rows", "validation_rows", "test_rows", "seed")

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Sequence
 from copy import copy
+from types import GenericAlias
 from typing import Annotated, Any, cast
 
 import typer
@@ -51,7 +52,7 @@ def _parameter(option: Option) -> inspect.Parameter:
     if option.kind == "value" and not isinstance(option.type, type):
         kind, settings = Any, {"parser": option.type}
     elif option.kind == "values":
-        kind = list[option.type]  # type: ignore[name-defined]
+        kind = GenericAlias(list, (option.type,))
     elif option.kind == "switch":
         flags = [f"{option.flag}/--no-{option.flag.removeprefix('--')}"]
     information = typer.Option(

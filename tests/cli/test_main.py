@@ -13,7 +13,7 @@ from sentiment.exceptions import ConfigurationError, UnknownNameError
 from cli.main import app, exit_code
 from training.__main__ import _parser
 from training.config import TrainingConfig
-from training.errors import DataError, GateError
+from training.errors import DataError, GateError, ModelError
 from training.options import EVALUATE, SEARCH, TRAIN, Option
 from training.search.trials import SearchPlan
 
@@ -118,6 +118,12 @@ def test_training_options_reach_the_configuration_and_are_checked_there(run: Any
     assert "max_length" in str(result.exception)
     result = run("train", "--data", "missing.csv")
     assert isinstance(result.exception, DataError)
+
+
+def test_search_and_evaluate_check_their_options_too(run: Any) -> None:
+    assert isinstance(run("search", "--data", "missing.csv").exception, DataError)
+    assert isinstance(run("evaluate", "--model", "missing").exception, ModelError)
+    assert run("search", "--trials", "many").exit_code == 2
 
 
 def test_predict_says_what_to_do_when_nothing_answers(run: Any) -> None:

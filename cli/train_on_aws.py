@@ -12,22 +12,22 @@ if TYPE_CHECKING:
 
 def train_on_aws(options: dict[str, Any], env: str, trials: int | None, execution: str | None) -> "Artifact":
     """Start an execution unless one is given, follow it and fetch the artifact."""
-    from cli import aws
-    from cli.environment import leave_local_system
+    from cli.aws import executions, stacks
+    from cli.env_vars import unset_local_system
     from training.progress import RichProgress
 
-    leave_local_system()
-    session, artifacts = aws.session(env), options["artifacts"]
+    unset_local_system()
+    session, artifacts = stacks.open_session(env), options["artifacts"]
     console = Console(stderr=True)
-    with aws.aws_errors():
+    with stacks.aws_errors():
         if execution is None:
             execution = _start(session, options, env, trials)
             console.print(f"started {execution}", highlight=False, soft_wrap=True)
         try:
             with RichProgress(console) as progress:
-                done = aws.follow(session, execution, progress)
+                done = executions.follow(session, execution, progress)
                 progress(f"Fetching {done['model_version']}")
-                return aws.fetch(session, done["artifact_uri"], artifacts)
+                return executions.fetch(session, done["artifact_uri"], artifacts)
         except KeyboardInterrupt:
             console.print(
                 "no longer following; the execution goes on. Follow it again: sentiment train --on aws "
@@ -43,7 +43,7 @@ def _start(session: Any, options: dict[str, Any], env: str, trials: int | None) 
     """Check the options and the data here, where a mistake costs nothing; then start."""
     from sentiment.exceptions import ConfigurationError
 
-    from cli import aws
+    from cli.aws import executions, stacks
     from training.config import configure
     from training.data.prepare import prepare
 
@@ -55,7 +55,7 @@ def _start(session: Any, options: dict[str, Any], env: str, trials: int | None) 
         raise ConfigurationError(f"{data} is not a file; on AWS give embedded, a file or s3://…")
     if options["teacher"]:
         raise ConfigurationError("on AWS a job fine-tunes the teacher itself; leave out --teacher")
-    if model != "embedded" and not aws.reaches_hub(env, model):
+    if model != "embedded" and not executions.reaches_hub(env, model):
         raise ConfigurationError(
             f"the jobs of {env} cannot reach model {model!r}; take embedded, or a model of the hub and "
             "training_internet in cdk/environments.py"
@@ -71,7 +71,7 @@ def _start(session: Any, options: dict[str, Any], env: str, trials: int | None) 
         prepare(config)
 
     def uploaded(file: Path) -> str:
-        return aws.upload(session, aws.stack_output(session, env, "data", "ArtifactBucket"), file)
+        return executions.upload(session, stacks.stack_output(session, env, "data", "ArtifactBucket"), file)
 
     if data != "embedded" and not stored:
         stored = uploaded(Path(data))
@@ -80,11 +80,14 @@ def _start(session: Any, options: dict[str, Any], env: str, trials: int | None) 
     recipe = found | {name: value for name, value in given.items() if value is not None}
     if not recipe["quick"]:
         del recipe["quick"]
-    request: dict[str, Any] = {"hyperparameters": aws.hyperparameters(recipe), "data_uri": stored}
+    request: dict[str, Any] = {
+        "hyperparameters": executions.hyperparameters(recipe),
+        "data_uri": stored,
+    }
     if extra:
         request["extra_data_uri"] = uploaded(extra[0])
     if found or trials == 0:
         request["search"] = False
     elif trials is not None:
         request["trials"] = str(trials)
-    return aws.start(session, env, request)
+    return executions.start(session, env, request)

@@ -2,8 +2,8 @@
 
 `python -m benchmarks.drift` stores predictions of artifacts/model for unseen reviews, hour by hour, and calls
 the handler after each hour. It counts windows, alarms and messages without a shift, and then with each shift
-of `local.drift_lab.shifts`. With `--rows 100000` it stores that many predictions in one hour, runs the handler
-once in a separate process, and reports its time and memory. Results are written to artifacts/bench/.
+of `local.drift_lab.shifts`. With `--rows 100000` it stores that many predictions in one hour, runs the
+handler once in a separate process, and reports its time and memory. Results are written to artifacts/bench/.
 """
 
 import argparse

@@ -53,10 +53,10 @@ def promote(
         raise typer.BadParameter("give a reason with --why; it is recorded", param_hint="--force")
     from local.deployment import current_user
     from training.errors import TrainingError
-    from training.evaluation.evaluate import served
+    from training.evaluation import served
     from training.export.artifact import champion_of
     from training.progress import RichProgress
-    from training.registry.registry import promotion, registry
+    from training.registry import promotion, registry
 
     console = Console()
     chosen = version or registry.newest_candidate(artifacts)
@@ -121,8 +121,8 @@ def promote(
 def restore_previous(artifacts: Path, why: str) -> None:
     """Make the previous champion the champion again, and record the reason."""
     from local.deployment import current_user
-    from training.evaluation.evaluate import served
-    from training.registry.registry import registry
+    from training.evaluation import served
+    from training.registry import registry
 
     previous = registry.previous_to(artifacts)
     if previous is None:
@@ -139,7 +139,7 @@ def restore_previous(artifacts: Path, why: str) -> None:
 
 def _feedback() -> tuple[list["Feedback"], str | None]:
     """Return the labelled predictions, and a note if there is no database."""
-    from sentiment.database.labels import labelled_texts
+    from sentiment.database.feedback import labelled_texts
     from sentiment.database.session import make_engine, transaction
 
     from training.registry.promotion import Feedback

@@ -1,19 +1,15 @@
 """The artifact that the local system serves, and its deployment, run and data set in the database."""
 
 import getpass
-import json
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from sentiment import model_card
+from sentiment.database.deployments import active_deployment, record_deployment
 from sentiment.database.models import ModelDeployment
-from sentiment.database.repositories import (
-    active_deployment,
-    record_dataset_metrics,
-    record_deployment,
-    record_experiment_run,
-)
+from sentiment.database.runs import record_dataset_metrics, record_experiment_run
 from sentiment.database.session import transaction
 from sentiment.exceptions import ModelError
 from sqlalchemy import Engine
@@ -25,15 +21,12 @@ from training.registry.registry import decision_on
 
 def read_card(model_dir: Path) -> dict[str, Any]:
     """Return the artifact's card; raises ModelError when there is none."""
+    if not (model_dir / model_card.CARD_FILE).is_file():
+        raise ModelError(f"there is no model in {model_dir}; train one with `sentiment train --quick`")
     try:
-        card: dict[str, Any] = json.loads((model_dir / "model.json").read_text())
-    except FileNotFoundError:
-        raise ModelError(
-            f"there is no model in {model_dir}; train one with `sentiment train --quick`"
-        ) from None
-    except ValueError as error:
-        raise ModelError(f"{model_dir / 'model.json'} is damaged ({error}); train again") from None
-    return card
+        return model_card.read_card(model_dir, model_card.ModelCard).model_dump()
+    except ModelError as error:
+        raise ModelError(f"{model_dir}: {error}; train again") from None
 
 
 def record_champion(engine: Engine, model_dir: Path, card: dict[str, Any]) -> UUID:

@@ -17,14 +17,12 @@ def add_to(app: typer.Typer) -> None:
 
 def deployments(env: Annotated[str, typer.Option(help=f"One of {', '.join(ENVIRONMENTS)}.")]) -> None:
     """List the deployments of an environment, newest first."""
-    from cli.aws.registrar import Registrar
-    from cli.aws.stacks import aws_errors, open_session
+    from cli.aws.stacks import aws_errors, open_registrar, open_session
     from cli.env_vars import unset_local_system
 
     unset_local_system()
     with aws_errors():
-        registrar = Registrar(open_session(env), env)
-        rows = registrar.invoke({"action": "list_deployments"})["deployments"]
+        rows = open_registrar(open_session(env), env).list_deployments()
     if not rows:
         Console().print(f"no deployment of {env} is recorded")
         return

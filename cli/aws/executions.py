@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sentiment.exceptions import ModelError
+
 from cdk.environments import ENVIRONMENTS
 from cli.aws.stacks import AwsError, stack_output
 
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from training.export.artifact import Artifact
     from training.progress import Progress
 
-CARD = "model.json"
 _STATE_ENTERED_EVENTS = ("TaskStateEntered", "WaitStateEntered")
 
 
@@ -101,6 +102,8 @@ def fetch(session: "boto3.Session", artifact_uri: str, artifacts: Path) -> "Arti
 
     Atomic: the folder appears after the hash of every file was compared with the model card.
     """
+    from sentiment.model_card import CARD_FILE, ModelCard, read_card, verify_files
+
     from training.export.artifact import Artifact, champion_of, point_at
 
     bucket, _, prefix = artifact_uri.removeprefix("s3://").partition("/")
@@ -112,15 +115,15 @@ def fetch(session: "boto3.Session", artifact_uri: str, artifacts: Path) -> "Arti
     partial.chmod(0o755)
     replaced = partial.with_suffix(".replaced")
     try:
-        s3.download_file(bucket, prefix + CARD, str(partial / CARD))
-        card = json.loads((partial / CARD).read_text())
-        for name, expected in card["files"].items():
-            file = partial / Path(name).name
-            s3.download_file(bucket, prefix + name, str(file))
-            with file.open("rb") as content:
-                if hashlib.file_digest(content, "sha256").hexdigest() != expected["sha256"]:
-                    raise ExecutionError(f"{artifact_uri} is damaged: {name} does not match the model card")
-        folder = models / Path(card["model_version"]).name
+        s3.download_file(bucket, prefix + CARD_FILE, str(partial / CARD_FILE))
+        try:
+            card = read_card(partial, ModelCard)
+            for name in card.files:
+                s3.download_file(bucket, prefix + name, str(partial / name))
+            verify_files(partial, card)
+        except ModelError as error:
+            raise ExecutionError(f"{artifact_uri} is damaged: {error}") from None
+        folder = models / Path(card.model_version).name
         if folder.exists():
             folder.rename(replaced)  # removed after the new one is in place
         partial.rename(folder)
@@ -128,8 +131,8 @@ def fetch(session: "boto3.Session", artifact_uri: str, artifacts: Path) -> "Arti
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     if champion_of(artifacts) is None:
-        point_at(artifacts, card["model_version"])
-    return Artifact(folder=folder, card=card)
+        point_at(artifacts, card.model_version)
+    return Artifact(folder=folder, card=card.model_dump())
 
 
 def _current_step(stepfunctions: Any, execution: str) -> tuple[str, str | None]:

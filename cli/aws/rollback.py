@@ -7,14 +7,15 @@ records the rollback. On this machine it restores the previous champion (`cli.pr
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
-from sentiment.exceptions import ConfigurationError, SentimentError
+from sentiment.exceptions import ConfigurationError, InvocationError, SentimentError
+from sentiment.registrar import Row
 
 from cdk.environments import ENVIRONMENTS
-from cdk.functions import LIVE_ALIAS
+from cdk.function_config import LIVE_ALIAS
 
 # CodeDeploy's statuses of a deployment that has not ended.
 RUNNING = ("Created", "Queued", "InProgress", "Baking", "Ready")
@@ -119,14 +120,13 @@ class ReleasedApi:
 
     def __init__(self, env: str) -> None:
         """Find them in the stacks' outputs; raises ConfigurationError when a stack is not deployed."""
-        from cli.aws.registrar import Registrar
-        from cli.aws.stacks import open_session, stack_output
+        from cli.aws.stacks import open_registrar, open_session, stack_output
         from cli.env_vars import unset_local_system
 
         unset_local_system()
         self._session = open_session(env)
         self._function = stack_output(self._session, env, "serving", "ApiFunction")
-        self._registrar = Registrar(self._session, env)
+        self._registrar = open_registrar(self._session, env)
         self._application = stack_output(self._session, env, "serving", "ReleaseApplication")
         self._group = stack_output(self._session, env, "serving", "ReleaseGroup")
 
@@ -146,9 +146,7 @@ class ReleasedApi:
         )["deployments"]
         requested = to or (int(serving) if running else None)
         latest = max([serving, *shares], key=int)
-        query = {"action": "previous_deployment", "function_version": latest}
-        response = self._registrar.invoke(query | ({"to": str(requested)} if requested else {}))
-        target, active = response["previous"], response["active"]
+        active, target = self._registrar.previous_deployment(latest, to=requested)
         if target is None:
             raise ConfigurationError(f"no champion before version {latest} is recorded to roll back to")
         self._check_exists(target["function_version"])
@@ -179,21 +177,17 @@ class ReleasedApi:
             RoutingConfig={"AdditionalVersionWeights": {}},
         )
 
-    def record_rollback(self, plan: RollbackPlan, why: str) -> dict[str, Any]:
+    def record_rollback(self, plan: RollbackPlan, why: str) -> Row:
         """Record the rollback and return its row; raises RollbackError when only that failed."""
-        from cli.aws.registrar import RegistrarError
-
         caller = self._session.client("sts").get_caller_identity()["Arn"]
         deployment = {"function_version": plan.target, "reason": why.strip(), "deployed_by": caller}
         try:
-            event = {"action": "record_rollback", "deployment": deployment}
-            row: dict[str, Any] = self._registrar.invoke(event)["deployment"]
-        except RegistrarError as error:
+            return self._registrar.record_rollback(deployment)
+        except InvocationError as error:
             raise RollbackError(
                 f"version {plan.target} serves all traffic, but the rollback is not recorded: {error}. Fix "
                 f"the cause, then repeat this command with --to {plan.target}"
             ) from None
-        return row
 
     def _check_exists(self, version: str) -> None:
         client = self._session.client("lambda")

@@ -5,9 +5,12 @@ Credentials are those that boto3 finds.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sentiment.exceptions import ConfigurationError, SentimentError
+from sentiment.invocation import invoke
+from sentiment.registrar import Registrar
 
 from cdk.environments import ENVIRONMENTS
 
@@ -57,3 +60,9 @@ def stack_output(session: "boto3.Session", environment: str, stack: str, name: s
     if name not in outputs:
         raise ConfigurationError(f"stack {stack_name} has no output {name}; deploy this version of it")
     return str(outputs[name])
+
+
+def open_registrar(session: "boto3.Session", environment: str) -> Registrar:
+    """Return the client of the environment's registrar, which records deployments: Postgres is not public."""
+    function = stack_output(session, environment, "data", "RegistrarFunction")
+    return Registrar(partial(invoke, session.client("lambda"), function))

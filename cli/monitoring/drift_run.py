@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from cdk.functions import DRIFT_MONITOR
+from cdk.function_config import DRIFT_MONITOR
 from cli.env_vars import required
 
 

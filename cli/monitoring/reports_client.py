@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Protocol
 
 from sentiment.exceptions import ConfigurationError, SentimentError
 
-from cdk.functions import REPORTS
+from cdk.function_config import REPORTS
 
 Report = dict[str, Any]
 

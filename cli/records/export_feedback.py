@@ -20,7 +20,7 @@ from sentiment.exceptions import ConfigurationError, InvalidInputError, ModelErr
 from cli.env_vars import required
 
 if TYPE_CHECKING:
-    from sentiment.database.labels import LabelledText
+    from sentiment.database.feedback import LabelledText
 
 COLUMNS = ("text", "label", "prediction_id", "given_at")
 
@@ -59,7 +59,7 @@ def export_feedback(
     ),
 ) -> None:
     """Write labelled predictions as a training set, without rows of the model's test split."""
-    from sentiment.database.labels import count_unreadable_labels, labelled_texts
+    from sentiment.database.feedback import count_unreadable_labels, labelled_texts
     from sentiment.database.session import DatabaseSettings, make_engine, transaction
     from sentiment.settings import read_settings
 
@@ -119,17 +119,19 @@ def read_held_out(artifact: Path) -> HeldOut:
     """Read the test split of an artifact; raises ModelError when it is missing or damaged."""
     import pyarrow as pa
     import pyarrow.parquet as pq
+    from sentiment.model_card import CARD_FILE, ModelCard, read_card, read_file
 
-    try:
-        card = json.loads((artifact / "model.json").read_text())
-        texts = pq.read_table(artifact / "reference.parquet", columns=["text"])["text"].to_pylist()
-        return HeldOut(texts, frozenset(card["labels"]))
-    except FileNotFoundError:
+    if not (artifact / CARD_FILE).is_file():
         raise ModelError(
             f"{artifact} is not an artifact; name the serving one with --artifact, or train one. Its test "
             "split is needed to keep the test rows out of training"
-        ) from None
-    except (KeyError, ValueError, pa.ArrowException) as error:
+        )
+    try:
+        card = read_card(artifact, ModelCard)
+        reference = pa.BufferReader(read_file(artifact, "reference.parquet", card))
+        texts = pq.read_table(reference, columns=["text"])["text"].to_pylist()
+        return HeldOut(texts, frozenset(card.labels))
+    except (ModelError, KeyError, ValueError, pa.ArrowException) as error:
         raise ModelError(f"{artifact} is damaged ({error}); train again") from None
 
 

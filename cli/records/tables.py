@@ -16,8 +16,8 @@ Columns = Annotated[str | None, typer.Option(help="Column names separated by com
 @contextmanager
 def reading(table: str, columns: str | None) -> Iterator[tuple[int, Iterator[dict[str, Any]]]]:
     """Open a transaction and yield the number of rows and the rows, in the order of the key."""
-    from sentiment.database.repositories import count_rows, rows_of
     from sentiment.database.session import DatabaseSettings, make_engine, transaction
+    from sentiment.database.tables import count_rows, rows_of
     from sentiment.settings import read_settings
 
     required("DATABASE_HOST", "the Postgres to read")

@@ -62,6 +62,7 @@ def check_disk() -> str:
 def check_settings() -> str:
     """Check for malformed settings and placeholder secrets; a setting may be missing."""
     from pydantic import ValidationError
+    from sentiment.validation import problems_of
 
     from functions.api.settings import ApiSettings
     from functions.drift_monitor.settings import DriftMonitorSettings
@@ -73,10 +74,9 @@ def check_settings() -> str:
         try:
             settings_class()
         except ValidationError as error:
-            for problem in error.errors(include_input=False, include_url=False):
-                if problem["type"] != "missing":
-                    name = ".".join(map(str, problem["loc"])).upper() or settings_class.__name__
-                    faults[name] = problem["msg"]
+            for problem in problems_of(error):
+                if problem.rule != "missing":
+                    faults[problem.location.upper() or settings_class.__name__] = problem.message
     if faults:
         listed = "; ".join(f"{name}: {message}" for name, message in faults.items())
         raise ConfigurationError(f"{listed} (set it in the environment or in .env; see .env.example)")
@@ -131,8 +131,8 @@ def check_model() -> str:
 def check_postgres() -> str:
     """Connect to the configured Postgres, or start a temporary one as the local system does."""
     if os.environ.get("DATABASE_HOST"):
-        from sentiment.database.repositories import count_rows
         from sentiment.database.session import DatabaseSettings, make_engine, transaction
+        from sentiment.database.tables import count_rows
         from sentiment.settings import read_settings
 
         engine = make_engine(read_settings(DatabaseSettings))

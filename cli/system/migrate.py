@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from cdk.functions import MIGRATIONS
+from cdk.function_config import MIGRATIONS
 
 
 def add_to(app: typer.Typer) -> None:

@@ -4,13 +4,14 @@ Reads no environment and loads nothing by itself, so tests and tools can build a
 """
 
 from fastapi import FastAPI
+from sentiment.http import CORRELATION_HEADER
 from starlette.middleware.cors import CORSMiddleware
 
 from functions.api import operations, predictions
 from functions.api.dependencies import Dependencies
 from functions.api.errors import install_error_handlers
 from functions.api.metrics import Metrics
-from functions.api.middleware import CORRELATION_HEADER, RequestMiddleware
+from functions.api.middleware import RequestMiddleware
 from functions.api.model.artifact import load_artifact
 from functions.api.model.classifier import Classifier
 from functions.api.outbox import Outbox

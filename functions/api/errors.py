@@ -10,17 +10,16 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sentiment.exceptions import SentimentError
+from sentiment.http import error_body
 from sentiment.logging import logger
 from starlette.exceptions import HTTPException
 
-from functions.api.schemas import ErrorBody, ErrorResponse
 from functions.api.settings import SERVICE
 
 
 def error_response(status: int, code: str, message: str, correlation_id: str) -> JSONResponse:
     """Build the one shape of error."""
-    answer = ErrorResponse(error=ErrorBody(code=code, message=message, correlation_id=correlation_id))
-    return JSONResponse(answer.model_dump(), status_code=status)
+    return JSONResponse(error_body(code, message, correlation_id), status_code=status)
 
 
 async def answer_sentiment_error(request: Request, error: Exception) -> JSONResponse:

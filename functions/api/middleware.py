@@ -3,12 +3,11 @@
 Plain ASGI, because Starlette's BaseHTTPMiddleware costs a task group per request. It knows no route.
 """
 
-import re
 import time
 import traceback
 
-import uuid_utils.compat as uuid
 from sentiment.exceptions import PayloadTooLargeError, SentimentError
+from sentiment.http import CORRELATION_HEADER, choose_correlation_id
 from sentiment.logging import logger
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -17,8 +16,6 @@ from functions.api.errors import error_response
 from functions.api.metrics import Metrics
 from functions.api.settings import SERVICE
 
-CORRELATION_HEADER = "x-correlation-id"
-SAFE_CORRELATION_ID = re.compile(r"[A-Za-z0-9._:=+@/-]{1,128}")
 MAX_BODY_BYTES = 1_048_576
 
 
@@ -71,11 +68,6 @@ class RequestMiddleware:
             "milliseconds": round(seconds * 1e3, 1),
         }
         logger(SERVICE).info("request answered", extra=details)
-
-
-def choose_correlation_id(sent: str | None) -> str:
-    """Take the caller's id when it is short and safe to log, else make one."""
-    return sent if sent and SAFE_CORRELATION_ID.fullmatch(sent) else str(uuid.uuid7())
 
 
 async def read_body(scope: Scope, receive: Receive) -> bytes:

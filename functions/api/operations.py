@@ -7,8 +7,8 @@ from sentiment.exceptions import ModelError
 from sentiment.logging import logger
 
 from functions.api.dependencies import NeedsDependencies
+from functions.api.model.card_schema import ModelResponse
 from functions.api.model.golden import read_golden
-from functions.api.model.model_card import ModelResponse
 from functions.api.privacy import storable_text
 from functions.api.schemas import ErrorResponse, HealthResponse
 from functions.api.settings import SERVICE

@@ -15,6 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import TypeAdapter, ValidationError
 from sentiment.exceptions import InvalidInputError, QueueError
 from sentiment.messages import FeedbackGiven, PredictionMade, uuid7_time
+from sentiment.validation import problems_of
 
 from functions.api.dependencies import Dependencies, NeedsCorrelationId, NeedsDependencies
 from functions.api.model.classifier import Prediction
@@ -67,7 +68,7 @@ async def predict_batch(
         try:
             texts[position] = text_adapter.validate_python(text)
         except ValidationError as error:
-            results[position] = failure(InvalidInputError.code, error.errors(include_input=False)[0]["msg"])
+            results[position] = failure(InvalidInputError.code, next(problems_of(error)).message)
 
     predictions = parts.classifier.predict_all(texts.values())
     records = {at: describe(text, predictions[text], parts, correlation_id) for at, text in texts.items()}

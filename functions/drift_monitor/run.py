@@ -10,9 +10,8 @@ from typing import Any
 from uuid import UUID
 
 import pandas as pd
-from sentiment.database.history import WINDOW_DATASET, WINDOW_SPLIT
 from sentiment.database.models import MonitoringAlert
-from sentiment.database.repositories import record_dataset_metrics
+from sentiment.database.runs import WINDOW_DATASET, WINDOW_SPLIT, record_dataset_metrics
 from sentiment.database.session import transaction
 from sentiment.logging import logger
 from sqlalchemy import Engine

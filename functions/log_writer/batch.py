@@ -1,13 +1,15 @@
 """Stores a batch of facts so that one bad row costs only itself and an outage costs nothing.
 
-It decides what happens to each fact; how rows are written is sentiment.database.repositories.
+It decides what happens to each fact; sentiment.database writes the rows.
 """
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from sentiment.database.repositories import store_feedback, store_predictions, store_traffic
+from sentiment.database.feedback import store_feedback
+from sentiment.database.predictions import store_predictions
 from sentiment.database.session import describe, sqlstate
+from sentiment.database.traffic import store_traffic
 from sentiment.exceptions import InvalidInputError, PredictionNotFoundError, SentimentError
 from sentiment.messages import Fact, FeedbackGiven, PredictionMade, TrafficCounted
 from sqlalchemy.exc import DBAPIError

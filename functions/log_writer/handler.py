@@ -17,6 +17,7 @@ from sentiment.database.session import make_engine, transaction
 from sentiment.exceptions import InvalidInputError, SentimentError
 from sentiment.logging import logger
 from sentiment.messages import parse_message
+from sentiment.validation import problems_of
 from sqlalchemy import Engine
 
 from functions.log_writer.batch import Facts, store
@@ -60,9 +61,7 @@ def _read(records: list[dict[str, Any]]) -> tuple[Facts, dict[str, SentimentErro
         try:
             facts[record["messageId"]] = parse_message(record["body"])
         except ValidationError as error:
-            problems = error.errors(include_input=False, include_url=False, include_context=False)
-            reasons = "; ".join(
-                f"{'.'.join(map(str, p['loc'][:2])) or 'body'}: {p['type']}" for p in problems
-            )
-            errors[record["messageId"]] = InvalidInputError(f"not a message of ours: {reasons}")
+            # Rules and no messages: pydantic's may quote a value. Deeper paths contain keys of the input.
+            problems = (f"{'.'.join(found.path[:2]) or 'body'}: {found.rule}" for found in problems_of(error))
+            errors[record["messageId"]] = InvalidInputError(f"invalid message: {'; '.join(problems)}")
     return facts, errors

@@ -4,26 +4,15 @@ Nothing here looks for strays; partitions.py counts them.
 """
 
 from dataclasses import asdict
-from functools import cache
-from typing import TYPE_CHECKING
 
-import boto3
-from sentiment.database.repositories import mark_notified, raise_alert, resolve_alert
+from sentiment.database.alerts import mark_notified, raise_alert, resolve_alert
 from sentiment.database.session import transaction
+from sentiment.notifications import Notification, publish
 from sqlalchemy import Engine
 
 from functions.migrations.partitions import DEFAULT, Maintenance
 
-if TYPE_CHECKING:
-    from mypy_boto3_sns import SNSClient
-
 KIND = "stray_predictions"
-
-
-@cache
-def sns() -> "SNSClient":
-    """Make the client once."""
-    return boto3.client("sns")
 
 
 def report_strays(engine: Engine, found: Maintenance, topic_arn: str | None) -> None:
@@ -46,6 +35,6 @@ def report_strays(engine: Engine, found: Maintenance, topic_arn: str | None) -> 
         )
         alert_id, notified = alert.id, alert.notified_at is not None
     if topic_arn is not None and not notified:
-        sns().publish(TopicArn=topic_arn, Subject="Predictions without a partition", Message=message)
+        publish(topic_arn, Notification("Predictions without a partition", message))
         with transaction(engine) as session:
             mark_notified(session, alert_id)

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel, ValidationError
-from sentiment.database.history import find_deployments
+from sentiment.database.deployments import active_deployment, find_deployments
 from sentiment.database.models import ModelDeployment
-from sentiment.database.repositories import active_deployment
 from sentiment.database.session import make_engine, transaction
 from sentiment.exceptions import InvalidInputError
 from sentiment.logging import logger
+from sentiment.notifications import publish
+from sentiment.validation import describe_problems
 from sqlalchemy import Engine
 
 from functions.registrar.artifact import is_published
@@ -33,7 +34,6 @@ from functions.registrar.settings import SERVICE, settings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_sns import SNSClient
 
 SHOWN = 20
 ACTIONS = "register_run, record_deployment, record_rollback, previous_deployment or list_deployments"
@@ -51,12 +51,6 @@ def engine() -> Engine:
 def s3() -> "S3Client":
     """Make the client once."""
     return boto3.client("s3")
-
-
-@cache
-def sns() -> "SNSClient":
-    """Make the client once."""
-    return boto3.client("sns")
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
@@ -97,7 +91,7 @@ def register_run(run: FinishedRun) -> dict[str, Any]:
     card, artifact_uri = fetch(s3(), settings().artifact_bucket, run.model_uri)
     with transaction(engine()) as session:
         registration = record(session, run, card, artifact_uri)
-    announce(sns(), settings().alert_topic_arn, run, registration)
+    publish(settings().alert_topic_arn, announce(run, registration))
     return {"model_version": card.model_version, "artifact_uri": artifact_uri, "metrics": card.metrics}
 
 
@@ -117,11 +111,7 @@ def _read(model: type[EventT], content: object) -> EventT:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, problem['loc'])) or 'event'}: {problem['msg']}"
-            for problem in error.errors(include_input=False, include_url=False)
-        )
-        raise InvalidInputError(f"the event cannot be meant: {problems}") from None
+        raise InvalidInputError(f"invalid event: {describe_problems(error, whole='event')}") from None
 
 
 def _row(deployment: ModelDeployment | None) -> Row | None:

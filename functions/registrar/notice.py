@@ -1,26 +1,18 @@
-"""What people read when a new model waits to be deployed. Plain text, no user's words in it."""
+"""The notification that a new model is ready to be deployed. Plain text, without text from users."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sentiment.notifications import plain_subject
+from sentiment.notifications import Notification
 
 from functions.registrar.runs import FinishedRun, Registration
 
-if TYPE_CHECKING:
-    from mypy_boto3_sns import SNSClient
 
-
-def announce(sns: "SNSClient", topic_arn: str, run: FinishedRun, registration: Registration) -> None:
-    """Publish one message; its attributes let subscribers filter."""
-    version = registration.card.model_version
-    sns.publish(
-        TopicArn=topic_arn,
-        Subject=plain_subject(f"Model {version} is ready to be deployed"),
-        Message=describe(run, registration),
-        MessageAttributes={
-            name: {"DataType": "String", "StringValue": value}
-            for name, value in (("kind", "model_registered"), ("severity", "info"))
-        },
+def announce(run: FinishedRun, registration: Registration) -> Notification:
+    """Return the notification; its attributes let subscribers filter."""
+    return Notification(
+        f"Model {registration.card.model_version} is ready to be deployed",
+        describe(run, registration),
+        {"kind": "model_registered", "severity": "info"},
     )
 
 

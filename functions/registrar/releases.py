@@ -7,9 +7,13 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
+from sentiment.database.deployments import (
+    active_deployment,
+    champion_of,
+    deployment_before,
+    record_deployment,
+)
 from sentiment.database.models import ModelDeployment
-from sentiment.database.repositories import active_deployment, record_deployment
-from sentiment.database.rollbacks import champion_of, deployment_before
 from sentiment.exceptions import InvalidInputError
 from sqlalchemy.orm import Session
 

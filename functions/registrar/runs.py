@@ -10,18 +10,14 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
 from pydantic import BaseModel, ConfigDict, Field
+from sentiment.database.deployments import active_deployment, record_deployment
 from sentiment.database.models import ModelDeployment
-from sentiment.database.repositories import (
-    active_deployment,
-    record_dataset_metrics,
-    record_deployment,
-    record_experiment_run,
-)
+from sentiment.database.runs import record_dataset_metrics, record_experiment_run
 from sentiment.deployments import candidate_id_of
 from sentiment.exceptions import InvalidInputError
 from sqlalchemy.orm import Session
 
-from functions.registrar.artifact import Card, publish, unpack, verify
+from functions.registrar.artifact import RegisteredCard, publish, unpack, verify
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -48,12 +44,12 @@ class FinishedRun(BaseModel):
 class Registration(NamedTuple):
     """A registered model, and what it is measured against."""
 
-    card: Card
+    card: RegisteredCard
     artifact_uri: str
     champion: tuple[str, dict[str, Any]] | None  # version and metrics of the model that serves now
 
 
-def fetch(s3: "S3Client", bucket: str, model_uri: str) -> tuple[Card, str]:
+def fetch(s3: "S3Client", bucket: str, model_uri: str) -> tuple[RegisteredCard, str]:
     """Publish the artifact in a job's output, if it is whole, and return its card and address."""
     found = S3_URI.fullmatch(model_uri)
     if found is None:
@@ -65,7 +61,7 @@ def fetch(s3: "S3Client", bucket: str, model_uri: str) -> tuple[Card, str]:
         return card, publish(s3, bucket, folder, card)
 
 
-def record(session: Session, run: FinishedRun, card: Card, artifact_uri: str) -> Registration:
+def record(session: Session, run: FinishedRun, card: RegisteredCard, artifact_uri: str) -> Registration:
     """Write run, data and candidate in the caller's transaction; what is written already stays as it is."""
     seconds = card.training.get("seconds")
     took = timedelta(seconds=seconds) if isinstance(seconds, int | float) else timedelta(0)

@@ -14,6 +14,7 @@ import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from sentiment.deployments import deployment_id_of
 from sentiment.logging import logger
+from sentiment.registrar import Registrar
 
 from functions.release_check.errors import ReleaseError
 from functions.release_check.invocation import REGISTRAR_SECONDS, Deadline, invoke, lambda_client
@@ -62,7 +63,7 @@ def confirm(number: str, deadline: Deadline) -> dict[str, Any]:
         serving = alias["FunctionVersion"]
         logger(SERVICE).warning("not recorded, since it has no traffic", version=number, serving=serving)
         return {"version": number, "serving": serving, "recorded": False}
-    recorded = ask_registrar({"action": "list_deployments"}, deadline)["deployments"]
+    recorded = registrar(deadline).list_deployments()
     if any(row["id"] == _deployment_id(number) and row["is_active"] for row in recorded):
         # CodeDeploy's hook judged it before it had traffic; a second look could only take a good one back.
         return {"version": number, "recorded": True}
@@ -115,7 +116,7 @@ def release(number: str, deadline: Deadline) -> dict[str, Any]:
         "deployed_by": settings().deployed_by,
         **version.image(),
     }
-    ask_registrar({"action": "record_deployment", "deployment": deployment}, deadline)
+    registrar(deadline).record_deployment(deployment)
     done = {
         "version": number,
         "model_version": verdict.card["model_version"],
@@ -136,16 +137,15 @@ def record_return(detail: dict[str, Any], deadline: Deadline) -> dict[str, Any]:
         "reason": f"CodeDeploy ended deployment {detail['deploymentId']} with {detail['state']}",
         "deployed_by": "CodeDeploy",
     }
-    ask_registrar({"action": "record_rollback", "deployment": deployment}, deadline)
+    registrar(deadline).record_rollback(deployment)
     logger(SERVICE).warning("release given up", extra=deployment)
     return deployment
 
 
-def ask_registrar(event: dict[str, Any], deadline: Deadline) -> dict[str, Any]:
-    """Call the registrar and return its answer; raises ReleaseError when it does not do what it was asked."""
+def registrar(deadline: Deadline) -> Registrar:
+    """Return the registrar's client; its methods raise ReleaseError when the registrar fails."""
     name = settings().registrar_function_name
-    answer: dict[str, Any] = invoke(name, event, deadline=deadline, seconds=REGISTRAR_SECONDS).content
-    return answer
+    return Registrar(lambda event: invoke(name, event, deadline=deadline, seconds=REGISTRAR_SECONDS).content)
 
 
 def _deployment_id(number: str) -> str:

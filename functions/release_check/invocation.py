@@ -1,6 +1,5 @@
-"""Calls a Lambda function and hands back its answer or a clear error; what to ask is for the callers."""
+"""Calls Lambda functions before a deadline and times them."""
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import boto3
 from botocore.config import Config
+from sentiment import invocation
+from sentiment.exceptions import InvocationError
 
 from functions.release_check.errors import ReleaseError
 
@@ -22,7 +23,7 @@ REGISTRAR_SECONDS = 90
 ATTEMPTS = 2
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     """What a function returned, and the milliseconds that the whole call took."""
 
     content: Any
@@ -64,27 +65,14 @@ def invoke(
     version: str | None = None,
     deadline: Deadline,
     seconds: int = API_SECONDS,
-) -> Answer:
-    """Call a function, a version of it if one is named; raises ReleaseError when it fails or time is up."""
-    what = f"{name} version {version}" if version else name
+) -> Response:
+    """Call a function, or one version of it; raises ReleaseError when it fails or no time is left."""
     if deadline.passed():
-        raise ReleaseError(f"there was no time left to ask {what}")
+        called = f"{name} version {version}" if version else name
+        raise ReleaseError(f"no time left to call {called}")
     start = time.perf_counter()
-    answer = lambda_client(seconds).invoke(
-        FunctionName=f"{name}:{version}" if version else name, Payload=json.dumps(event).encode()
-    )
-    content = answer["Payload"].read()
-    milliseconds = (time.perf_counter() - start) * 1000
-    if answer.get("FunctionError"):
-        raise ReleaseError(f"{what} failed: {_describe(content)}")
-    return Answer(json.loads(content), milliseconds)
-
-
-def _describe(content: bytes) -> str:
-    """Say in one line what a function reported when it failed: error type and message, no traceback."""
     try:
-        error = json.loads(content)
-        told = [str(error[name]) for name in ("errorType", "errorMessage") if name in error]
-    except (ValueError, TypeError):
-        told = [content.decode(errors="replace")]
-    return " ".join(": ".join(told).split())[:500]
+        content = invocation.invoke(lambda_client(seconds), name, event, version=version)
+    except InvocationError as error:
+        raise ReleaseError(str(error)) from None
+    return Response(content, (time.perf_counter() - start) * 1000)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from functions.release_check.errors import ReleaseError
-from functions.release_check.invocation import Answer, Deadline, invoke, lambda_client
+from functions.release_check.invocation import Deadline, Response, invoke, lambda_client
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class ApiVersion:
     number: str
     deadline: Deadline
 
-    def health(self) -> Answer:
+    def health(self) -> Response:
         """Ask for /health through an API Gateway event; the answer is `{"status", "failing", …}`."""
         return self._get("/health", allowed=(200, 503))
 
@@ -49,12 +49,12 @@ class ApiVersion:
         _, _, digest = uri.partition("@")
         return {"image_uri": uri, "image_digest": digest or None}
 
-    def _get(self, path: str, allowed: tuple[int, ...] = (200,)) -> Answer:
+    def _get(self, path: str, allowed: tuple[int, ...] = (200,)) -> Response:
         answer = invoke(self.function_name, gateway_event(path), version=self.number, deadline=self.deadline)
         status = answer.content.get("statusCode") if isinstance(answer.content, dict) else None
         if status not in allowed:
             raise ReleaseError(f"version {self.number} answered GET {path} with {status}")
-        return Answer(json.loads(answer.content["body"]), answer.milliseconds)
+        return Response(json.loads(answer.content["body"]), answer.milliseconds)
 
 
 def gateway_event(path: str) -> dict[str, Any]:

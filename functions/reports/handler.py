@@ -15,18 +15,15 @@ from typing import Any
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response, content_types
 from aws_lambda_powertools.event_handler.exceptions import ServiceError
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from sentiment.database.history import (
-    find_alerts,
-    find_audit,
-    find_deployments,
-    find_drift_run,
-    find_drift_runs,
-    find_predictions,
-)
+from sentiment.database.alerts import find_alerts
+from sentiment.database.deployments import find_deployments
+from sentiment.database.predictions import find_audit, find_predictions
+from sentiment.database.runs import find_drift_run, find_drift_runs
 from sentiment.database.session import DatabaseSettings, make_engine, transaction
 from sentiment.database.traffic import count_requests, reconcile_days
 from sentiment.database.windows import Window, summarize_predictions
 from sentiment.exceptions import PredictionNotFoundError, SentimentError
+from sentiment.http import CORRELATION_HEADER, choose_correlation_id
 from sentiment.logging import logger
 from sentiment.settings import read_settings
 from sqlalchemy import Engine
@@ -49,9 +46,7 @@ from functions.reports.queries import (
     read_question,
 )
 from functions.reports.responses import (
-    CORRELATION_HEADER,
     HEADERS,
-    choose_correlation_id,
     describe_audit,
     error_answer,
     next_before,

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sentiment.database.history import find_judgements
-from sentiment.database.labels import Agreement, agreement_by_day
+from sentiment.database.feedback import Agreement, agreement_by_day
+from sentiment.database.runs import find_performance_verdicts
 from sentiment.database.windows import Window
 from sentiment.intervals import wilson
 from sqlalchemy.orm import Session
@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 def measure(session: Session, window: Window, *, model_version: str | None) -> dict[str, Any]:
     """Return accuracy and its 95% interval by day and in all, ready for JSON; what is unknown is null."""
     counted = {one.day: one for one in agreement_by_day(session, window, model_version=model_version)}
-    judgements = find_judgements(session, window, model_version=model_version)
+    judgements = find_performance_verdicts(session, window, model_version=model_version)
     judged = _last_of_each_day(judgements)
     days = [
         {"day": day, **accuracy(counted.get(day)), "estimate": judged.get(day, {}).get("estimate")}

@@ -18,6 +18,7 @@ from pydantic import (
 )
 from sentiment.database.windows import Window
 from sentiment.exceptions import InvalidInputError
+from sentiment.validation import Problem, problems_of
 
 LONGEST_WINDOW_HOURS = 24 * 31
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)  # the first that an id can tell
@@ -168,8 +169,8 @@ def read_question(question: type[QuestionT], parameters: Mapping[str, Any]) -> Q
     try:
         return question.model_validate(dict(parameters))
     except ValidationError as error:
-        problems = error.errors(include_url=False, include_input=False, include_context=False)
-        raise InvalidInputError("; ".join(_describe(question, problem) for problem in problems)) from None
+        problems = (_describe(question, problem) for problem in problems_of(error))
+        raise InvalidInputError("; ".join(problems)) from None
 
 
 def read_id(text: str, message: str = "the id of a prediction is a UUID, as /predict returned it") -> UUID:
@@ -180,10 +181,11 @@ def read_id(text: str, message: str = "the id of a prediction is a UUID, as /pre
         raise InvalidInputError(message) from None
 
 
-def _describe(question: type[Question], problem: Any) -> str:
-    if problem["type"] == "extra_forbidden":  # not quoted: it is text of a stranger
+def _describe(question: type[Question], problem: Problem) -> str:
+    if problem.rule == "extra_forbidden":  # not quoted: it is text of a stranger
         known = ", ".join(question.model_fields)
         return f"there is an unknown parameter; use {known}"
-    message = problem["msg"].removeprefix("Value error, ")
-    place = "".join(f"{part}: " for part in problem["loc"])
-    return f"{place}{message[:1].lower() if place else message[:1]}{message[1:]}"
+    message = problem.message
+    if not problem.path:
+        return message
+    return f"{problem.location}: {message[:1].lower()}{message[1:]}"

@@ -14,8 +14,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sentiment.database.history import WINDOW_DATASET
 from sentiment.database.models import DatasetMetric, MonitoringAlert
+from sentiment.database.runs import WINDOW_DATASET
 from sentiment.database.session import transaction
 from sentiment.exceptions import SentimentError
 from sentiment.limits import MAX_TEXTS

@@ -15,11 +15,11 @@ REASON = "make demo"
 def train_quick(artifacts: Path, steps: Steps) -> bool:
     """Train the quick model unless it is up to date; return whether it was reused."""
     from training.config import configure
-    from training.evaluation.evaluate import served
+    from training.evaluation import served
     from training.export.artifact import champion_of
     from training.pipeline import current_artifact, run
     from training.progress import RichProgress
-    from training.registry.registry import promotion, registry
+    from training.registry import promotion, registry
 
     config = configure(quick=True, artifacts=artifacts)
     with steps.step("look for an up-to-date model"):
@@ -47,9 +47,9 @@ def train_quick(artifacts: Path, steps: Steps) -> bool:
 def promote_unless_worse(artifacts: Path, model_version: str, progress: Any) -> str | None:
     """Promote the trained model; return the reason if it is not promoted."""
     from training.errors import TrainingError
-    from training.evaluation.evaluate import served
+    from training.evaluation import served
     from training.export.artifact import champion_of
-    from training.registry.registry import promotion, registry
+    from training.registry import promotion, registry
 
     champion = champion_of(artifacts)
     if champion == model_version:

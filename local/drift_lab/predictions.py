@@ -4,7 +4,6 @@ The classifier of `functions/api` makes them. They are cached in a file, because
 minutes. They are neither logged nor stored as predictions.
 """
 
-import json
 import os
 import random
 from collections.abc import Callable, Iterable
@@ -17,6 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from sentiment.exceptions import ConfigurationError
+from sentiment.model_card import ModelCard, read_card
 
 from functions.api.model.artifact import load_artifact
 from functions.api.model.classifier import Classifier
@@ -113,7 +113,7 @@ def unseen_reviews(model_dir: Path, data: Path | None = None) -> list[Review]:
 
 def _split_options(model_dir: Path) -> dict[str, Any] | None:
     """Return the options by which the embedded data was split for training, None for other data."""
-    data = json.loads((model_dir / "model.json").read_text()).get("data", {})
+    data = read_card(model_dir, ModelCard).model_dump().get("data", {})
     if data.get("name") != "embedded":
         return None
     names = ("source", "train_rows", "validation_rows", "test_rows", "seed")

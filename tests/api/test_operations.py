@@ -11,8 +11,8 @@ from sentiment.exceptions import ModelError
 from sentiment.logging import metrics
 
 from functions.api.model.artifact import Artifact
+from functions.api.model.card_schema import ModelResponse
 from functions.api.model.classifier import Classifier
-from functions.api.model.model_card import ModelResponse
 from tests.api.driver import Api
 
 

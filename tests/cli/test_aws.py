@@ -59,8 +59,13 @@ class Cloud:
     def publish(self, files: dict[str, bytes]) -> None:
         """Put an artifact where the registrar does."""
         card = {
+            "schema_version": 1,
             "model_version": VERSION,
-            "files": {name: {"sha256": hashlib.sha256(body).hexdigest()} for name, body in files.items()},
+            "labels": ["negative", "positive"],
+            "files": {
+                name: {"bytes": len(body), "sha256": hashlib.sha256(body).hexdigest()}
+                for name, body in files.items()
+            },
             "metrics": {
                 "rows": 1000,
                 "int8": {"accuracy": 0.871},
@@ -193,7 +198,7 @@ def test_a_damaged_artifact_changes_nothing(cloud: Cloud, run: Any) -> None:
     cloud.publish({"model.onnx": b"graph", "tokenizer.json": b"{}"})
     cloud.s3.put_object(Bucket="artifacts", Key=f"models/{VERSION}/tokenizer.json", Body=b"{ }")
     result = run("train", "--on", "aws", "--data", "s3://elsewhere/reviews/")
-    assert "is damaged: tokenizer.json does not match the model card" in str(result.exception)
+    assert "is damaged: tokenizer.json has 3 bytes but its card says 2" in str(result.exception)
     assert list(Path("artifacts/models").iterdir()) == []
     assert not Path("artifacts/model").exists()
 

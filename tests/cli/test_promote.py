@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sentiment.database.repositories import store_feedback, store_predictions
+from sentiment.database.feedback import store_feedback
+from sentiment.database.predictions import store_predictions
 from sentiment.database.session import DatabaseSettings, make_engine
 from sentiment.exceptions import ConfigurationError, DatabaseError
 from sqlalchemy import Engine

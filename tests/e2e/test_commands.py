@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sentiment.database.repositories import count_rows
 from sentiment.database.session import transaction
+from sentiment.database.tables import count_rows
 from sentiment.exceptions import InvalidInputError, UnknownNameError
 from typer.testing import CliRunner
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from sentiment.database.repositories import count_rows
 from sentiment.database.session import DatabaseSettings, transaction
+from sentiment.database.tables import count_rows
 
 from local.postgres.server import PostgresServer, running_postgres
 from local.progress import Steps

@@ -8,9 +8,9 @@ from typing import Any
 
 import httpx
 import pytest
-from sentiment.database.history import TRAFFIC_DATASET
 from sentiment.database.models import DatasetMetric
 from sentiment.database.session import transaction
+from sentiment.database.traffic import TRAFFIC_DATASET
 from sqlalchemy import select
 from typer.testing import CliRunner
 

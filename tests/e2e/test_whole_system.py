@@ -176,7 +176,7 @@ def api_with(system: System, tmp_path: Any) -> Iterator[Any]:
 
 def model_dir(system: System) -> str:
     with transaction(system.engine) as session:
-        from sentiment.database.repositories import active_deployment
+        from sentiment.database.deployments import active_deployment
 
         deployment = active_deployment(session)
         assert deployment is not None

@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from sentiment.database.history import find_audit
 from sentiment.database.models import DatasetMetric
-from sentiment.database.repositories import store_predictions
+from sentiment.database.predictions import find_audit, store_predictions
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 

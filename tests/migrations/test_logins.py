@@ -6,10 +6,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sentiment.database import repositories
-from sentiment.database.models import ModelDeployment, Record
-from sentiment.database.rollbacks import deployment_before
+from sentiment.database.alerts import mark_notified, raise_alert, resolve_alert
+from sentiment.database.deployments import deployment_before, record_deployment
+from sentiment.database.feedback import store_feedback
+from sentiment.database.models import Record
+from sentiment.database.predictions import store_predictions
+from sentiment.database.runs import record_dataset_metrics, record_experiment_run
 from sentiment.database.session import DatabaseSettings, make_engine, transaction
+from sentiment.database.tables import count_rows
 from sentiment.exceptions import ConfigurationError, DatabaseError
 from sqlalchemy import Connection, Engine, text
 
@@ -19,6 +23,7 @@ from functions.migrations.partitions import add_months, maintain_partitions
 from functions.migrations.settings import settings
 from local.postgres.server import PostgresServer
 from tests.fixtures.messages import feedback, prediction
+from tests.fixtures.rows import deployment
 
 DENIED = "(42501)"  # insufficient_privilege
 THIS_MONTH = datetime.now(UTC).date().replace(day=1)
@@ -62,24 +67,13 @@ def denied(engine: Engine, statement: str) -> bool:
     return False
 
 
-def deployment(**changes: object) -> ModelDeployment:
-    values = {
-        "deployment_type": "champion",
-        "model_version": "20261123-1a2b3c4d",
-        "metrics": {},
-        "artifact_uri": "s3://bucket/models/20261123-1a2b3c4d/",
-        "deployed_by": "a test",
-    }
-    return ModelDeployment(**(values | changes))
-
-
 def test_log_writer_stores_predictions_once_and_feedback(log_in: LogIn) -> None:
     engine, made = log_in("log_writer"), prediction()
     for _ in range(2):
         with transaction(engine) as session:
-            repositories.store_predictions(session, [made])
+            store_predictions(session, [made])
     with transaction(engine) as session:
-        assert repositories.store_feedback(session, [feedback(made.prediction_id)]) == set()
+        assert store_feedback(session, [feedback(made.prediction_id)]) == set()
 
 
 def test_log_writer_changes_nothing_but_feedback_and_deletes_nothing(log_in: LogIn) -> None:
@@ -98,7 +92,7 @@ def test_predictions_are_stored_in_partitions_made_after_the_login(log_in: LogIn
     at = datetime(later.year, later.month, 15, tzinfo=UTC)
     engine = log_in("log_writer")
     with transaction(engine) as session:
-        repositories.store_predictions(session, [prediction(at)])
+        store_predictions(session, [prediction(at)])
     through_the_parent_only = f"SELECT * FROM {name}"  # noqa: S608
     assert denied(engine, through_the_parent_only)
 
@@ -106,7 +100,7 @@ def test_predictions_are_stored_in_partitions_made_after_the_login(log_in: LogIn
 def test_reports_reads_every_table_and_writes_none(log_in: LogIn) -> None:
     engine = log_in("reports")
     with transaction(engine) as session:
-        assert {name: repositories.count_rows(session, name) for name in TABLES} == dict.fromkeys(TABLES, 0)
+        assert {name: count_rows(session, name) for name in TABLES} == dict.fromkeys(TABLES, 0)
     for table in TABLES:
         assert denied(engine, f"INSERT INTO {table} DEFAULT VALUES")
         assert denied(engine, f"DELETE FROM {table}")  # noqa: S608
@@ -117,15 +111,13 @@ def test_drift_monitor_raises_and_closes_alerts_and_describes_data(log_in: LogIn
     engine = log_in("drift_monitor")
     alert = {"kind": "drift", "cause": "tokens", "severity": "warning", "message": "m", "details": {}}
     with transaction(engine) as session:
-        repositories.count_rows(session, "prediction_logs")
-        repositories.raise_alert(session, **alert)
-        raised = repositories.raise_alert(session, **alert)
-        repositories.mark_notified(session, raised.id)
-        repositories.resolve_alert(session, kind="drift", cause="tokens")
+        count_rows(session, "prediction_logs")
+        raise_alert(session, **alert)
+        raised = raise_alert(session, **alert)
+        mark_notified(session, raised.id)
+        resolve_alert(session, kind="drift", cause="tokens")
         for _ in range(2):
-            repositories.record_dataset_metrics(
-                session, dataset="d", fingerprint="f", split="test", rows=1, metrics={}
-            )
+            record_dataset_metrics(session, dataset="d", fingerprint="f", split="test", rows=1, metrics={})
 
 
 def test_drift_monitor_touches_neither_predictions_nor_deployments(log_in: LogIn) -> None:
@@ -140,12 +132,10 @@ def test_registrar_records_runs_data_and_deployments(log_in: LogIn) -> None:
     run = {"run_id": "r", "experiment": "e", "status": "FINISHED", "parameters": {}, "metrics": {}}
     for _ in range(2):
         with transaction(engine) as session:
-            repositories.record_experiment_run(session, **run, started_at=datetime.now(UTC))
-            repositories.record_dataset_metrics(
-                session, dataset="d", fingerprint="f", split="test", rows=1, metrics={}
-            )
-            repositories.record_deployment(session, deployment(deployment_type="candidate"))
-            repositories.record_deployment(session, deployment(function_version="2"))
+            record_experiment_run(session, **run, started_at=datetime.now(UTC))
+            record_dataset_metrics(session, dataset="d", fingerprint="f", split="test", rows=1, metrics={})
+            record_deployment(session, deployment(deployment_type="candidate"))
+            record_deployment(session, deployment(function_version="2"))
     with transaction(engine) as session:
         assert deployment_before(session, 3) is not None
 

@@ -8,13 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
+from sentiment.database.alerts import open_alerts
 from sentiment.database.models import MonitoringAlert
-from sentiment.database.repositories import open_alerts, store_predictions
+from sentiment.database.predictions import store_predictions
 from sentiment.messages import uuid7_time
+from sentiment.notifications import sns
 from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session
 
-from functions.migrations.alerts import report_strays, sns
+from functions.migrations.alerts import report_strays
 from functions.migrations.partitions import Maintenance, add_months, lower_bound, maintain_partitions
 from tests.fixtures.messages import prediction, uuid7
 

@@ -13,6 +13,7 @@ import pytest
 from moto import mock_aws
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.sns import sns_backends
+from sentiment.notifications import sns
 from sqlalchemy import Engine
 
 from functions.registrar import handler
@@ -56,7 +57,7 @@ def cloud(database: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
         monkeypatch.setenv(f"AWS_{name}", value)
     with mock_aws():
         handler.s3.cache_clear()
-        handler.sns.cache_clear()
+        sns.cache_clear()
         s3 = boto3.client("s3")
         s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
         topic = boto3.client("sns").create_topic(Name="alerts")["TopicArn"]
@@ -64,7 +65,7 @@ def cloud(database: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
         monkeypatch.setenv("ALERT_TOPIC_ARN", topic)
         yield Cloud(s3, topic)
     handler.s3.cache_clear()
-    handler.sns.cache_clear()
+    sns.cache_clear()
 
 
 def pack(folder: Path, prefix: str = "./") -> bytes:

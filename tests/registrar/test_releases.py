@@ -8,8 +8,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from sentiment.database.deployments import active_deployment
 from sentiment.database.models import ModelDeployment
-from sentiment.database.repositories import active_deployment
 from sentiment.deployments import deployment_id_of
 from sentiment.exceptions import ConfigurationError, InvalidInputError
 from sqlalchemy import Engine, select
@@ -143,7 +143,7 @@ def test_the_history_is_listed_newest_first(cloud: Cloud) -> None:
     [
         ({}, "action None: use register_run, record_deployment"),
         ({"action": "drop_everything"}, "use register_run"),
-        ({"action": "record_deployment"}, "cannot be meant"),
+        ({"action": "record_deployment"}, "invalid event"),
         ({"action": "record_deployment", "deployment": {"deployed_by": "x"}}, "model_version"),
         ({"action": "previous_deployment", "function_version": "$LATEST"}, "function_version"),
         ({"action": "previous_deployment", "function_version": "1; DROP TABLE x"}, "function_version"),

@@ -6,15 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sentiment.database.deployments import active_deployment, record_deployment
 from sentiment.database.models import DatasetMetric, ExperimentRun, ModelDeployment
-from sentiment.database.repositories import active_deployment, record_deployment
 from sentiment.database.session import transaction
 from sentiment.exceptions import InvalidInputError, ModelError, SentimentError
+from sentiment.notifications import sns
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from functions.registrar import artifact as artifacts
-from functions.registrar.handler import handler, sns
+from functions.registrar.handler import handler
 from tests.registrar.conftest import BUCKET, OUTPUT, Cloud
 from tests.registrar.registration import EVENT, nothing_happened, register, rows
 
@@ -226,7 +227,7 @@ def test_a_damaged_file_is_named_and_nothing_is_registered(
         file.seek(10)
         file.write(b"\x00")
     output()
-    with pytest.raises(ModelError, match=f"{name} is not the file that model.json vouches for"):
+    with pytest.raises(ModelError, match=f"{name} has sha256 [0-9a-f]{{64}} but its card says"):
         register()
     assert nothing_happened(cloud, database)
 
@@ -248,7 +249,7 @@ def test_a_missing_file_is_named_and_nothing_is_registered(
         ({"model_version": "../20261123-1a2b3c4d"}, "model_version"),
         ({"model_version": "latest"}, "model_version"),
         ({"schema_version": 2}, "schema_version"),
-        ({"files": {}}, "does not vouch for model.onnx, reference.parquet, tokenizer.json"),
+        ({"files": {}}, "files lacks model.onnx, reference.parquet, tokenizer.json"),
         ({"files": {"../../etc/passwd": {"bytes": 1, "sha256": "0f" * 32}}}, "files"),
     ],
 )

@@ -16,6 +16,7 @@ import pytest
 from mangum import Mangum
 from sentiment.database.models import ModelDeployment
 from sentiment.logging import logger
+from sentiment.notifications import sns
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
@@ -118,7 +119,7 @@ def release(
             Bucket=os.environ["ARTIFACT_BUCKET"],
             CreateBucketConfiguration={"LocationConstraint": "eu-central-1"},
         )
-        caches = (settings, lambda_client, release_check.codedeploy, registrar.s3, registrar.sns)
+        caches = (settings, lambda_client, release_check.codedeploy, registrar.s3, sns)
         for cache in caches:
             cache.cache_clear()
         service.functions["registrar"] = lambda event: registrar.handler(event, None)  # type: ignore[arg-type]

@@ -3,8 +3,8 @@
 import json
 
 import pytest
+from sentiment.database.deployments import active_deployment, record_deployment
 from sentiment.database.models import ModelDeployment
-from sentiment.database.repositories import active_deployment, record_deployment
 from sentiment.database.session import transaction
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session

@@ -121,7 +121,7 @@ def test_a_cursor_of_no_row_is_refused_rather_than_answered_with_an_empty_page(
 ) -> None:
     status, error = refused(path, before=str(uuid4()))
     assert status == 422
-    assert error["message"] == "before: there is no such row; give the next_before of the page before"
+    assert error["message"] == "before: no such row; use the next_before of the previous page"
 
 
 def test_a_runs_page_is_reached_for_five_minutes_by_a_signed_address(database: Engine, bucket: str) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sentiment.exceptions import ModelError
 from tokenizers import Tokenizer
 
-from functions.api.model.artifact import MEND, Artifact, Card
+from functions.api.model.artifact import FIX, Artifact, Card
 from functions.api.model.novelty import NoveltyMeasure
 from functions.api.model.tokenization import TokenizedText, tokenize, unknown_id
 
@@ -50,7 +50,7 @@ class Classifier:
         try:
             self._tokenizer = Tokenizer.from_str(artifact.tokenizer.decode())
         except Exception as error:  # tokenizers raises bare Exception
-            raise ModelError(f"tokenizer.json cannot be read ({error}): {MEND}") from None
+            raise ModelError(f"tokenizer.json cannot be read ({error}): {FIX}") from None
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
         self._unknown_id = unknown_id(self._tokenizer)
@@ -68,12 +68,12 @@ class Classifier:
         width = logits.shape[-1]
         if width != len(self.card.labels):
             raise ModelError(
-                f"model.onnx has {width} logits but model.json has {len(self.card.labels)} labels: {MEND}"
+                f"model.onnx has {width} logits but model.json has {len(self.card.labels)} labels: {FIX}"
             )
         if self._novelty and pooled[0].shape[-1] != self._novelty.width:
             raise ModelError(
                 f"model.onnx pools into {pooled[0].shape[-1]} numbers but model.json has centroids of "
-                f"{self._novelty.width}: {MEND}"
+                f"{self._novelty.width}: {FIX}"
             )
 
     def tokenize(self, text: str) -> TokenizedText:
@@ -157,12 +157,12 @@ def _open_session(model: bytes, threads: int) -> ort.InferenceSession:
     try:
         session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own exceptions share no public base class
-        raise ModelError(f"model.onnx cannot be loaded ({error}): {MEND}") from None
+        raise ModelError(f"model.onnx cannot be loaded ({error}): {FIX}") from None
     inputs = {node.name for node in session.get_inputs()}
     outputs = {node.name for node in session.get_outputs()}
     if "input_ids" not in inputs or not inputs <= INPUTS.keys() or "logits" not in outputs:
         raise ModelError(
             f"model.onnx takes {sorted(inputs)} and gives {sorted(outputs)}; expected input_ids, perhaps "
-            f"{' and '.join(list(INPUTS)[1:])}, and at least logits: {MEND}"
+            f"{' and '.join(list(INPUTS)[1:])}, and at least logits: {FIX}"
         )
     return session

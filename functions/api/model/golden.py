@@ -8,8 +8,9 @@ from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
 from sentiment.exceptions import ModelError
+from sentiment.validation import describe_problems
 
-from functions.api.model.artifact import MEND
+from functions.api.model.artifact import FIX
 from functions.api.model.classifier import Classifier
 
 
@@ -44,9 +45,8 @@ def read_golden(content: bytes | None) -> list[GoldenReview]:
     try:
         return Golden.model_validate_json(content).reviews
     except ValidationError as error:
-        problem = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(map(str, problem["loc"])) or "file"
-        raise ModelError(f"golden.json is not readable: {where}: {problem['msg']}: {MEND}") from None
+        problems = describe_problems(error, whole="file")
+        raise ModelError(f"golden.json is not valid: {problems}: {FIX}") from None
 
 
 def check_release(classifier: Classifier, golden: bytes | None) -> dict[str, Any]:

@@ -112,9 +112,9 @@ def test_no_client_of_the_http_api_can_ask_for_a_check(function: ModuleType) -> 
     ("content", "message"),
     [
         (None, r"the artifact has no golden\.json.*export it again"),
-        (b"not json", r"golden\.json is not readable"),
-        (b'{"reviews": []}', r"golden\.json is not readable: reviews"),
-        (b'{"reviews": [{"text": "secret"}]}', r"golden\.json is not readable: reviews\.0\.label"),
+        (b"not json", r"golden\.json is not valid"),
+        (b'{"reviews": []}', r"golden\.json is not valid: reviews"),
+        (b'{"reviews": [{"text": "secret"}]}', r"golden\.json is not valid: reviews\.0\.label"),
     ],
 )
 def test_an_artifact_that_cannot_be_checked_says_so(

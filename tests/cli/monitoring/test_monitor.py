@@ -13,14 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sentiment.database.repositories import (
-    mark_notified,
-    raise_alert,
-    record_dataset_metrics,
-    store_feedback,
-    store_predictions,
-    store_traffic,
-)
+from sentiment.database.alerts import mark_notified, raise_alert
+from sentiment.database.feedback import store_feedback
+from sentiment.database.predictions import store_predictions
+from sentiment.database.runs import record_dataset_metrics
+from sentiment.database.traffic import store_traffic
 from sentiment.logging import logger
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session

@@ -1,6 +1,7 @@
 """`sentiment export-feedback` writes labelled texts as a training file, without the test split."""
 
 import csv
+import hashlib
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from sentiment.database.repositories import store_feedback, store_predictions
+from sentiment.database.feedback import store_feedback
+from sentiment.database.predictions import store_predictions
 from sentiment.exceptions import ConfigurationError, InvalidInputError, ModelError
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
@@ -30,8 +32,19 @@ def artifact(tmp_path: Path) -> Path:
     """Return an artifact with only labels and a test split."""
     folder = tmp_path / "artifacts" / "model"
     folder.mkdir(parents=True)
-    (folder / "model.json").write_text(json.dumps({"labels": ["negative", "positive"]}))
-    pq.write_table(pa.table({"text": [HELD_OUT], "label": ["positive"]}), folder / "reference.parquet")
+    reference = folder / "reference.parquet"
+    pq.write_table(pa.table({"text": [HELD_OUT], "label": ["positive"]}), reference)
+    record = {
+        "bytes": reference.stat().st_size,
+        "sha256": hashlib.sha256(reference.read_bytes()).hexdigest(),
+    }
+    card = {
+        "schema_version": 1,
+        "model_version": "20261123-1a2b3c4d",
+        "labels": ["negative", "positive"],
+        "files": {reference.name: record},
+    }
+    (folder / "model.json").write_text(json.dumps(card))
     return folder
 
 

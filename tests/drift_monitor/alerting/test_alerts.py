@@ -4,9 +4,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sentiment.database.history import WINDOW_DATASET, WINDOW_SPLIT
 from sentiment.database.models import MonitoringAlert
-from sentiment.database.repositories import record_dataset_metrics
+from sentiment.database.runs import WINDOW_DATASET, WINDOW_SPLIT, record_dataset_metrics
 from sentiment.database.session import transaction
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session

@@ -78,11 +78,11 @@ def test_few_rows_leave_an_open_drift_alert_open(monitored: Engine, aws: Aws, tr
     [
         (lambda folder: (folder / "reference.parquet").unlink(), "reference", "reference.parquet is missing"),
         (lambda folder: (folder / "model.json").unlink(), "reference", "model.json is missing"),
-        (lambda folder: (folder / "model.json").write_text("{}"), "reference", "not a model card"),
+        (lambda folder: (folder / "model.json").write_text("{}"), "reference", "not a valid model card"),
         (
             lambda folder: (folder / "reference.parquet").write_bytes(b"PAR1"),
             "reference",
-            "not the file its card vouches for",
+            "reference.parquet has 4 bytes but its card says",
         ),
     ],
 )

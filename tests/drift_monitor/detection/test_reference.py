@@ -69,7 +69,8 @@ def test_bytes_that_are_no_parquet_are_said_to_be_unreadable(reviews: list[Row],
     garbage = b"PAR1 this is not"
     (tmp_path / "reference.parquet").write_bytes(garbage)
     card = json.loads((tmp_path / "model.json").read_text())
-    card["files"]["reference.parquet"]["sha256"] = hashlib.sha256(garbage).hexdigest()
+    record = {"bytes": len(garbage), "sha256": hashlib.sha256(garbage).hexdigest()}
+    card["files"]["reference.parquet"] = record
     (tmp_path / "model.json").write_text(json.dumps(card))
     with pytest.raises(MonitorError, match="cannot be read"):
         read_reference(tmp_path)

@@ -3,15 +3,12 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from sentiment.database.history import WINDOW_DATASET, WINDOW_SPLIT
+from sentiment.database.deployments import record_deployment
+from sentiment.database.feedback import store_feedback
 from sentiment.database.models import ModelDeployment, MonitoringAlert
-from sentiment.database.repositories import (
-    record_dataset_metrics,
-    record_deployment,
-    store_feedback,
-    store_predictions,
-    store_traffic,
-)
+from sentiment.database.predictions import store_predictions
+from sentiment.database.runs import WINDOW_DATASET, WINDOW_SPLIT, record_dataset_metrics
+from sentiment.database.traffic import store_traffic
 from sqlalchemy.orm import Session
 
 from tests.fixtures.messages import feedback, prediction, traffic

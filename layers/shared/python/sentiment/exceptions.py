@@ -61,6 +61,12 @@ class QueueError(SentimentError):
     status = 503
 
 
+class InvocationError(SentimentError):
+    """Another Lambda function failed."""
+
+    code = "invocation_failed"
+
+
 class DatabaseError(SentimentError):
     """Postgres refused or could not be reached."""
 

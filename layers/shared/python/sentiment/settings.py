@@ -9,6 +9,7 @@ from pydantic import AfterValidator, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from sentiment.exceptions import ConfigurationError
+from sentiment.validation import problems_of
 
 PLACEHOLDERS = frozenset(
     {"", "changeme", "example", "password", "placeholder", "replaceme", "secret", "todo", "xxx"}
@@ -43,9 +44,9 @@ def read_settings(settings_class: type[SettingsT]) -> SettingsT:
         return settings_class()
     except ValidationError as error:
         problems = "; ".join(
-            f"{'.'.join(str(part) for part in problem['loc']).upper() or settings_class.__name__}: "
-            f"{'is not set' if problem['type'] == 'missing' else problem['msg']}"
-            for problem in error.errors(include_input=False, include_url=False)
+            f"{problem.location.upper() or settings_class.__name__}: "
+            f"{'is not set' if problem.rule == 'missing' else problem.message}"
+            for problem in problems_of(error)
         )
         raise ConfigurationError(
             f"{problems} (set it in the environment or in .env; see .env.example)"

@@ -1,7 +1,7 @@
-"""The five tables. Comments live in the schema too, so that whoever opens the database finds them there.
+"""The five tables. The comments are part of the schema, so they are visible in the database.
 
-Changing a model means writing a migration (functions/migrations/versions); a test compares the two. Nothing
-here queries: that is repositories.py.
+A change needs a migration (functions/migrations/versions); a test compares the two. The queries are in the
+modules named after the tables.
 """
 
 from datetime import datetime
@@ -20,7 +20,7 @@ NAMES = {
 
 
 class Record(DeclarativeBase):
-    """What the tables share: constraint names, and how Python types become Postgres types."""
+    """Naming of constraints, and the Postgres types of Python types, for all tables."""
 
     metadata = MetaData(naming_convention=NAMES)
     type_annotation_map: ClassVar[dict[Any, Any]] = {
@@ -37,7 +37,7 @@ def _random_id() -> Mapped[UUID]:
 
 
 class PredictionLog(Record):
-    """One answered prediction. The time is in the id (UUIDv7), so that is the partition key as well."""
+    """One served prediction. The id (UUIDv7) contains the time, so it is also the partition key."""
 
     __tablename__ = "prediction_logs"
     __table_args__ = (
@@ -73,7 +73,7 @@ class PredictionLog(Record):
         comment="Tokenizing and inference, without network and queue"
     )
     model_version: Mapped[str] = mapped_column(comment="Version from the model card")
-    # No foreign key: a prediction must not be lost because its deployment was not recorded first.
+    # No foreign key: a prediction must not be lost because its deployment is not recorded yet.
     deployment_id: Mapped[UUID | None] = mapped_column(comment="The row of model_deployments that answered")
     correlation_id: Mapped[str] = mapped_column(comment="Ties the request, its logs and this row together")
     predicted_at: Mapped[datetime] = mapped_column(comment="When the API answered")
@@ -89,9 +89,9 @@ class PredictionLog(Record):
 
 
 class ModelDeployment(Record):
-    """One model put in front of traffic, or ready to be (candidate). At most one per type is active.
+    """One deployment of a model, or a candidate for one. At most one row per type is active.
 
-    Rows are history: once written, only `is_active` and `retired_at` change.
+    Rows are history: only `is_active` and `retired_at` ever change.
     """
 
     __tablename__ = "model_deployments"
@@ -129,7 +129,7 @@ class ModelDeployment(Record):
 
 
 class ExperimentRun(Record):
-    """A mirror of one MLflow run, so that runs can be read beside predictions."""
+    """A copy of one MLflow run, so that runs can be joined with predictions."""
 
     __tablename__ = "experiment_runs"
     __table_args__ = (
@@ -153,7 +153,7 @@ class ExperimentRun(Record):
 
 
 class DatasetMetric(Record):
-    """What one split of one data set looked like."""
+    """Metrics of one split of a data set, or of one window of traffic."""
 
     __tablename__ = "dataset_metrics"
     __table_args__ = (
@@ -174,7 +174,7 @@ class DatasetMetric(Record):
 
 
 class MonitoringAlert(Record):
-    """Something a person should look at. The same cause has at most one open alert."""
+    """Something that needs attention. Each kind and cause has at most one open alert."""
 
     __tablename__ = "monitoring_alerts"
     __table_args__ = (

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local.stand_ins.aws import LocalAws, running_aws
+from local.stand_ins.moto_server import LocalAws, running_aws
 from local.state import owned_state
 from tests.drift_monitor.traffic import Row, make_artifact, read_reviews
 from tests.fixtures.base_images import lambda_base

@@ -14,7 +14,7 @@ from sentiment.messages import parse_message
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from local.stand_ins.aws import LocalAws
+from local.stand_ins.moto_server import LocalAws
 from tests.drift_monitor.traffic import NOW, Row, cut, serve
 from tests.fixtures.base_images import LAMBDA_IMAGE
 from tests.fixtures.containers import ROOT, Podman

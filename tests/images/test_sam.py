@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from local.processes import HOST, accepts, free_port, wait_until
-from local.stand_ins.aws import LocalAws
+from local.stand_ins.moto_server import LocalAws
 from local.state import write_environment
 from tests.fixtures.containers import ROOT, Podman
 

@@ -16,7 +16,7 @@ from cdk.costs.idle import ALARMS, DASHBOARDS, DRIFT_RUN_SECONDS, KEYS, WAF_RULE
 from cdk.costs.usage import ACCESS_LOG_BYTES, BYTES_PER_LOG_EVENT
 from cdk.environments import ENVIRONMENTS, Environment
 from cdk.function_config import DRIFT_MONITOR, LOG_WRITER, FunctionConfig
-from local import functions as local
+from local import function_specs as local
 
 Resources = dict[str, dict[str, Any]]
 

@@ -163,10 +163,11 @@ class Cloud:
 
         leave_local_system()
         aws = session(env)
+        api = stack_output(aws, env, "serving", "ApiFunction")
         registrar = stack_output(aws, env, "data", "RegistrarFunction")
         return cls(
             aws=aws,
-            api=stack_output(aws, env, "serving", "ApiFunction"),
+            api=api,
             registrar=Registrar(partial(invoke, aws.client("lambda"), registrar)),
             application=stack_output(aws, env, "serving", "ReleaseApplication"),
             group=stack_output(aws, env, "serving", "ReleaseGroup"),

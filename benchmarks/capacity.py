@@ -11,7 +11,7 @@ from benchmarks.queueing import Observed, erlang_b, seconds_to_catch_up, simulat
 from cdk.costs.idle import idle_costs
 from cdk.costs.price_list import price
 from cdk.costs.usage import (
-    HOURS_A_MONTH,
+    HOURS_PER_MONTH,
     MILLION,
     Inference,
     cost_per_million,
@@ -21,7 +21,7 @@ from cdk.costs.usage import (
 )
 from cdk.environments import Environment
 
-MONTH_SECONDS = HOURS_A_MONTH * 3600
+MONTH_SECONDS = HOURS_PER_MONTH * 3600
 INFERENCE = Inference()
 
 # Sizes of one prediction in bytes, as `--measure` found them on 24 November 2026.

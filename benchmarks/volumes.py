@@ -22,7 +22,7 @@ from benchmarks.log_writer import as_event, as_rows, make_predictions, through_t
 from benchmarks.our_handler import load_handler
 from benchmarks.queue_stub import start_queue_stub
 from benchmarks.serving import MODELS, build
-from cdk.costs.usage import BYTES_BESIDE_AN_EVENT
+from cdk.costs.usage import BYTES_PER_LOG_EVENT
 from functions.log_writer import handler as log_writer
 from functions.migrations import handler as migrations
 from local.postgres.server import running_postgres
@@ -78,7 +78,7 @@ def weigh_requests(artifact: Path, texts: list[str]) -> dict[str, float]:
 
 def billed(lines: tuple[str, ...] | list[str]) -> int:
     """Return what CloudWatch Logs bills for these lines."""
-    return sum(len(line.encode()) + BYTES_BESIDE_AN_EVENT for line in lines)
+    return sum(len(line.encode()) + BYTES_PER_LOG_EVENT for line in lines)
 
 
 def weigh_rows(predictions: list[PredictionMade]) -> dict[str, float]:

@@ -21,7 +21,7 @@ from sentiment.invocation import invoke
 from sentiment.registrar import Registrar, Row
 
 from cdk.environments import ENVIRONMENTS
-from cdk.functions import LIVE_ALIAS
+from cdk.function_config import LIVE_ALIAS
 
 if TYPE_CHECKING:
     import boto3

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from cdk.functions import DRIFT_MONITOR
+from cdk.function_config import DRIFT_MONITOR
 from cli.environment import needed
 
 

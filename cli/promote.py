@@ -53,10 +53,10 @@ def promote(
         raise typer.BadParameter("say why with --why; it is kept with the promotion", param_hint="--force")
     from local.deployment import person
     from training.errors import TrainingError
-    from training.evaluation.evaluate import served
+    from training.evaluation import served
     from training.export.artifact import champion_of
     from training.progress import RichProgress
-    from training.registry.registry import promotion, registry
+    from training.registry import promotion, registry
 
     console = Console()
     chosen = version or registry.newest_candidate(artifacts)
@@ -121,8 +121,8 @@ def promote(
 def restore_previous(artifacts: Path, why: str) -> None:
     """Put the model back that served before the champion, and write down why."""
     from local.deployment import person
-    from training.evaluation.evaluate import served
-    from training.registry.registry import registry
+    from training.evaluation import served
+    from training.registry import registry
 
     previous = registry.previous_to(artifacts)
     if previous is None:

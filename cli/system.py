@@ -13,7 +13,7 @@ from rich.console import Console
 from sentiment.exceptions import ConfigurationError, SentimentError
 from sentiment.limits import MAX_CHARACTERS
 
-from cdk.functions import MIGRATIONS
+from cdk.function_config import MIGRATIONS
 
 
 def add_to(app: typer.Typer) -> None:

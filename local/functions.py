@@ -8,20 +8,20 @@ from pathlib import Path
 from uuid import UUID
 
 from cdk.environments import ENVIRONMENTS
-from cdk.functions import (
+from cdk.function_config import (
     API_TIMEOUT_SECONDS,
     DRIFT_MONITOR,
     LOG_WRITER,
     MIGRATIONS,
     REPORTS,
     SLACK_NOTIFIER,
-    Size,
+    FunctionConfig,
 )
 from local.settings import passed_on
 from local.stand_ins.aws import LocalAws
 from local.stand_ins.lambda_runtime import FunctionSpec
 
-API = Size(ENVIRONMENTS["dev"].api_memory_mb, API_TIMEOUT_SECONDS)
+API = FunctionConfig(ENVIRONMENTS["dev"].api_memory_mb, API_TIMEOUT_SECONDS)
 
 
 def migrations(aws: LocalAws, database: Mapping[str, str]) -> FunctionSpec:
@@ -59,11 +59,11 @@ def slack_notifier(aws: LocalAws) -> FunctionSpec:
     return _function("slack_notifier", SLACK_NOTIFIER, aws.environment())
 
 
-def _function(name: str, size: Size, *environments: Mapping[str, str]) -> FunctionSpec:
+def _function(name: str, config: FunctionConfig, *environments: Mapping[str, str]) -> FunctionSpec:
     variables = passed_on()
     for environment in environments:
         variables |= environment
-    return FunctionSpec(name, f"functions.{name}.handler.handler", variables, *size)
+    return FunctionSpec(name, f"functions.{name}.handler.handler", variables, *config)
 
 
 def _model(folder: Path) -> dict[str, str]:

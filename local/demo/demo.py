@@ -55,11 +55,11 @@ def train_quick(artifacts: Path, steps: Steps) -> bool:
     """Train the quick model unless training would make again what is there; return whether it was reused."""
     from local.deployment import person
     from training.config import configure
-    from training.evaluation.evaluate import served
+    from training.evaluation import served
     from training.export.artifact import champion_of
     from training.pipeline import current_artifact, run
     from training.progress import RichProgress
-    from training.registry.registry import promotion, registry
+    from training.registry import promotion, registry
 
     config = configure(quick=True, artifacts=artifacts)
     with steps.step("look for an up-to-date model"):
@@ -89,9 +89,9 @@ def promote_unless_worse(artifacts: Path, model_version: str, progress: Any) -> 
     """Let the model that was just trained serve; return why not, when it may be worse than the one before."""
     from local.deployment import person
     from training.errors import TrainingError
-    from training.evaluation.evaluate import served
+    from training.evaluation import served
     from training.export.artifact import champion_of
-    from training.registry.registry import promotion, registry
+    from training.registry import promotion, registry
 
     champion = champion_of(artifacts)
     if champion == model_version:

@@ -18,7 +18,7 @@ from typing import Any
 import boto3
 from sentiment.exceptions import ConfigurationError
 
-from cdk.delivery import MAX_RECEIVES
+from cdk.function_config import MAX_RECEIVES
 from local.processes import HOST, accepts, claim_port, stop, wait_until
 from local.state import StateFolder
 

@@ -8,6 +8,7 @@ import random
 import re
 from collections import Counter
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -44,12 +45,18 @@ def _quantiles(lengths: list[int]) -> dict[str, float]:
 
 def _languages(texts: Sequence[str]) -> dict[str, float]:
     """Guess the languages of a sample; returns the share of each ISO 639-1 code, most frequent first."""
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
-
-    identifier = LanguageIdentifier.from_model_file(MODEL_FILE)
+    identifier = identify_languages()
     sample = random.Random(0).sample(texts, min(_GUESSED, len(texts)))  # noqa: S311  (a sample)
     guesses = Counter(
         identifier.classify(_MARKUP.sub(" ", clean(text[: 4 * _CHARACTERS]))[:_CHARACTERS])[0]
         for text in sample
     )
     return {language: round(count / len(sample), 4) for language, count in guesses.most_common()}
+
+
+@cache
+def identify_languages() -> Any:
+    """Load py3langid's model, which takes most of a second."""
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    return LanguageIdentifier.from_model_file(MODEL_FILE)

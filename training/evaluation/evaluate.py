@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import f1_score, roc_auc_score
 
 from training.calibration import Bin, calibration_error, reliability
 from training.evaluation.robustness import INVARIANCES, POLAR, negations
@@ -119,21 +118,13 @@ def _figures(truth: NDArray[np.int64], probabilities: NDArray[np.float64], seed:
     def accuracy(t: NDArray[np.int64], p: NDArray[np.float64]) -> float:
         return float((p.argmax(axis=1) == t).mean())
 
-    def f1(t: NDArray[np.int64], p: NDArray[np.float64]) -> float:
-        return float(f1_score(t, p.argmax(axis=1), labels=classes, average="macro", zero_division=0.0))
-
-    def auc(t: NDArray[np.int64], p: NDArray[np.float64]) -> float:
-        if len(classes) == 2:
-            return float(roc_auc_score(t, p[:, 1]))
-        return float(roc_auc_score(t, p, multi_class="ovr", average="macro"))
-
     def brier(t: NDArray[np.int64], p: NDArray[np.float64]) -> float:
         return float(((p - np.eye(len(classes))[t]) ** 2).sum(axis=1).mean())
 
     measures: dict[str, Callable[[NDArray[np.int64], NDArray[np.float64]], float]] = {
         "accuracy": accuracy,
-        "F1, macro": f1,
-        "ROC AUC": auc,
+        "F1, macro": macro_f1,
+        "ROC AUC": macro_auc,
         "calibration error (ECE)": lambda t, p: calibration_error(p, t),
         "Brier score": brier,
     }
@@ -153,6 +144,32 @@ def _figures(truth: NDArray[np.int64], probabilities: NDArray[np.float64], seed:
         low, high = np.percentile(drawn[name] or [value], [2.5, 97.5])
         found.append(Figure(name, value, (float(low), float(high))))
     return found
+
+
+# scikit-learn computes both too, but checks its input for a millisecond a call: seconds for an evaluation.
+
+
+def macro_f1(truth: NDArray[np.int64], probabilities: NDArray[np.float64]) -> float:
+    """Return the unweighted mean of the classes' F1 scores; a class that nobody names counts as 0."""
+    classes = probabilities.shape[1]
+    counts = np.bincount(truth * classes + probabilities.argmax(axis=1), minlength=classes**2)
+    table = counts.reshape(classes, classes)
+    named = table.sum(axis=0) + table.sum(axis=1)
+    return float(np.divide(2 * table.diagonal(), named, out=np.zeros(classes), where=named > 0).mean())
+
+
+def macro_auc(truth: NDArray[np.int64], probabilities: NDArray[np.float64]) -> float:
+    """Return the area under the ROC curve, over three or more classes the mean of each against the rest."""
+    judged = range(probabilities.shape[1]) if probabilities.shape[1] > 2 else (1,)
+    return float(np.mean([_auc(truth == label, probabilities[:, label]) for label in judged]))
+
+
+def _auc(positive: NDArray[np.bool_], scores: NDArray[np.float64]) -> float:
+    """Return the share of pairs that are in order, ties by half: the rank sum of Mann and Whitney."""
+    _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]
+    count = int(positive.sum())
+    return float((ranks[positive].sum() - count * (count + 1) / 2) / (count * (len(scores) - count)))
 
 
 def _slices(

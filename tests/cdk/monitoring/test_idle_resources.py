@@ -13,9 +13,9 @@ import pytest
 
 from cdk.app import add_stacks, make_app
 from cdk.costs.idle import ALARMS, DASHBOARDS, DRIFT_RUN_SECONDS, KEYS, WAF_RULES, idle_costs
-from cdk.costs.usage import ACCESS_LOG_BYTES, BYTES_BESIDE_AN_EVENT
+from cdk.costs.usage import ACCESS_LOG_BYTES, BYTES_PER_LOG_EVENT
 from cdk.environments import ENVIRONMENTS, Environment
-from cdk.functions import DRIFT_MONITOR, LOG_WRITER
+from cdk.function_config import DRIFT_MONITOR, LOG_WRITER
 from local import functions as local
 
 Resources = dict[str, dict[str, Any]]
@@ -195,4 +195,4 @@ def test_an_access_log_line_is_about_as_long_as_is_billed(stacks: tuple[Environm
     names = json.loads(stage["AccessLogSettings"]["Format"])
     typical = {"requestId": 16, "requestTime": 26, "client": 26, "sourceIp": 12, "routeKey": 13}
     line = json.dumps({name: "x" * typical.get(name, 2) for name in names})
-    assert math.isclose(len(line) + BYTES_BESIDE_AN_EVENT, ACCESS_LOG_BYTES, rel_tol=0.1)
+    assert math.isclose(len(line) + BYTES_PER_LOG_EVENT, ACCESS_LOG_BYTES, rel_tol=0.1)

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from aws_cdk.assertions import Template
 
-from cdk.delivery import MAX_RECEIVES
 from cdk.environments import ENVIRONMENTS, Environment
+from cdk.function_config import MAX_RECEIVES
 from tests.fixtures.templates import PLAIN, RICH, resources, statements, synthesize
 
 ALL = pytest.mark.parametrize("environment", ENVIRONMENTS.values(), ids=lambda environment: environment.name)

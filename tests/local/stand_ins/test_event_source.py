@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from cdk.delivery import MAX_RECEIVES
+from cdk.function_config import MAX_RECEIVES
 from local.processes import wait_until
 from local.stand_ins.aws import LocalAws, count_messages, make_resources
 from local.stand_ins.event_source import EventSource

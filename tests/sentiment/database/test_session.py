@@ -287,3 +287,20 @@ class ResetOnRead:
 
     def read(self, _size: int) -> bytes:
         raise ConnectionResetError(104, "Connection reset by peer")
+
+
+def test_a_value_that_the_driver_cannot_read_leaves_no_rows_to_the_next_statement(database: Engine) -> None:
+    with pytest.raises(DatabaseError, match="ValueError"), transaction(database) as session:
+        session.execute(text("SELECT '24:00:00'::time"))  # Python has no such time
+
+    for word in ("one", "two", "three"):
+        with transaction(database) as session:
+            assert session.execute(text(f"SELECT '{word}'")).scalar_one() == word
+
+
+def test_a_statement_that_fails_after_an_unreadable_value_is_not_counted_as_done(database: Engine) -> None:
+    with suppress(DatabaseError), transaction(database) as session:
+        session.execute(text("SELECT '24:00:00'::time"))
+
+    with pytest.raises(DatabaseError, match="does not exist"), transaction(database) as session:
+        session.execute(text("INSERT INTO nowhere VALUES (1)"))

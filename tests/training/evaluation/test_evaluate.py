@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from sklearn.metrics import f1_score, roc_auc_score
 
 from training.__main__ import main
-from training.evaluation.evaluate import Evaluation, Slice, evaluate
+from training.evaluation.evaluate import Evaluation, Slice, evaluate, macro_auc, macro_f1
 from training.evaluation.page import write_page
 from training.evaluation.robustness import INVARIANCES, add_emoji, negations, swap_letters
 from training.evaluation.served import ServedModel, read_artifact
@@ -88,6 +89,22 @@ def test_the_worst_are_wrong_and_the_surest_come_first(model: ServedModel) -> No
     assert worst and all(one.said != one.label for one in worst)
     sure = [one.confidence for one in worst]
     assert sure == sorted(sure, reverse=True)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_the_figures_of_a_resample_are_scikit_learns(classes: int) -> None:
+    chance = np.random.default_rng(classes)
+    for rows in (7, 60, 400):
+        truth = np.resize(np.arange(classes), rows)
+        scores = chance.integers(1, 6, size=(rows, classes)).astype(float)  # with many ties
+        scores /= scores.sum(axis=1, keepdims=True)
+        decided = scores.argmax(axis=1)
+        expected = f1_score(truth, decided, labels=range(classes), average="macro", zero_division=0.0)
+        assert macro_f1(truth, scores) == pytest.approx(expected)
+        shown = scores[:, 1] if classes == 2 else scores
+        assert macro_auc(truth, scores) == pytest.approx(roc_auc_score(truth, shown, multi_class="ovr"))
+    never_named = np.array([[0.9, 0.1, 0.0]] * 3)
+    assert macro_f1(np.array([0, 0, 1]), never_named) == pytest.approx(0.8 / 3)
 
 
 # Asked in other words

@@ -5,7 +5,6 @@ import hashlib
 import json
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -238,10 +237,12 @@ build_artifact(
 """
 
 
-def test_an_export_killed_while_writing_leaves_the_served_artifact(checkpoint: Path, tmp_path: Path) -> None:
+def test_an_export_killed_while_writing_leaves_the_served_artifact(
+    checkpoint: Path, tmp_path: Path, warm_python: Path
+) -> None:
     served = build(checkpoint, tmp_path)
     point_at(tmp_path, served.folder.name)
-    killed = subprocess.run([sys.executable, "-c", KILLED, str(checkpoint), str(tmp_path)], check=False)
+    killed = subprocess.run([warm_python, "-c", KILLED, str(checkpoint), str(tmp_path)], check=False)
     assert killed.returncode == -signal.SIGKILL
     assert (tmp_path / "model").resolve() == served.folder
     visible = [path.name for path in (tmp_path / "models").iterdir() if not path.name.startswith(".")]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.training.sagemaker.job import JOB, PYTHON, TWO_PROCESSES, MakeJob, registered, runs, wait_for
+from tests.training.sagemaker.job import JOB, TWO_PROCESSES, MakeJob, registered, runs, wait_for
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # MLflow's use of SQLAlchemy
 
@@ -25,7 +25,7 @@ def test_torchrun_gives_what_one_process_gives_and_reports_and_registers_it_once
     single, double, export = (make_job(name) for name in ("single", "double", "export"))
     code, output = single.run("fine_tune", batch_size="16", **SAME_STEPS, **kind)
     assert code == 0, output
-    double.command = [*PYTHON, *TWO_PROCESSES, *JOB]
+    double.command = [*double.python, *TWO_PROCESSES, *JOB]
     code, output = double.run("fine_tune", batch_size="8", **SAME_STEPS, **kind)
     assert code == 0, output
 

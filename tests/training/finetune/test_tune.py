@@ -3,7 +3,6 @@
 import json
 import signal
 import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -225,12 +224,12 @@ fine_tune(config, prepare(config), Path(sys.argv[2]), progress=report)
 
 
 def test_a_killed_run_goes_on_from_its_last_epoch(
-    reviews_csv: Path, tiny_model: Path, tmp_path: Path
+    reviews_csv: Path, tiny_model: Path, tmp_path: Path, warm_python: Path
 ) -> None:
     config = recipe(reviews_csv, tiny_model, epochs=4)
     whole, whole_history = tune(config, tmp_path / "whole")
 
-    run = [sys.executable, "-c", SLOW_RUN, config.model_dump_json(), str(tmp_path / "killed")]
+    run = [warm_python, "-c", SLOW_RUN, config.model_dump_json(), str(tmp_path / "killed")]
     with subprocess.Popen(run, stdout=subprocess.PIPE, text=True) as killed:
         assert killed.stdout is not None
         assert killed.stdout.readline() == "in the third epoch\n"

@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -123,7 +122,7 @@ def test_what_serves_already_is_not_decided_again(artifacts: Path) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from training.registry.registry import registry
+from training.registry import registry
 from training import tracking as track
 def die(*_, **__): os.kill(os.getpid(), signal.SIGKILL)
 track.point_aliases, registry.point_at = {
@@ -134,11 +133,13 @@ registry.promote(Path(sys.argv[1]), "two", "promoted", by="ann")
 
 
 @pytest.mark.parametrize("place", ["aliases", "link"])
-def test_a_kill_in_the_middle_leaves_a_champion_and_again_completes_it(artifacts: Path, place: str) -> None:
+def test_a_kill_in_the_middle_leaves_a_champion_and_again_completes_it(
+    artifacts: Path, place: str, warm_python: Path
+) -> None:
     register(artifacts, "one", alias="champion")
     register(artifacts, "two")
     killed = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", KILLED, str(artifacts), place], check=False, env=os.environ
+        [warm_python, "-W", "ignore", "-c", KILLED, str(artifacts), place], check=False, env=os.environ
     )
     assert killed.returncode == -signal.SIGKILL
     assert champion_of(artifacts) == "one"
@@ -152,13 +153,13 @@ def test_a_kill_in_the_middle_leaves_a_champion_and_again_completes_it(artifacts
 TWICE = """
 import sys
 from pathlib import Path
-from training.registry.registry import registry
+from training.registry import registry
 registry.promote(Path(sys.argv[1]), sys.argv[2], "promoted", by="ann")
 """
 
 
-def test_two_at_once_are_one_after_the_other(artifacts: Path) -> None:
-    command = [sys.executable, "-W", "ignore", "-c", TWICE, str(artifacts)]
+def test_two_at_once_are_one_after_the_other(artifacts: Path, warm_python: Path) -> None:
+    command = [warm_python, "-W", "ignore", "-c", TWICE, str(artifacts)]
     both = [subprocess.Popen([*command, version]) for version in ("two", "three")]
     assert [one.wait() for one in both] == [0, 0]
     first, second = promotions(artifacts)

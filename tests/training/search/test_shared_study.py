@@ -1,11 +1,12 @@
 """Several workers share one study: no proposal too many, none lost when a worker dies."""
 
 import multiprocessing
+import multiprocessing.spawn
 import os
 import signal
 import subprocess
-import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -64,9 +65,11 @@ def test_as_many_are_tried_as_were_asked_for(
     }[place]()
     study = opened(tmp_path, storage)
     study.begin_with({"epochs": 2})
-    spawn = multiprocessing.get_context("spawn")
+    # They are forked from a process that is no copy of this one and has imported this module.
+    forked = multiprocessing.get_context("forkserver")
+    forked.set_forkserver_preload([__name__])
     workers = [
-        spawn.Process(target=claim_all, args=(tmp_path, storage, number, 12)) for number in range(1, 4)
+        forked.Process(target=claim_all, args=(tmp_path, storage, number, 12)) for number in range(1, 4)
     ]
     for worker in workers:
         worker.start()
@@ -85,28 +88,31 @@ def test_as_many_are_tried_as_were_asked_for(
 
 
 CLAIM = """
-import sys, time
+import os, sys, time
 from pathlib import Path
 from tests.training.search.test_shared_study import SPACE, opened
 trial = opened(Path(sys.argv[1])).claim(SPACE, 3, seed=0)
-print(trial.number, flush=True)
+print(trial.number, os.getpid(), flush=True)
 time.sleep(600)
 """
 
 
-def test_a_trial_is_left_to_a_worker_that_lives_and_tried_again_when_it_is_killed(tmp_path: Path) -> None:
+def test_a_trial_is_left_to_a_worker_that_lives_and_tried_again_when_it_is_killed(
+    tmp_path: Path, warm_python: Path
+) -> None:
     with subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", CLAIM, str(tmp_path)], stdout=subprocess.PIPE, text=True
+        [warm_python, "-W", "ignore", "-c", CLAIM, str(tmp_path)], stdout=subprocess.PIPE, text=True
     ) as other:
         assert other.stdout is not None
-        assert other.stdout.readline().strip() == "0"
+        number, pid = map(int, other.stdout.readline().split())
+        assert number == 0
         shared = opened(tmp_path)
         for expected in (1, 2):
             trial = shared.claim(SPACE, 3, seed=0, worker=1)
             assert trial is not None and trial.number == expected
             shared.finish(trial, TrialState.COMPLETE, [0.5])
         assert shared.claim(SPACE, 3, seed=0, worker=1) is None, "the third is being tried"
-        os.kill(other.pid, signal.SIGKILL)
+        os.kill(pid, signal.SIGKILL)
     again = shared.claim(SPACE, 3, seed=0, worker=1)
     assert again is not None and again.params == shared.study.trials[0].params
     shared.finish(again, TrialState.COMPLETE, [0.5])
@@ -132,6 +138,16 @@ def test_a_trial_on_another_machine_is_left_alone_until_it_has_been_silent_for_l
     here.close()
 
 
+@pytest.fixture
+def warm_workers(warm_python: Path) -> Iterator[None]:
+    """Let processes that are spawned have the libraries loaded."""
+    before = multiprocessing.spawn.get_executable()
+    multiprocessing.set_executable(str(warm_python))
+    yield
+    multiprocessing.set_executable(before)
+
+
+@pytest.mark.usefixtures("warm_workers")
 def test_a_search_by_several_workers_tries_each_proposal_once(config: TrainingConfig, tmp_path: Path) -> None:
     best = find(config, tmp_path, 4, workers=2)
     assert best["trials"] == {"complete": 4, "pruned": 0, "fail": 0}
@@ -139,6 +155,7 @@ def test_a_search_by_several_workers_tries_each_proposal_once(config: TrainingCo
     assert (tmp_path / "best.json").exists()
 
 
+@pytest.mark.usefixtures("warm_workers")
 def test_workers_are_told_to_stop_and_their_trials_go_on(config: TrainingConfig, tmp_path: Path) -> None:
     def running() -> bool:
         journal = tmp_path / "study.journal"

@@ -60,19 +60,23 @@ class DatabaseSettings(Settings):
 
 
 class Connection(pg8000.Connection):
-    """The driver's connection, which tells of a network that broke while it waited for an answer.
+    """The driver's connection, which is given up whenever a result was not read to its end.
 
-    pg8000 1.31 guards all reads but an answer's first, and SQLAlchemy takes only the driver's own error for a
-    connection to be replaced; without this the check before use would fail instead of opening another.
+    pg8000 1.31.6 leaves the rest of such a result in the stream, and every later statement then gets the
+    result of the one before it: an INSERT would count as done that failed. Only the server's own errors are
+    raised after the whole result was read. SQLAlchemy replaces a connection only on the driver's own error.
     """
 
     def handle_messages(self, context: Any) -> None:
-        """Read one answer; raises InterfaceError when the connection is lost."""
+        """Read one result; raises InterfaceError when the connection can no longer be used."""
         try:
             super().handle_messages(context)
-        except OSError as error:
+        except pg8000.DatabaseError:
+            raise
+        except Exception as error:
+            reason = str(error) if isinstance(error, OSError | pg8000.Error) else type(error).__name__
             # The words by which SQLAlchemy's dialect knows a lost connection.
-            raise pg8000.InterfaceError(f"network error: {error}") from error
+            raise pg8000.InterfaceError(f"network error: {reason}") from error
 
 
 def make_engine(settings: DatabaseSettings, *, pool_size: int = 1) -> Engine:

@@ -141,7 +141,7 @@ def test_an_artifact_without_golden_reviews_is_refused_with_the_mend(
     release: Release, make_api: Callable[..., Api], reasons: Callable[[], str]
 ) -> None:
     api = make_api()
-    release.deploy(served(Api(replace(api.parts, golden=None), api.aws)))
+    release.deploy(served(Api(replace(api.dependencies, golden=None), api.aws)))
     assert release.hook() == "Failed"
     assert "the artifact has no golden reviews" in reasons()
     assert "export it again" in reasons()

@@ -7,7 +7,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 from pydantic import SecretStr
 from sentiment.exceptions import ConfigurationError
-from sentiment.settings import refuse_placeholder
+from sentiment.settings import reject_placeholder
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -20,7 +20,7 @@ def read_hash_key(arn: str) -> SecretStr:
     """Return the secret's text; raises ConfigurationError, without showing it, if it is not a key."""
     try:
         client = cast("SecretsManagerClient", Session().create_client("secretsmanager", config=CLIENT))
-        return refuse_placeholder(SecretStr(client.get_secret_value(SecretId=arn)["SecretString"]))
+        return reject_placeholder(SecretStr(client.get_secret_value(SecretId=arn)["SecretString"]))
     except (BotoCoreError, ClientError) as error:
         raise ConfigurationError(f"INPUT_HASH_KEY_SECRET_ARN {arn} cannot be read: {error}") from None
     except (KeyError, ValueError):

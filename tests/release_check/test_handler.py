@@ -102,8 +102,8 @@ class Undecided(Classifier):
 @pytest.mark.parametrize(
     ("kind", "reason"),
     [
-        (Inverted, r"\d+ of \d+ golden reviews are decided otherwise than at the export"),
-        (Undecided, "decides the same review now one way, now the other"),
+        (Inverted, r"\d+ of \d+ golden reviews are predicted differently than at export"),
+        (Undecided, "predictions for the same review differ between runs"),
         (Slow, "p95 of the golden reviews is .* ms, over the budget of 30 ms"),
     ],
 )

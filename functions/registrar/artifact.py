@@ -109,8 +109,8 @@ def is_published(s3: "S3Client", bucket: str, model_version: str) -> bool:
 
 
 def _read(s3: "S3Client", bucket: str, key: str) -> bytes | None:
-    # List first: a get of a missing key fails with AccessDenied if the role may not list, and that could also be
-    # an error in the role.
+    # List first: a get of a missing key without list permission fails with AccessDenied, as an error in the
+    # role would.
     found = s3.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1).get("Contents", [])
     if not found or found[0]["Key"] != key:
         return None

@@ -18,7 +18,7 @@ WARM_ROUNDS = 2
 
 @dataclass(frozen=True)
 class WarmUp:
-    """The result: whether the version is warm, the calls made, and the slowest call of all and of the last round."""
+    """Whether the version is warm, the number of calls, and the slowest call in all and in the last round."""
 
     warm: bool
     calls: int

@@ -13,7 +13,7 @@ from functions.api.model.classifier import Classifier
 from tests.api.driver import Api
 
 
-def test_each_stored_prediction_is_one_sample_at_the_time_that_it_is_stored_under(
+def test_each_stored_prediction_is_one_sample_at_its_own_time(
     make_api: Callable[..., Api], artifact: Artifact, capsys: pytest.CaptureFixture[str]
 ) -> None:
     api = make_api(Classifier(artifact, threads=1, cache_entries=8))

@@ -37,7 +37,7 @@ def start(variables: dict[str, str], *events: Path) -> subprocess.CompletedProce
     )
 
 
-def test_every_event_is_answered_with_nothing_but_the_groups_own_packages(
+def test_every_event_is_handled_with_only_the_packages_of_its_group(
     variables: dict[str, str], aws: SimpleNamespace
 ) -> None:
     process = start(variables, *EVENTS)
@@ -62,7 +62,7 @@ def test_every_event_is_answered_with_nothing_but_the_groups_own_packages(
     assert sum(document.get("message") == "request answered" for document in documents) == len(EVENTS)
 
 
-def test_the_first_answer_loads_only_what_it_needs(variables: dict[str, str], aws: SimpleNamespace) -> None:
+def test_the_first_request_loads_only_what_it_needs(variables: dict[str, str], aws: SimpleNamespace) -> None:
     process = start(variables, ROOT / "events" / "api_predict.json")
     modules = set(json.loads(process.stdout.splitlines()[-1])["modules"])
     assert not {"boto3", "httpx", "requests", "fastapi.testclient", "uvicorn"} & modules
@@ -92,7 +92,7 @@ def test_each_invocation_flushes_its_metrics_once(
         ({"CORS_ORIGINS": "*"}, "ConfigurationError: CORS_ORIGINS: '*' is not an exact origin"),
     ],
 )
-def test_it_refuses_to_start_and_says_exactly_why(
+def test_it_fails_to_start_with_the_reason(
     variables: dict[str, str], aws: SimpleNamespace, change: dict[str, str], message: str
 ) -> None:
     process = start(variables | change)
@@ -123,7 +123,7 @@ print(json.dumps([at_init, sorted(set(made))]))
 """
 
 
-def test_init_makes_no_id_and_no_client_that_all_instances_of_a_snapshot_would_share(
+def test_init_creates_no_id_or_client_that_instances_of_a_snapshot_would_share(
     variables: dict[str, str], aws: SimpleNamespace
 ) -> None:
     # SnapStart restores many instances from one memory image: random state or credentials in it would be the

@@ -43,7 +43,7 @@ def link(kind: bytes, to: str) -> tarfile.TarInfo:
     ],
     ids=lambda member: f"{member.name!r}-{member.type.decode()}",
 )
-def test_an_archive_that_reaches_out_of_its_folder_is_refused(
+def test_an_archive_with_a_path_outside_its_folder_is_rejected(
     cloud: Cloud, database: Engine, tmp_path: Path, member: tarfile.TarInfo
 ) -> None:
     cloud.upload(archive_of((member, b"")))
@@ -52,13 +52,13 @@ def test_an_archive_that_reaches_out_of_its_folder_is_refused(
     assert nothing_happened(cloud, database)
 
 
-def test_a_name_that_comes_twice_is_refused(cloud: Cloud, database: Engine) -> None:
+def test_a_duplicate_name_is_rejected(cloud: Cloud, database: Engine) -> None:
     cloud.upload(archive_of((tarfile.TarInfo("model.json"), b"{}"), (tarfile.TarInfo("./model.json"), b"[]")))
     with pytest.raises(ModelError, match=r"'model\.json' twice"):
         register()
 
 
-def test_an_archive_that_unpacks_without_end_is_refused(
+def test_an_archive_that_unpacks_to_too_much_is_rejected(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, artifact: Path
 ) -> None:
     monkeypatch.setattr(artifacts, "LARGEST_BYTES", 1_000)
@@ -67,7 +67,7 @@ def test_an_archive_that_unpacks_without_end_is_refused(
         register()
 
 
-def test_an_archive_that_is_none_or_cut_short_is_refused(cloud: Cloud, artifact: Path) -> None:
+def test_an_invalid_or_truncated_archive_is_rejected(cloud: Cloud, artifact: Path) -> None:
     whole = pack(artifact)
     for content in (b"not an archive", whole[: len(whole) // 2], whole[:20], b""):
         cloud.upload(content)

@@ -64,13 +64,13 @@ def test_a_rotated_password_needs_no_restart(keep: Any, secrets: Any, postgres: 
 
 
 @pytest.mark.parametrize("value", ["not json: hunter2", '["hunter2"]', '{"secret": "hunter2"}'])
-def test_a_secret_of_another_shape_is_named_but_not_shown(keep: Any, value: str) -> None:
+def test_an_invalid_secret_is_named_but_not_shown(keep: Any, value: str) -> None:
     with pytest.raises(DatabaseError, match=r"DATABASE_SECRET_ARN .*administrator.* is not JSON") as caught:
         log_in(keep(value))
     assert "hunter2" not in str(caught.value)
 
 
-def test_a_secret_that_is_gone_is_named(keep: Any, secrets: Any) -> None:
+def test_a_deleted_secret_is_named(keep: Any, secrets: Any) -> None:
     engine = keep("{}")
     secrets.delete_secret(SecretId="administrator", ForceDeleteWithoutRecovery=True)
     with pytest.raises(DatabaseError, match=r"DATABASE_SECRET_ARN .* cannot be read: .*ResourceNotFound"):

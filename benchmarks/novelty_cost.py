@@ -84,7 +84,7 @@ def without_novelty(classifier: Classifier) -> Classifier:
     """
     plain = copy.copy(classifier)
     plain._outputs, plain._novelty = ["logits"], None
-    plain._remembered = lru_cache(maxsize=0)(plain._classify)
+    plain._classify_cached = lru_cache(maxsize=0)(plain._classify)
     return plain
 
 

@@ -114,7 +114,7 @@ def main() -> None:
     if "--measure" in sys.argv:
         print(json.dumps(measure()))
         return
-    os.environ |= {"POWERTOOLS_LOG_LEVEL": "WARNING", "REPORT_BUCKET": "not-asked"}
+    os.environ["POWERTOOLS_LOG_LEVEL"] = "WARNING"
     with (
         tempfile.TemporaryDirectory() as folder,
         running_postgres(Path(folder), password=os.urandom(16).hex()) as server,

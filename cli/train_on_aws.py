@@ -12,24 +12,24 @@ def train_on_aws(
     options: Mapping[str, Any], env: str, trials: int | None, execution: str | None
 ) -> list[str]:
     """Start an execution unless one is given, follow it and fetch the artifact; return the lines to print."""
-    from cli import aws
-    from cli.environment import leave_local_system
+    from cli.aws import executions, stacks
+    from cli.env_vars import unset_local_system
     from training.commands import published
     from training.options import run_default
     from training.progress import RichProgress
 
-    leave_local_system()
-    session, artifacts = aws.session(env), options["artifacts"] or run_default("artifacts")
+    unset_local_system()
+    session, artifacts = stacks.open_session(env), options["artifacts"] or run_default("artifacts")
     console = Console(stderr=True)
-    with aws.aws_errors():
+    with stacks.aws_errors():
         if execution is None:
             execution = _start(session, options, env, trials)
             console.print(f"started {execution}", highlight=False, soft_wrap=True)
         try:
             with RichProgress(console) as progress:
-                done = aws.follow(session, execution, progress)
+                done = executions.follow(session, execution, progress)
                 progress(f"Fetching {done['model_version']}")
-                return published(aws.fetch(session, done["artifact_uri"], artifacts), artifacts)
+                return published(executions.fetch(session, done["artifact_uri"], artifacts), artifacts)
         except KeyboardInterrupt:
             console.print(
                 "no longer following; the execution continues. Follow it again: sentiment train --on aws "
@@ -45,7 +45,7 @@ def _start(session: Any, options: Mapping[str, Any], env: str, trials: int | Non
     """Validate the options and the data here, where a mistake costs nothing; then start."""
     from sentiment.exceptions import ConfigurationError
 
-    from cli import aws
+    from cli.aws import executions, stacks
     from training.commands import with_found_parameters
     from training.config import configure
     from training.data.prepare import prepare
@@ -58,7 +58,7 @@ def _start(session: Any, options: Mapping[str, Any], env: str, trials: int | Non
         raise ConfigurationError(f"{data} is not a file; on AWS give embedded, a file or s3://…")
     if options["teacher"]:
         raise ConfigurationError("on AWS a job fine-tunes the teacher itself; leave out --teacher")
-    if model != "embedded" and not aws.reaches_hub(env, model):
+    if model != "embedded" and not executions.reaches_hub(env, model):
         raise ConfigurationError(
             f"the jobs of {env} cannot reach model {model!r}; use embedded, or a model of the hub and "
             "training_internet in cdk/environments.py"
@@ -78,7 +78,7 @@ def _start(session: Any, options: Mapping[str, Any], env: str, trials: int | Non
         prepare(config)
 
     def uploaded(file: Path) -> str:
-        return aws.upload(session, aws.stack_output(session, env, "data", "ArtifactBucket"), file)
+        return executions.upload(session, stacks.stack_output(session, env, "data", "ArtifactBucket"), file)
 
     if data != "embedded" and not stored:
         stored = uploaded(Path(data))
@@ -87,11 +87,14 @@ def _start(session: Any, options: Mapping[str, Any], env: str, trials: int | Non
     recipe = found | {name: value for name, value in given.items() if value is not None}
     if not recipe["quick"]:
         del recipe["quick"]
-    request: dict[str, Any] = {"hyperparameters": aws.hyperparameters(recipe), "data_uri": stored}
+    request: dict[str, Any] = {
+        "hyperparameters": executions.hyperparameters(recipe),
+        "data_uri": stored,
+    }
     if extra:
         request["extra_data_uri"] = uploaded(extra[0])
     if found or trials == 0:
         request["search"] = False
     elif trials is not None:
         request["trials"] = str(trials)
-    return aws.start(session, env, request)
+    return executions.start(session, env, request)

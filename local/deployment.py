@@ -1,4 +1,4 @@
-"""The artifact that the local system serves: its card, and the rows that say what it is and who serves it."""
+"""The artifact that the local system serves, and its deployment, run and data set in the database."""
 
 import getpass
 from datetime import datetime, timedelta
@@ -30,7 +30,7 @@ def read_card(model_dir: Path) -> dict[str, Any]:
 
 
 def record_champion(engine: Engine, model_dir: Path, card: dict[str, Any]) -> UUID:
-    """Return the id of the champion's row for this artifact, made unless it is the active one already."""
+    """Return the id of this artifact's deployment; records one unless it is the active one."""
     uri = model_dir.resolve().as_uri()
     decision = last_promotion_of(model_dir.parent, card["model_version"])
     with transaction(engine) as session:
@@ -41,7 +41,7 @@ def record_champion(engine: Engine, model_dir: Path, card: dict[str, Any]) -> UU
                 model_version=card["model_version"],
                 metrics=card["metrics"],
                 artifact_uri=uri,
-                deployed_by=decision.by if decision else person(),
+                deployed_by=decision.by if decision else current_user(),
                 reason=decision.reason if decision else None,
             )
             record_deployment(session, active)
@@ -50,7 +50,7 @@ def record_champion(engine: Engine, model_dir: Path, card: dict[str, Any]) -> UU
 
 
 def _record_run(session: Session, card: dict[str, Any], uri: str) -> None:
-    """Write which run and data the model came from, as the registrar does in the cloud."""
+    """Record the run and the data set of the model, as the registrar does in AWS."""
     ended = datetime.fromisoformat(card["created_at"])
     record_experiment_run(
         session,
@@ -77,9 +77,9 @@ def _record_run(session: Session, card: dict[str, Any], uri: str) -> None:
         )
 
 
-def person() -> str:
-    """Return who is at this machine, as far as it knows."""
+def current_user() -> str:
+    """Return the name of this machine's user, or "unknown"."""
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
+    except (KeyError, OSError):  # a container's user may have no name
         return "unknown"

@@ -19,12 +19,13 @@ from sentiment.database.alerts import find_alerts
 from sentiment.database.deployments import find_deployments
 from sentiment.database.predictions import find_audit, find_predictions
 from sentiment.database.runs import find_drift_run, find_drift_runs
-from sentiment.database.session import make_engine, transaction
+from sentiment.database.session import DatabaseSettings, make_engine, transaction
 from sentiment.database.traffic import count_requests, reconcile_days
 from sentiment.database.windows import Window, summarize_predictions
 from sentiment.exceptions import PredictionNotFoundError, SentimentError
-from sentiment.http import CORRELATION_HEADER, choose_correlation_id
+from sentiment.http import CORRELATION_HEADER, INTERNAL_ERROR, choose_correlation_id
 from sentiment.logging import logger
+from sentiment.settings import read_settings
 from sqlalchemy import Engine
 
 from functions.reports.openapi import Route, describe
@@ -66,7 +67,7 @@ ROUTES: list[Route] = []
 @cache
 def engine() -> Engine:
     """Make this instance's one connection pool, whose transactions can neither write nor see a change."""
-    return make_engine(settings()).execution_options(
+    return make_engine(read_settings(DatabaseSettings)).execution_options(
         isolation_level="REPEATABLE READ", postgresql_readonly=True
     )
 
@@ -227,5 +228,4 @@ def answer_unexpected_error(error: Exception) -> Response[str]:
     """Answer 500 without a word of the error; log its stack, not its message, which may quote a text."""
     stack = "".join(traceback.format_tb(error.__traceback__))
     logger(SERVICE).error("unexpected error", error=type(error).__name__, stack=stack)
-    message = "something went wrong on our side; quote the correlation id when you report it"
-    return error_answer(500, SentimentError.code, message, app.context["correlation_id"])
+    return error_answer(500, SentimentError.code, INTERNAL_ERROR, app.context["correlation_id"])

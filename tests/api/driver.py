@@ -32,10 +32,10 @@ class Response:
 class Api:
     """One warm instance of the function, with the queue and bucket that belong to it."""
 
-    def __init__(self, parts: Dependencies, aws: SimpleNamespace) -> None:
-        self.parts = parts
+    def __init__(self, dependencies: Dependencies, aws: SimpleNamespace) -> None:
+        self.dependencies = dependencies
         self.aws = aws
-        self._answer = Mangum(create_app(parts), lifespan="off")
+        self._answer = Mangum(create_app(dependencies), lifespan="off")
 
     def request(self, method: str, path: str, body: bytes = b"", **headers: str) -> Response:
         event = copy.deepcopy(EVENT)
@@ -61,12 +61,12 @@ class Api:
         """Take everything out of the queue."""
         bodies: list[str] = []
         while messages := self.aws.sqs.receive_message(
-            QueueUrl=self.parts.outbox.queue_url, MaxNumberOfMessages=10
+            QueueUrl=self.dependencies.outbox.queue_url, MaxNumberOfMessages=10
         ).get("Messages", []):
             for message in messages:
                 bodies.append(message["Body"])
                 self.aws.sqs.delete_message(
-                    QueueUrl=self.parts.outbox.queue_url, ReceiptHandle=message["ReceiptHandle"]
+                    QueueUrl=self.dependencies.outbox.queue_url, ReceiptHandle=message["ReceiptHandle"]
                 )
         return bodies
 
@@ -77,14 +77,14 @@ class Api:
     @property
     def unsent(self) -> dict[str, str]:
         """Everything in the fallback bucket, body by key."""
-        bucket = self.parts.outbox.unsent_bucket
+        bucket = self.dependencies.outbox.unsent_bucket
         return {
             item["Key"]: self.aws.s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].read().decode()
             for item in self.aws.s3.list_objects_v2(Bucket=bucket).get("Contents", [])
         }
 
     def break_queue(self) -> None:
-        self.aws.sqs.delete_queue(QueueUrl=self.parts.outbox.queue_url)
+        self.aws.sqs.delete_queue(QueueUrl=self.dependencies.outbox.queue_url)
 
     def break_fallback(self) -> None:
-        self.aws.s3.delete_bucket(Bucket=self.parts.outbox.unsent_bucket)
+        self.aws.s3.delete_bucket(Bucket=self.dependencies.outbox.unsent_bucket)

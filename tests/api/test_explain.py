@@ -25,7 +25,7 @@ def test_words_have_offsets_in_the_text_as_sent_and_signed_weights(api: Api) -> 
     words = answer["words"]
     assert [word["text"] for word in words] == ["A", "wonderful", "film", "naïve", "🎬", "music", "!"]
     assert all(text[word["start"] : word["end"]] == word["text"] for word in words)
-    assert answer["sentiment"] in api.parts.classifier.card.labels
+    assert answer["sentiment"] in api.dependencies.classifier.card.labels
     assert all(word["weight"] for word in words)
 
 

@@ -87,7 +87,7 @@ def test_each_invocation_flushes_its_metrics_once(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"MODEL_DIR": "/nowhere"}, "ModelError: /nowhere/model.json is missing: train and export it again"),
+        ({"MODEL_DIR": "/nowhere"}, "ModelError: /nowhere: model.json is missing: train and export it again"),
         ({"QUEUE_URL": ""}, "ConfigurationError: QUEUE_URL: is not set"),
         ({"CORS_ORIGINS": "*"}, "ConfigurationError: CORS_ORIGINS: '*' is not an exact origin"),
     ],
@@ -101,8 +101,8 @@ def test_it_refuses_to_start_and_says_exactly_why(
 
 
 SNAPSHOT = """
-import json, sys, uuid
-import uuid_utils.compat
+import json, sys
+import sentiment.http, uuid_utils.compat
 from botocore.session import Session
 
 made = []
@@ -111,12 +111,14 @@ def note(owner, name):
     real = getattr(owner, name)
     setattr(owner, name, lambda *given, **named: made.append(name) or real(*given, **named))
 
-note(uuid, "uuid4")
+note(sentiment.http, "uuid4")
 note(uuid_utils.compat, "uuid7")
 note(Session, "create_client")
 from functions.api.handler import handler
 at_init = list(made)
-handler(json.load(open(sys.argv[1])), None)
+event = json.load(open(sys.argv[1]))
+del event["headers"]["x-correlation-id"]
+handler(event, None)
 print(json.dumps([at_init, sorted(set(made))]))
 """
 

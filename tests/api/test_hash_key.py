@@ -56,7 +56,7 @@ def test_texts_in_full_need_no_key_and_read_none(
 @pytest.mark.parametrize("value", ["changeme", "<your key>"])
 def test_a_placeholder_is_refused_and_not_shown(keep: Callable[..., str], value: str) -> None:
     keep(value)
-    with pytest.raises(ConfigurationError, match="holds no key") as caught:
+    with pytest.raises(ConfigurationError, match="has no valid key") as caught:
         settings()
     assert value not in str(caught.value)
 

@@ -30,7 +30,7 @@ def test_health_is_ok_when_the_queue_takes_records(api: Api) -> None:
     assert response.json == {
         "status": "ok",
         "failing": [],
-        "model_version": api.parts.classifier.card.model_version,
+        "model_version": api.dependencies.classifier.card.model_version,
     }
     assert api.queued == []
 
@@ -61,7 +61,7 @@ def test_health_names_the_model_when_it_cannot_answer(api: Api, artifact: Artifa
 
     classifier = Broken(artifact, threads=1, cache_entries=0)
     classifier.broken = True
-    response = Api(replace(api.parts, classifier=classifier), api.aws).get("/health")
+    response = Api(replace(api.dependencies, classifier=classifier), api.aws).get("/health")
     assert (response.status, response.json["failing"]) == (503, ["model"])
 
 
@@ -114,7 +114,7 @@ def test_metrics_count_what_was_answered(api: Api) -> None:
     assert found["sentiment_request_seconds_count", (("route", "/predict"), ("status", "422"))] == 1
     assert found["sentiment_request_seconds_count", (("route", "unmatched"), ("status", "404"))] == 1
     [info] = [labels for name, labels in found if name == "sentiment_model_info"]
-    assert dict(info)["version"] == api.parts.classifier.card.model_version
+    assert dict(info)["version"] == api.dependencies.classifier.card.model_version
 
 
 def test_metrics_count_truncated_texts_by_themselves(api: Api) -> None:

@@ -28,7 +28,7 @@ def test_answers_and_stores_the_same_prediction(api: Api) -> None:
     assert answer["sentiment"] == "positive"
     assert answer["confidence"] == max(answer["probabilities"].values())
     assert sum(answer["probabilities"].values()) == pytest.approx(1)
-    assert answer["model_version"] == api.parts.classifier.card.model_version
+    assert answer["model_version"] == api.dependencies.classifier.card.model_version
     assert answer["truncated"] is False
     assert answer["inference_time_ms"] > 0
 
@@ -40,7 +40,7 @@ def test_answers_and_stores_the_same_prediction(api: Api) -> None:
     assert before - timedelta(milliseconds=1) <= record.predicted_at <= datetime.now(UTC)
     assert record.text == GOOD
     assert record.characters == len(GOOD)
-    assert record.tokens == len(api.parts.classifier.tokenize(GOOD).ids)
+    assert record.tokens == len(api.dependencies.classifier.tokenize(GOOD).ids)
     assert (record.sentiment, record.confidence) == (answer["sentiment"], answer["confidence"])
     assert record.probabilities == answer["probabilities"]
     assert record.unknown_tokens == 0

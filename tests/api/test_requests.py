@@ -102,11 +102,13 @@ def test_an_unexpected_error_is_logged_without_text_and_told_without_a_trace(
     api: Api, logs: io.StringIO
 ) -> None:
     class Broken(Outbox):
-        def takes_messages(self) -> bool:
+        def queue_available(self) -> bool:
             raise RuntimeError(SECRET)
 
-    outbox = Broken(queue_url=api.parts.outbox.queue_url, unsent_bucket=api.parts.outbox.unsent_bucket)
-    response = Api(replace(api.parts, outbox=outbox), api.aws).get("/health", x_correlation_id="c-3")
+    outbox = Broken(
+        queue_url=api.dependencies.outbox.queue_url, unsent_bucket=api.dependencies.outbox.unsent_bucket
+    )
+    response = Api(replace(api.dependencies, outbox=outbox), api.aws).get("/health", x_correlation_id="c-3")
     assert response.status == 500
     assert response.json["error"]["code"] == "internal_error"
     assert response.headers["x-correlation-id"] == "c-3"
@@ -115,7 +117,7 @@ def test_an_unexpected_error_is_logged_without_text_and_told_without_a_trace(
     assert SECRET not in logs.getvalue()
     [line] = [json.loads(line) for line in logs.getvalue().splitlines() if "unexpected error" in line]
     assert (line["correlation_id"], line["error"]) == ("c-3", "RuntimeError")
-    assert "in takes_messages" in line["stack"]
+    assert "in queue_available" in line["stack"]
 
 
 def test_listed_origins_may_call_and_read_even_errors(

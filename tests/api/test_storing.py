@@ -109,5 +109,5 @@ def test_nothing_is_answered_before_it_is_stored(api: Api) -> None:
 def test_an_unknown_region_is_a_refusal_and_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
     outbox = Outbox(queue_url="http://127.0.0.1:1/queue", unsent_bucket="bucket")
-    assert not outbox.takes_messages()
-    assert not outbox.takes_unsent()
+    assert not outbox.queue_available()
+    assert not outbox.fallback_available()

@@ -14,9 +14,9 @@ import pytest
 from moto import mock_aws
 from sentiment.exceptions import ConfigurationError
 
-from cli import aws
-from cli.aws import ExecutionError
-from cli.environment import leave_local_system, load_environment
+from cli.aws import executions
+from cli.aws.executions import ExecutionError
+from cli.env_vars import load_environment, unset_local_system
 from local.state import owned_state, write_environment
 from training.errors import ConfigError, DataError
 
@@ -148,10 +148,10 @@ def test_extra_rows_are_uploaded_too_and_named_to_the_state_machine(
 
 def test_the_same_data_under_another_name_is_there_already(cloud: Cloud, reviews_csv: Path) -> None:
     session = boto3.Session(region_name=REGION)
-    address = aws.upload(session, cloud.bucket, reviews_csv)
+    address = executions.upload(session, cloud.bucket, reviews_csv)
     # A name that begins like another one must not pass for it, nor make a second file of the same rows.
     for name in ("reviews.cs", "reviews.csv.old", "others.csv"):
-        assert aws.upload(session, cloud.bucket, Path(shutil.copy(reviews_csv, name))) == address
+        assert executions.upload(session, cloud.bucket, Path(shutil.copy(reviews_csv, name))) == address
     listed = cloud.s3.list_objects_v2(Bucket=cloud.bucket)["Contents"]
     assert [found["Key"].rpartition("/")[2] for found in listed] == ["reviews.csv"]
 
@@ -159,9 +159,9 @@ def test_the_same_data_under_another_name_is_there_already(cloud: Cloud, reviews
 def test_a_version_that_is_here_is_replaced_whole(cloud: Cloud, empty_folder: Path) -> None:
     cloud.publish({"model.onnx": b"graph"})
     session, address = boto3.Session(region_name=REGION), f"s3://artifacts/models/{VERSION}/"
-    first = aws.fetch(session, address, Path("artifacts")).folder
+    first = executions.fetch(session, address, Path("artifacts")).folder
     (first / "model.onnx").write_bytes(b"damaged here")
-    second = aws.fetch(session, address, Path("artifacts")).folder
+    second = executions.fetch(session, address, Path("artifacts")).folder
     assert first == second
     assert (second / "model.onnx").read_bytes() == b"graph"
     assert [path.name for path in Path("artifacts/models").iterdir()] == [VERSION]
@@ -274,6 +274,6 @@ def test_a_local_system_that_runs_is_not_taken_for_aws(
         write_environment(folder / "system.env", local)
         load_environment(None)
         assert os.environ["AWS_ENDPOINT_URL"] == "http://127.0.0.1:1"
-        leave_local_system()
+        unset_local_system()
         assert "AWS_ENDPOINT_URL" not in os.environ
         assert os.environ["AWS_ACCESS_KEY_ID"] == "mine"

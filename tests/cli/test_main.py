@@ -61,7 +61,7 @@ def seconds_of_help() -> float:
     return time.perf_counter() - started
 
 
-def test_help_answers_at_once_and_imports_nothing_heavy() -> None:
+def test_help_is_fast_and_imports_nothing_heavy() -> None:
     assert min(seconds_of_help() for _ in range(3)) < 1
     script = "import sys, cli.main; print(*sys.modules)"
     modules = subprocess.run(
@@ -81,7 +81,7 @@ def test_help_answers_at_once_and_imports_nothing_heavy() -> None:
     assert heavy.isdisjoint(modules)
 
 
-def test_an_error_is_one_clear_line_without_a_traceback(tmp_path: Path) -> None:
+def test_an_error_is_one_line_without_a_traceback(tmp_path: Path) -> None:
     environment = os.environ | {"MODEL_DIR": "nowhere"}
     result = subprocess.run(
         [SENTIMENT, "up"], check=False, capture_output=True, text=True, cwd=tmp_path, env=environment
@@ -100,7 +100,7 @@ def test_an_error_is_one_clear_line_without_a_traceback(tmp_path: Path) -> None:
     assert "Traceback" in traced.stderr
 
 
-def test_wrong_usage_exits_2(run: Any) -> None:
+def test_invalid_usage_exits_2(run: Any) -> None:
     assert run("predict").exit_code == 2
     assert run("no-such-command").exit_code == 2
 
@@ -126,7 +126,7 @@ def test_search_and_evaluate_check_their_options_too(run: Any) -> None:
     assert run("search", "--trials", "many").exit_code == 2
 
 
-def test_predict_says_what_to_do_when_nothing_answers(run: Any) -> None:
+def test_predict_says_how_to_start_a_system_if_none_can_be_reached(run: Any) -> None:
     result = run("predict", "A film.", "--url", "http://127.0.0.1:9")
     assert "start it with `sentiment up`" in str(result.exception)
     assert "begin with http" in str(run("predict", "A film.", "--url", "file:///etc/passwd").exception)

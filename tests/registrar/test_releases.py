@@ -62,7 +62,9 @@ def test_the_artifact_is_where_it_was_registered_or_else_in_the_image(cloud: Clo
     assert release("1")["artifact_uri"] == IMAGE
     cloud.s3.put_object(Bucket=BUCKET, Key="models/20261122-1a2b3c4d/model.json", Body=b"{}")
     assert release("2")["artifact_uri"] == f"s3://{BUCKET}/models/20261122-1a2b3c4d/"
-    with pytest.raises(InvalidInputError, match="nothing says where the artifact"):
+    with pytest.raises(
+        InvalidInputError, match=r"the artifact of .* is not in the bucket; give artifact_uri or image_uri"
+    ):
         release("3", image_uri=None)
 
 

@@ -100,7 +100,7 @@ def test_one_message_says_what_to_know_and_do(
     card = card_of(artifact)
     assert sent["subject"] == f"Model {card['model_version']} is ready to be deployed"
     assert f"{100 * card['metrics']['int8']['accuracy']:.1f}% as served" in sent["message"]
-    assert "Serving now: 20261001-0f0f0f0f with 81.5%" in sent["message"]
+    assert "Serving now: 20261001-0f0f0f0f, 81.5%" in sent["message"]
     assert f"Artifact: s3://{BUCKET}/models/{card['model_version']}/" in sent["message"]
     assert f"--follow {EVENT['execution_arn']}" in sent["message"]
     assert "no golden reviews" not in sent["message"]
@@ -190,7 +190,7 @@ def test_a_version_is_never_overwritten(
     objects = cloud.objects()
     edit_card(artifact, base_model="another")
     output()
-    with pytest.raises(InvalidInputError, match="holds another model"):
+    with pytest.raises(InvalidInputError, match="contains another model"):
         register()
     assert cloud.objects() == objects
 

@@ -61,11 +61,11 @@ class Context:
 
 def served(api: Api) -> Handler:
     """Answer events as functions/api/handler.py does, for an API that tests have made themselves."""
-    answer = Mangum(create_app(api.parts), lifespan="off")
+    answer = Mangum(create_app(api.dependencies), lifespan="off")
 
     def handle(event: dict[str, Any]) -> Any:
         if event.get("action") == "check_release":
-            return check_release(api.parts.classifier, api.parts.golden)
+            return check_release(api.dependencies.classifier, api.dependencies.golden)
         loop = asyncio.new_event_loop()  # Mangum finds one in the main thread only, where Lambda calls it
         asyncio.set_event_loop(loop)
         try:

@@ -102,8 +102,8 @@ class Undecided(Classifier):
 @pytest.mark.parametrize(
     ("kind", "reason"),
     [
-        (Inverted, r"\d+ of \d+ golden reviews are decided otherwise than at the export"),
-        (Undecided, "decides the same review now one way, now the other"),
+        (Inverted, r"\d+ of \d+ golden reviews are predicted differently than at export"),
+        (Undecided, "predictions for the same review differ between runs"),
         (Slow, "p95 of the golden reviews is .* ms, over the budget of 30 ms"),
     ],
 )
@@ -141,7 +141,7 @@ def test_an_artifact_without_golden_reviews_is_refused_with_the_mend(
     release: Release, make_api: Callable[..., Api], reasons: Callable[[], str]
 ) -> None:
     api = make_api()
-    release.deploy(served(Api(replace(api.parts, golden=None), api.aws)))
+    release.deploy(served(Api(replace(api.dependencies, golden=None), api.aws)))
     assert release.hook() == "Failed"
     assert "the artifact has no golden reviews" in reasons()
     assert "export it again" in reasons()

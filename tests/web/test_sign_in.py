@@ -195,7 +195,7 @@ def test_signing_out_sends_what_is_held_and_leaves_nothing_in_the_tab(
     page.get_by_label("Review").fill("xkcd frob 99 ???")
     page.get_by_role("button", name="Ask").click()
     expect(page.get_by_test_id("answer")).to_contain_text("confidence")
-    assert system.source.drain(30) == 0
+    assert system.event_source.drain(30) == 0
     page.get_by_role("link", name="Review").click()
     expect(page.get_by_test_id("review-item")).to_be_visible()
     page.keyboard.press("1")

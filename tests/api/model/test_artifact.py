@@ -133,7 +133,7 @@ def test_centroids_must_be_as_wide_as_what_the_graph_pools(folder: Path) -> None
     centroids = {"negative": [0.1], "positive": [0.2]}
     narrow = {"output": "pooled", "centroids": centroids, "spread": [1.0], "common": []}
     edit_card(folder, lambda card: card.update(novelty=narrow))
-    with pytest.raises(ModelError, match=r"pools into 32 numbers but model\.json has centroids of 1"):
+    with pytest.raises(ModelError, match=r"pools into width 32 but model\.json has centroids of width 1:"):
         serve(folder)
 
 

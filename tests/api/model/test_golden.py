@@ -50,7 +50,7 @@ def test_their_texts_obey_the_privacy_mode(make_api: Callable[..., Api], mode: s
 
 
 def test_an_older_artifact_without_them_serves_but_has_none_to_show(api: Api) -> None:
-    older = Api(replace(api.parts, golden=None), api.aws)
+    older = Api(replace(api.dependencies, golden=None), api.aws)
     response = older.get("/model/golden")
     assert (response.status, response.json["error"]["code"]) == (404, "not_found")
     assert older.predict("A wonderful film.").status == 200
@@ -95,7 +95,7 @@ def test_a_direct_invocation_is_checked_and_stores_nothing(
     answer = function.handler(CHECK, None)
     assert answer["reviews"]
     attributes = aws.sqs.get_queue_attributes(
-        QueueUrl=function.parts.outbox.queue_url, AttributeNames=["ApproximateNumberOfMessages"]
+        QueueUrl=function.dependencies.outbox.queue_url, AttributeNames=["ApproximateNumberOfMessages"]
     )["Attributes"]
     assert attributes["ApproximateNumberOfMessages"] == "0"
     assert json.dumps(answer)  # what Lambda would do with it

@@ -1,4 +1,4 @@
-"""A finished run: its artifact whole in the bucket, its figures in the database, and people told."""
+"""A finished run: its artifact in the bucket, its metrics in the database, and a notification."""
 
 import json
 from collections.abc import Callable
@@ -196,7 +196,7 @@ def test_a_version_is_never_overwritten(
 
 
 def test_interrupted_uploads_leave_no_card(cloud: Cloud, output: Upload, artifact: Path) -> None:
-    """The card goes last: kill the upload at each file and look."""
+    """The card is uploaded last: interrupt the upload at each file."""
     output()
     real, files = cloud.s3.upload_file, sorted(card_of(artifact)["files"])
 

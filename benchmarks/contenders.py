@@ -1,6 +1,6 @@
 """The runtimes that `benchmarks.serving` compares.
 
-Each function creates a contender: text in, scores out, on one thread, up to 512 tokens, tokenization included.
+Each function creates a contender: text in, scores out, on one thread, up to 512 tokens, with tokenization.
 """
 
 from collections.abc import Callable

@@ -1,9 +1,9 @@
 """Compares the speed of the served model with other runtimes: `python -m benchmarks.serving`.
 
 Measures latency of one request at 16 to 512 tokens on one thread, cold start (new process to first
-prediction) and installed size. Prints tables, writes artifacts/bench/serving.json and plots artifacts/bench/serving.png.
-All contenders run interleaved because a machine's speed varies: compare the ratios. The weights are not
-fine-tuned, which does not affect speed.
+prediction) and installed size. Prints tables, writes artifacts/bench/serving.json and plots
+artifacts/bench/serving.png. All contenders run interleaved because a machine's speed varies: compare the
+ratios. The weights are not fine-tuned, which does not affect speed.
 """
 
 import argparse

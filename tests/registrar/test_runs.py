@@ -116,7 +116,7 @@ def test_a_model_without_golden_reviews_is_announced_with_a_warning(
     output()
     register()
     assert "no golden reviews" in cloud.published()[0]["message"]
-    assert not [key for key in cloud.objects() if key.endswith("golden.json")], "nobody vouches for it"
+    assert not [key for key in cloud.objects() if key.endswith("golden.json")], "the card does not list it"
 
 
 def test_registering_again_adds_nothing(cloud: Cloud, output: Upload, database: Engine) -> None:

@@ -45,7 +45,7 @@ def write_table(path: Path, schema: pa.Schema, batches: Iterable[dict[str, Seque
         with pa.OSFile(str(unfinished), "wb") as file, pa.ipc.new_file(file, schema) as writer:
             for batch in batches:
                 writer.write_batch(pa.record_batch(batch, schema=schema))
-        unfinished.reindex(path)
+        unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
 

@@ -37,16 +37,16 @@ def right(rows: int, share: float) -> np.ndarray:
     return np.arange(rows) < rows * share
 
 
-def judge(champion: np.ndarray, candidate: np.ndarray) -> Comparison:
-    answers = ([str(one) for one in champion], [str(one) for one in candidate])
-    return paired(champion, candidate, held_out=len(champion), answers=answers)
+def compare_rows(champion: np.ndarray, candidate: np.ndarray) -> Comparison:
+    predictions = ([str(one) for one in champion], [str(one) for one in candidate])
+    return paired(champion, candidate, held_out=len(champion), predictions=predictions)
 
 
-# What the figures allow
+# The comparison
 
 
 def test_equal_models_pass_and_the_interval_is_of_the_paired_difference() -> None:
-    comparison = judge(right(1000, 0.9), right(1000, 0.9))
+    comparison = compare_rows(right(1000, 0.9), right(1000, 0.9))
     assert (comparison.difference, comparison.low, comparison.high) == (0, 0, 0)
     assert comparison.allows(0)
 
@@ -56,7 +56,7 @@ def test_the_interval_depends_on_the_rows_on_which_they_differ() -> None:
     champion = np.ones(rows, dtype=bool)
     candidate = champion.copy()
     champion[:100], candidate[100:200] = False, False  # each is right where the other is wrong
-    comparison = judge(champion, candidate)
+    comparison = compare_rows(champion, candidate)
     assert comparison.difference == 0
     half = 1.96 * np.sqrt(200) / rows
     assert comparison.low == pytest.approx(-half, rel=0.1)
@@ -66,9 +66,9 @@ def test_the_interval_depends_on_the_rows_on_which_they_differ() -> None:
 
 
 def test_a_slightly_worse_candidate_is_rejected_on_few_rows_and_passes_on_many() -> None:
-    assert not judge(right(200, 0.90), right(200, 0.89)).allows(0.02)
-    assert judge(right(20_000, 0.90), right(20_000, 0.89)).allows(0.02)
-    assert not judge(right(20_000, 0.90), right(20_000, 0.87)).allows(0.02)
+    assert not compare_rows(right(200, 0.90), right(200, 0.89)).allows(0.02)
+    assert compare_rows(right(20_000, 0.90), right(20_000, 0.89)).allows(0.02)
+    assert not compare_rows(right(20_000, 0.90), right(20_000, 0.87)).allows(0.02)
 
 
 # Which rows count

@@ -1,4 +1,4 @@
-"""Training and serving share no code and say the same of every text: how sure, how novel, how unknown."""
+"""Training and serving share no code and compute the same confidence, novelty and unknown tokens."""
 
 import itertools
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Training and serving share no code and yet read every text the same way: the same ids from both."""
+"""Training and serving share no code and tokenize every text to the same ids."""
 
 import pytest
 from hypothesis import given, settings

@@ -1,4 +1,4 @@
-"""What CloudWatch counts of predictions in an hour is what is stored of that hour, to the last one."""
+"""CloudWatch's hourly count of predictions equals the stored predictions of that hour."""
 
 import json
 from collections.abc import Callable
@@ -20,10 +20,10 @@ def test_each_stored_prediction_is_one_sample_at_its_own_time(
     text = "A lovely film."
     requests = [
         ("/predict", {"text": text}),
-        ("/predict", {"text": text}),  # from memory
+        ("/predict", {"text": text}),  # from the cache
         ("/predict/batch", {"texts": [text, text, "", "A dull one."]}),
-        ("/explain", {"text": text}),  # which is no prediction
-        ("/predict", {"text": ""}),  # nor is this
+        ("/explain", {"text": text}),  # not a prediction
+        ("/predict", {"text": ""}),  # not a prediction either
     ]
     times = []
     for path, body in requests:

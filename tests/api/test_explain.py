@@ -33,7 +33,7 @@ def test_words_have_offsets_in_the_text_as_sent_and_signed_weights(api: Api) -> 
     "text", ["dreadful", "A wonderful story", "A dreadful story", "the boring script but lovely music"]
 )
 def test_weights_of_a_short_text_sum_to_the_log_odds(classifier: Classifier, text: str) -> None:
-    """They share out how far the text moved the log-odds of the label that was answered."""
+    """They sum to the text's effect on the log-odds of the predicted label."""
     prediction, words = explain(classifier, text)
     moved = log_odds(classifier, text, prediction.sentiment) - log_odds(classifier, "", prediction.sentiment)
     assert sum(word.weight for word in words) == pytest.approx(moved, abs=1e-3)
@@ -76,7 +76,7 @@ def test_any_text_can_be_explained(api: Api, text: str) -> None:
 
 @pytest.mark.parametrize("words", [1, 9, 13, 32, 64, 510])
 def test_an_explanation_reads_at_most_the_tokens_of_8_predictions(words: int) -> None:
-    """Counted in tokens, with no word twice, where a prediction of 64 words reads about 80."""
+    """In tokens, without repeated words; a prediction of 64 words reads about 80."""
     ids = list(range(words + 2))
     runs = read_runs(ids, [range(position, position + 1) for position in range(1, words + 1)])
     assert len(runs) >= min(words, 2)

@@ -1,4 +1,4 @@
-"""The function in a process of its own, as Lambda starts it: what it loads, refuses and answers."""
+"""The function in its own process, as Lambda starts it: imports, start-up errors and responses."""
 
 import importlib
 import json
@@ -15,7 +15,7 @@ from functions.api.settings import settings
 
 ROOT = Path(__file__).parents[2]
 EVENTS = sorted((ROOT / "events").glob("api_*.json"))
-# What the api group does not install; training, storage and the laptop bring them into the development venv.
+# Not installed by the api group; the development venv has them for training, storage and the laptop.
 FOREIGN = {"sqlalchemy", "pg8000", "alembic", "torch", "transformers", "pandas", "mlflow", "sklearn", "moto"}
 INVOKE = """
 import json, sys
@@ -56,7 +56,7 @@ def test_every_event_is_handled_with_only_the_packages_of_its_group(
         "api_predict_batch": 200,
     }
     assert not {module.split(".")[0] for module in result["modules"]} & FOREIGN
-    # One blob of EMF per invocation, flushed before the answer, and one line of log, each a JSON document.
+    # One EMF document per invocation, flushed before the response, and one log line, both JSON.
     documents = [json.loads(line) for line in lines]
     assert sum("RequestTime" in document for document in documents) == len(EVENTS)
     assert sum(document.get("message") == "request answered" for document in documents) == len(EVENTS)
@@ -126,8 +126,8 @@ print(json.dumps([at_init, sorted(set(made))]))
 def test_init_creates_no_id_or_client_that_instances_of_a_snapshot_would_share(
     variables: dict[str, str], aws: SimpleNamespace
 ) -> None:
-    # SnapStart restores many instances from one memory image: random state or credentials in it would be the
-    # same in all of them, and two predictions with one id would be stored as one.
+    # SnapStart restores many instances from one snapshot: they would share its random state and credentials,
+    # and two predictions with the same id would be stored as one.
     event = str(ROOT / "events" / "api_predict.json")
     inherited = {name: value for name, value in os.environ.items() if name.startswith(("AWS_", "COV"))}
     process = subprocess.run(

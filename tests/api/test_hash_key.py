@@ -1,4 +1,4 @@
-"""The key of input hashes in Secrets Manager: read when the instance starts, and never shown."""
+"""The key of input hashes in Secrets Manager is read at init and never shown."""
 
 import uuid
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ SetAll = Callable[[dict[str, str]], None]
 
 @pytest.fixture
 def keep(aws: SimpleNamespace, variables: dict[str, str], env: SetAll) -> Iterator[Callable[..., str]]:
-    """Keep a value as the secret and point the settings to it; returns its ARN."""
+    """Store a value as the secret and configure its ARN, which is returned."""
 
     def keep(value: str, mode: str = "hashed", **more: str) -> str:
         secrets = boto3.client("secretsmanager")

@@ -77,7 +77,7 @@ def test_an_export_writes_every_documented_field_of_the_card(api: Api) -> None:
 
 
 def absent(part: object, at: str = "") -> list[str]:
-    """Name the documented fields, however deep, that were not in what was read."""
+    """List the documented fields, at any depth, that are missing in the content."""
     if isinstance(part, list):
         return [name for one in part for name in absent(one, at)]
     if not isinstance(part, BaseModel):

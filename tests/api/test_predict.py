@@ -96,7 +96,7 @@ def test_any_text_can_be_classified_and_stored(api: Api, text: str) -> None:
         assert response.status == 200
         [record] = api.queued
         assert isinstance(record, PredictionMade)
-        assert record.text == text.strip().replace("\0", "\ufffd")  # Postgres cannot hold NUL
+        assert record.text == text.strip().replace("\0", "\ufffd")  # Postgres cannot store NUL
     else:
         assert response.status == 422
     assert api.unsent == {}
@@ -108,7 +108,7 @@ def test_any_text_can_be_classified_and_stored(api: Api, text: str) -> None:
 def test_the_queue_accepts_every_character(api: Api, text: str) -> None:
     assert api.predict(text).status == 200
     [body] = api.queued_bodies
-    assert body.isascii()  # SQS refuses U+FFFE and U+FFFF
+    assert body.isascii()  # SQS rejects U+FFFE and U+FFFF
     assert json.loads(body)["text"] == text.strip().replace("\0", "\ufffd")
 
 

@@ -1,4 +1,4 @@
-"""What holds for every request: correlation ids, limits, errors, CORS; and feedback; and the settings."""
+"""All requests: correlation ids, limits, errors and CORS; feedback; and the settings."""
 
 import io
 import json

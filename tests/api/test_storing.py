@@ -1,4 +1,4 @@
-"""A prediction that was answered is a prediction that is stored: the queue, else S3, else no answer."""
+"""Every returned prediction is stored: in the queue, else in S3, else it is not returned."""
 
 import json
 import re
@@ -95,12 +95,12 @@ def test_a_queue_that_does_not_respond_times_out_within_seconds(
     api = make_api()
     start = time.monotonic()
     assert api.post("/predict/batch", {"texts": [f"great {number}" for number in range(30)]}).status == 200
-    assert time.monotonic() - start < 10  # API Gateway gives up after 30
+    assert time.monotonic() - start < 10  # API Gateway times out after 30
     assert len(api.unsent) == 30
 
 
 def test_nothing_is_returned_before_it_is_stored(api: Api) -> None:
-    """By the time the handler returns the record is there: no task is left for after the answer."""
+    """When the handler returns, the record is stored: no task is left to run afterwards."""
     answer = api.predict("A great film")
     [record] = api.queued
     assert str(record.prediction_id) == answer.json["prediction_id"]

@@ -205,7 +205,7 @@ def test_imports_only_what_its_group_installs() -> None:
 def test_no_message_is_lost_or_duplicated_when_postgres_is_killed(
     database: Engine, server_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """SQS in thirty lines: what is not acknowledged comes again, and some of what is acknowledged, too."""
+    """A small SQS: unacknowledged messages are delivered again, and some acknowledged ones, too."""
     with running_postgres(server_folder, password="of-this-test") as server:
         for variable, value in server.environment().items():
             monkeypatch.setenv(variable, value)

@@ -23,7 +23,7 @@ TABLES = {
     "dataset_metrics",
     "monitoring_alerts",
 }
-NEWEST = "0005"
+NEWEST = "0006"
 
 
 def tables(database: Engine) -> set[str]:
@@ -122,14 +122,14 @@ def test_upgrades_at_the_same_time_wait_for_each_other(empty_database: Engine) -
 
 
 @pytest.mark.parametrize(
-    ("event", "mend"),
+    ("event", "fix"),
     [
         ({"action": "drop_everything"}, "use upgrade, downgrade or maintain_partitions"),
         ({"action": "downgrade"}, 'needs a "revision"'),
     ],
 )
-def test_an_unknown_action_is_rejected(event: dict[str, str], mend: str) -> None:
-    with pytest.raises(InvalidInputError, match=mend):
+def test_an_unknown_action_is_rejected(event: dict[str, str], fix: str) -> None:
+    with pytest.raises(InvalidInputError, match=fix):
         handler(event, None)
 
 

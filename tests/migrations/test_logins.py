@@ -1,4 +1,4 @@
-"""Each function's database login, tried for real: what it may do, and what it may not."""
+"""Each function's database login on a real server: what is granted and what is denied."""
 
 import secrets
 from collections.abc import Callable, Iterable, Iterator
@@ -33,7 +33,7 @@ LogIn = Callable[[str], Engine]
 
 @pytest.fixture
 def log_in(postgres: PostgresServer, database: Engine) -> Iterator[LogIn]:
-    """Upgrade the database as a deployment does, and give each login a password to try it with."""
+    """Upgrade the database as a deployment does, and set a password for each login."""
     handler({"action": "upgrade"}, None)
     password = secrets.token_hex(16)
     with database.begin() as connection:
@@ -56,7 +56,7 @@ def log_in(postgres: PostgresServer, database: Engine) -> Iterator[LogIn]:
 
 
 def denied(engine: Engine, statement: str) -> bool:
-    """Say whether Postgres refuses the statement for want of a privilege; any other error is raised."""
+    """Return whether Postgres denies the statement; any other error is raised."""
     try:
         with transaction(engine) as session:
             session.execute(text(statement))
@@ -212,7 +212,7 @@ def test_every_login_uses_tokens_on_rds_and_only_there(log_in: LogIn, database: 
         "SELECT m.rolname FROM pg_auth_members a JOIN pg_roles m ON m.oid = a.member "
         "JOIN pg_roles r ON r.oid = a.roleid WHERE r.rolname = 'rds_iam' ORDER BY 1"
     )
-    with database.connect() as connection:  # rolled back at the end, and the role with it
+    with database.connect() as connection:  # rolled back at the end, including the role
         assert connection.execute(members).scalars().all() == []
         connection.execute(text("CREATE ROLE rds_iam"))
         refresh_logins(connection)

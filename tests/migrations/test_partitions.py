@@ -46,7 +46,7 @@ def maintain(database: Engine, today: date = TODAY, retention_months: int = RETE
 
 
 def where(database: Engine) -> dict[UUID, str]:
-    """Return the partition in which each prediction stands."""
+    """Return the partition of each prediction."""
     with database.connect() as connection:
         rows = connection.execute(text("SELECT id, tableoid::regclass::text FROM prediction_logs"))
         return {row[0]: row[1] for row in rows}

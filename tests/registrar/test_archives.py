@@ -1,4 +1,4 @@
-"""What is unpacked is an archive of plain files of bounded size, or nothing."""
+"""Only archives of regular files with a bounded size are unpacked."""
 
 import io
 import tarfile

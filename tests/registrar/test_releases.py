@@ -1,4 +1,4 @@
-"""Releases and rollbacks as rows: one champion at a time, and a history that nobody rewrites."""
+"""Releases and rollbacks as rows: one champion at a time, and a history that never changes."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""A finished run: its artifact whole in the bucket, its figures in the database, and people told."""
+"""A finished run: its artifact in the bucket, its metrics in the database, and a notification."""
 
 import json
 from collections.abc import Callable
@@ -116,7 +116,7 @@ def test_a_model_without_golden_reviews_is_announced_with_a_warning(
     output()
     register()
     assert "no golden reviews" in cloud.published()[0]["message"]
-    assert not [key for key in cloud.objects() if key.endswith("golden.json")], "nobody vouches for it"
+    assert not [key for key in cloud.objects() if key.endswith("golden.json")], "the card does not list it"
 
 
 def test_registering_again_adds_nothing(cloud: Cloud, output: Upload, database: Engine) -> None:
@@ -196,7 +196,7 @@ def test_a_version_is_never_overwritten(
 
 
 def test_interrupted_uploads_leave_no_card(cloud: Cloud, output: Upload, artifact: Path) -> None:
-    """The card goes last: kill the upload at each file and look."""
+    """The card is uploaded last: interrupt the upload at each file."""
     output()
     real, files = cloud.s3.upload_file, sorted(card_of(artifact)["files"])
 

@@ -1,4 +1,4 @@
-"""A version gets traffic when it is healthy, fast and decides as exported; else CodeDeploy hears no."""
+"""A version receives traffic only if it is healthy, fast and predicts the same as at export."""
 
 import json
 import re
@@ -81,7 +81,7 @@ def test_the_version_is_codedeploys_target_and_not_that_of_the_stack(
 
 
 class Slow(Classifier):
-    """Takes 50 ms more for each text."""
+    """Takes 50 ms longer per text."""
 
     def _classify(self, text: str) -> Prediction:
         time.sleep(0.05)
@@ -89,7 +89,7 @@ class Slow(Classifier):
 
 
 class Undecided(Classifier):
-    """Decides every other run the other way round."""
+    """Predicts the opposite label in every other run."""
 
     runs = 0
 
@@ -203,7 +203,7 @@ def test_a_registrar_that_times_out_leaves_time_for_the_verdict(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-    seconds = 600  # what the deployment gives the check
+    seconds = 600  # the function's timeout
     last_call = Deadline.within(seconds * 1000).at - time.monotonic()
     assert last_call + ATTEMPTS * REGISTRAR_SECONDS < seconds
     assert lambda_client(REGISTRAR_SECONDS).meta.config.read_timeout == REGISTRAR_SECONDS > API_SECONDS

@@ -1,4 +1,4 @@
-"""A release that CodeDeploy gave up leaves the version before on record as the one that serves."""
+"""After CodeDeploy stopped a release, the previous version is recorded as the champion."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What a deployment of the stack asks beside CodeDeploy: the first version, and versions without traffic."""
+"""The check after a deployment of the stack: the first version, and versions without traffic."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""A new version is called until it is warm, and what failed while it was cold is not held against it."""
+"""A new version is called until it is warm, and calls that fail while it is cold are tolerated."""
 
 import json
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from tests.release_check.conftest import (
 
 
 def cold(starts: int, version: Handler) -> Handler:
-    """A version whose first calls fail, as the first start of a large image does."""
+    """A version whose first calls fail, as when a large image starts for the first time."""
     calls = iter(range(1_000))
 
     def handle(event: dict[str, Any]) -> Any:

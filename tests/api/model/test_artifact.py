@@ -1,4 +1,4 @@
-"""A bad artifact never serves: each kind of damage is refused with one line that says what is wrong."""
+"""An invalid artifact never serves: each kind of damage is rejected with one clear message."""
 
 import hashlib
 import json
@@ -34,7 +34,7 @@ def edit_card(folder: Path, edit: Edit) -> None:
 
 
 def replace_file(folder: Path, name: str, content: bytes) -> None:
-    """Put other content under a name, with a card that vouches for it."""
+    """Replace a file and its record in the card."""
     (folder / name).write_bytes(content)
     record = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
     edit_card(folder, lambda card: card["files"].update({name: record}))
@@ -159,7 +159,7 @@ def test_the_temperature_scales_confidence_and_changes_no_prediction(folder: Pat
     milder = serve(folder).predict("A wonderful film.")
     log_odds = [
         np.log(one.confidence / (1 - one.confidence)) for one in (raw, milder)
-    ]  # of two labels, so what the logits differ by
+    ]  # of two labels, so the difference of the logits
     assert milder.sentiment == raw.sentiment
     assert log_odds[1] == pytest.approx(log_odds[0] / 2)
 

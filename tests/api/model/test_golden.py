@@ -1,4 +1,4 @@
-"""The golden reviews: shown to whoever may read the model, computed for whoever may invoke the function."""
+"""The golden reviews: readable by clients, classified only by direct invocation of the function."""
 
 import importlib
 import json
@@ -100,7 +100,7 @@ def test_a_direct_invocation_is_checked_and_stores_nothing(
         QueueUrl=function.dependencies.outbox.queue_url, AttributeNames=["ApproximateNumberOfMessages"]
     )["Attributes"]
     assert attributes["ApproximateNumberOfMessages"] == "0"
-    assert json.dumps(answer)  # what Lambda would do with it
+    assert json.dumps(answer)  # as Lambda serializes it
 
 
 def test_clients_of_the_http_api_cannot_request_a_check(function: ModuleType) -> None:

@@ -38,7 +38,7 @@ def test_unknown_tokens_are_counted_before_truncation(artifact: Artifact) -> Non
 
 
 def test_a_byte_level_vocabulary_has_no_unknown_tokens() -> None:
-    """As RoBERTa's: `<unk>` may be among its tokens, but no text is ever split into it."""
+    """As RoBERTa's: `<unk>` is in its vocabulary, but no text is ever tokenized to it."""
     tokenizer = Tokenizer(models.BPE({"<unk>": 0, "a": 1}, []))
     assert unknown_id(tokenizer) is None
     read = tokenize(tokenizer, "a", max_length=8, truncation="head", steps=[], unknown=unknown_id(tokenizer))

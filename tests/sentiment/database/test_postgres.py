@@ -1,4 +1,4 @@
-"""The laptop's Postgres: what a person may have left behind, and what happens then."""
+"""The laptop's Postgres: starting on data, locks and processes left by earlier runs."""
 
 import os
 import signal
@@ -22,7 +22,7 @@ PASSWORD = "of-these-tests"
 
 @pytest.fixture(scope="module")
 def made_folder() -> Iterator[Path]:
-    """A folder in which a server ran and was stopped in order."""
+    """A folder in which a server ran and was stopped cleanly."""
     with tempfile.TemporaryDirectory(prefix="postgres-") as folder:
         with running_postgres(Path(folder), password=PASSWORD) as server:
             run(server, "CREATE TABLE kept (n int)")

@@ -1,4 +1,4 @@
-"""The password in Secrets Manager: read for each connection, never in the environment, never shown."""
+"""The password in Secrets Manager is read for each connection, never in the environment and never shown."""
 
 import json
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from local.postgres.server import PostgresServer
 
 @pytest.fixture
 def secrets(database: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Secrets Manager, and settings that find the password nowhere else."""
+    """Secrets Manager, and settings without another password."""
     for name, value in [("ACCESS_KEY_ID", "x"), ("SECRET_ACCESS_KEY", "x")]:
         monkeypatch.setenv(f"AWS_{name}", value)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
@@ -28,7 +28,7 @@ def secrets(database: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 @pytest.fixture
 def keep(secrets: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Keep a value as the secret and return an engine that logs in with it."""
+    """Store a value as the secret and return an engine that logs in with it."""
     engines: list[Engine] = []
 
     def keep(value: str) -> Engine:

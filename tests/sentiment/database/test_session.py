@@ -107,7 +107,7 @@ def test_no_password_is_sent_to_a_server_with_an_untrusted_certificate(
 def pretended_postgres(
     monkeypatch: pytest.MonkeyPatch, certificate: tuple[Path, Path]
 ) -> Iterator[tuple[int, list[str]]]:
-    """Listen as a server that asks two clients over TLS for their passwords, keeps them and hangs up."""
+    """Run a server that requests the passwords of two clients over TLS, records them and disconnects."""
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(*certificate)
     passwords: list[str] = []
@@ -192,7 +192,7 @@ def test_an_error_of_the_caller_is_not_blamed_on_postgres(database: Engine) -> N
 
 
 class Relay:
-    """A way to Postgres that can break as networks do: what is sent next is answered by a reset."""
+    """A proxy to Postgres that can reset connections, as networks do."""
 
     def __init__(self, server: PostgresServer) -> None:
         self._server = (server.host, server.port)
@@ -202,9 +202,9 @@ class Relay:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def break_off(self) -> None:
-        """Reset every connection that is open."""
+        """Reset every open connection."""
         for connection in filter(lambda each: each.fileno() >= 0, self.connections):
-            # Lingering for no time at all is what makes closing a reset.
+            # With a linger time of 0, closing sends a reset.
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             connection.close()
 
@@ -275,7 +275,7 @@ def test_a_reset_during_a_statement_is_a_database_error(
 
 
 class ResetOnRead:
-    """A connection's file whose reads meet a reset; whether a write or a read meets it first is chance."""
+    """A connection's file whose reads fail with a reset; otherwise a write or a read may fail first."""
 
     def __init__(self, file: Any) -> None:
         self._file = file

@@ -30,7 +30,7 @@ ROW_BYTES, PARQUET_BYTES = 1620, 563
 # Default quotas of an account in a large region.
 GATEWAY_REQUESTS = 10_000  # per second, for all HTTP and REST APIs together
 CONCURRENCY = 1_000  # instances, for all functions together
-REQUESTS_PER_INSTANCE = 10  # per second; the quota counts so many even if a request takes 11 ms
+REQUESTS_PER_INSTANCE = 10  # per second; the quota counts ten even if a request takes 11 ms
 DISK_BYTES = 125e6  # per second, gp3 below 400 GB
 # Assumed: bytes written per byte of a row, to the log, the page, and the index.
 WRITE_AMPLIFICATION = 3

@@ -12,7 +12,7 @@ RUNBOOK = "docs/operations.md"
 
 
 class AlarmSpec(NamedTuple):
-    """One alarm: it fires once the metric has been at or over the threshold for so many periods.
+    """One alarm: it fires once the metric has been at or over the threshold for `periods` periods.
 
     With `below` it fires at or under the threshold. `description` is the sentence in the notification,
     `anchor` the runbook's heading.

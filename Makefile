@@ -61,8 +61,8 @@ web-client: setup ## Export the OpenAPI documents that the page's client is gene
 	@$(BIN)/python -c 'from tests.web.test_client import describe; describe()'
 	@$(MAKE) --no-print-directory web
 
-# As many workers as processors; tests that share something slow to make stay on one (tests/fixtures/distribution.py).
-PARALLEL := --numprocesses logical --dist loadgroup --no-loadscope-reorder
+# As many workers as processors; tests/fixtures/distribution.py says what they share how.
+PARALLEL := --numprocesses logical
 
 test: setup $(if $(ARGS),,web) ## Run all tests with coverage, the page's too; ARGS="tests/api -k batch" for some of them
 ifdef ARGS

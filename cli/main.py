@@ -17,7 +17,7 @@ import typer
 from rich.console import Console
 from sentiment.exceptions import SentimentError
 
-from cli import promote, train
+from cli import evaluate, promote, search, train
 from cli.aws import cost, deployments, rollback
 from cli.env_vars import DEFAULT_FILE, load_environment
 from cli.monitoring import drift_calibrate, monitor
@@ -30,6 +30,8 @@ EXIT_CODES = __doc__.split("\n\n")[-1].replace("\n", " ") if __doc__ else ""
 COMMANDS = (
     doctor,
     train,
+    search,
+    evaluate,
     promote,
     demo,
     up,

@@ -108,7 +108,7 @@ def promote(
         "promoted" if allowed else "forced",
         by=current_user(),
         why=why,
-        comparison=comparison.figures() if comparison else None,
+        comparison=comparison.as_dict() if comparison else None,
     )
     console.print(
         f"[green]✓[/] {chosen} is the champion; `make up` serves it and `make deploy` builds its image"
@@ -124,7 +124,7 @@ def restore_previous(artifacts: Path, why: str) -> None:
     from training.evaluation import served
     from training.registry import registry
 
-    previous = registry.previous_to(artifacts)
+    previous = registry.previous_champion(artifacts)
     if previous is None:
         raise ConfigurationError(
             f"no model served before the one in {artifacts / 'model'}; `sentiment promote VERSION` promotes "

@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from training.config import MODEL_NAME
-from training.registry.registry import decision_on
+from training.registry.registry import last_promotion_of
 
 
 def read_card(model_dir: Path) -> dict[str, Any]:
@@ -32,7 +32,7 @@ def read_card(model_dir: Path) -> dict[str, Any]:
 def record_champion(engine: Engine, model_dir: Path, card: dict[str, Any]) -> UUID:
     """Return the id of this artifact's deployment; records one unless it is the active one."""
     uri = model_dir.resolve().as_uri()
-    decision = decision_on(model_dir.parent, card["model_version"])
+    decision = last_promotion_of(model_dir.parent, card["model_version"])
     with transaction(engine) as session:
         active = active_deployment(session)
         if active is None or (active.model_version, active.artifact_uri) != (card["model_version"], uri):

@@ -7,11 +7,13 @@ import shutil
 import signal
 import sys
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
 
-from tests.fixtures.distribution import distribute
+from tests.fixtures.distribution import Scheduler, put_the_longest_first
 from tests.fixtures.once import made_once, run_owner
 from tests.fixtures.tracing import leave_out_libraries
 from tests.fixtures.warm_python import start
@@ -42,15 +44,20 @@ _SUBJECTS = ("film", "story", "cast", "music", "ending", "script", "camera", "pa
 _REMARKS = ("I saw it twice.", "My friends<br />agree.", "We left late.", "It was raining.")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)  # before pytest deselects by these markers
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     for item in items:
         if TRAINED.intersection(getattr(item, "fixturenames", ())) or "tests/training/" in item.nodeid:
             item.add_marker(pytest.mark.training)
         if "browser" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.browser)
     if "PYTEST_XDIST_WORKER" in os.environ:
-        distribute(items)
+        put_the_longest_first(items)
+    yield
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduler:
+    return Scheduler(config, log)
 
 
 @pytest.fixture(scope="session")

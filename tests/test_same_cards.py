@@ -1,4 +1,4 @@
-"""Training writes the model card, sentiment.model_card reads it, and they share no code: both must agree."""
+"""Training writes the model card and sentiment.model_card reads it, without shared code: both agree."""
 
 import shutil
 from pathlib import Path

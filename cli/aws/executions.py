@@ -104,7 +104,7 @@ def fetch(session: "boto3.Session", artifact_uri: str, artifacts: Path) -> "Arti
     """
     from sentiment.model_card import CARD_FILE, ModelCard, read_card, verify_files
 
-    from training.export.artifact import Artifact, champion_of, point_at
+    from training.export.artifact import Artifact, champion_of, link_champion
 
     bucket, _, prefix = artifact_uri.removeprefix("s3://").partition("/")
     prefix = prefix.rstrip("/") + "/"
@@ -131,7 +131,7 @@ def fetch(session: "boto3.Session", artifact_uri: str, artifacts: Path) -> "Arti
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     if champion_of(artifacts) is None:
-        point_at(artifacts, card.model_version)
+        link_champion(artifacts, card.model_version)
     return Artifact(folder=folder, card=card.model_dump())
 
 

@@ -79,7 +79,7 @@ class DatabaseReports:
         return report
 
 
-class _Discarded(io.TextIOBase):
+class _Discarded(io.StringIO):
     """Discards the function's log: standard output holds the live view or JSON."""
 
     def write(self, text: str) -> int:

@@ -108,7 +108,7 @@ def training_set(
     for row in latest.values():
         if row.label not in held_out.labels:
             counts["with a label that the model does not have"] += 1
-        elif index.repeated_by(row.text):
+        elif index.has_near_duplicate(row.text):
             counts["that equal or nearly equal a row of the test split"] += 1
         else:
             rows.append(row)

@@ -3,7 +3,7 @@
 A message is deleted from the dead-letter queue only after the queue has accepted it.
 """
 
-from typing import Any
+from typing import Any, Final
 
 import typer
 from rich.console import Console
@@ -30,7 +30,7 @@ def redrive() -> None:
     moved = 0
     with queue_errors():
         sqs = boto3.client("sqs")
-        name = "ApproximateNumberOfMessages"
+        name: Final = "ApproximateNumberOfMessages"
         attributes = sqs.get_queue_attributes(QueueUrl=dead_letter_url, AttributeNames=[name])["Attributes"]
         total = int(attributes[name])
         with Progress(transient=True) as progress:

@@ -1,7 +1,6 @@
-"""The artifact inside a training job's output: unpacked without trust, verified, and published whole.
+"""The artifact in a training job's output: unpacked as untrusted input, verified, and published completely.
 
-What comes out of a job is an archive that somebody else wrote. Nothing in it is placed by its own word: only
-plain files with plain names are taken, and only those that the model card vouches for leave this module.
+Only regular files with plain names are unpacked, and only those that the model card lists are published.
 """
 
 import re
@@ -18,12 +17,12 @@ from sentiment.model_card import CARD_FILE, FILE_NAME, ModelCard, read_card, ver
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-# Of all files together: four times what DistilBERT-base takes in fp32, and within the function's /tmp.
+# Of all files together: four times DistilBERT-base in fp32, and less than the function's /tmp.
 LARGEST_BYTES = 1_000_000_000
 
 
 class DataRecord(BaseModel):
-    """What the model was trained on."""
+    """The data that the model was trained on."""
 
     name: str
     fingerprint: str
@@ -50,7 +49,7 @@ class RegisteredCard(ModelCard):
 
 def unpack(archive: IO[bytes], folder: Path) -> None:
     """Unpack a model.tar.gz of plain files into an empty folder, or raise ModelError."""
-    left = LARGEST_BYTES
+    remaining_bytes = LARGEST_BYTES
     try:
         with tarfile.open(fileobj=archive, mode="r|gz") as members:
             for member in members:
@@ -58,16 +57,18 @@ def unpack(archive: IO[bytes], folder: Path) -> None:
                 if member.isdir() and name in ("", "."):
                     continue
                 if not member.isreg() or not re.fullmatch(FILE_NAME, name):
-                    raise ModelError(f"the archive holds {member.name!r}, which is no plain file at its top")
-                left -= member.size
-                if left < 0:
+                    raise ModelError(
+                        f"the archive contains {member.name!r}, which is not a regular file at the top level"
+                    )
+                remaining_bytes -= member.size
+                if remaining_bytes < 0:
                     raise ModelError(f"the archive unpacks to more than {LARGEST_BYTES:,} bytes")
                 source = members.extractfile(member)
                 assert source is not None  # noqa: S101 - it is a regular file; narrows the type
                 with source, (folder / name).open("xb") as target:
                     shutil.copyfileobj(source, target)
     except FileExistsError as error:
-        raise ModelError(f"the archive holds {Path(error.filename).name!r} twice") from None
+        raise ModelError(f"the archive contains {Path(error.filename).name!r} twice") from None
     except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
         raise ModelError(f"the archive cannot be unpacked: {error or type(error).__name__}") from None
 
@@ -83,31 +84,33 @@ def verify(folder: Path) -> RegisteredCard:
 
 
 def publish(s3: "S3Client", bucket: str, folder: Path, card: RegisteredCard) -> str:
-    """Put the card's files under models/<version>/, the card last, and return that folder's address.
+    """Upload the card's files to models/<version>/, the card last, and return the folder's URI.
 
-    So a folder with a card is whole, and one without is nothing yet. Repeating it changes nothing. Raises
-    InvalidInputError when that version is there with other content.
+    So a folder with a card is complete. Safe to repeat. Raises InvalidInputError if the version exists with
+    other content.
     """
     prefix = f"models/{card.model_version}/"
     content = (folder / CARD_FILE).read_bytes()
-    there = _read(s3, bucket, prefix + CARD_FILE)
-    if there is None:
+    existing = _read(s3, bucket, prefix + CARD_FILE)
+    if existing is None:
         for name in card.files:
             s3.upload_file(str(folder / name), bucket, prefix + name)
         s3.put_object(Bucket=bucket, Key=prefix + CARD_FILE, Body=content, ContentType="application/json")
-    elif there != content:
-        raise InvalidInputError(f"s3://{bucket}/{prefix} holds another model; a version is never overwritten")
+    elif existing != content:
+        raise InvalidInputError(
+            f"s3://{bucket}/{prefix} contains another model; a version is never overwritten"
+        )
     return f"s3://{bucket}/{prefix}"
 
 
 def is_published(s3: "S3Client", bucket: str, model_version: str) -> bool:
-    """Say whether the bucket holds that version whole."""
+    """Return whether the bucket has that version completely."""
     return _read(s3, bucket, f"models/{model_version}/{CARD_FILE}") is not None
 
 
 def _read(s3: "S3Client", bucket: str, key: str) -> bytes | None:
-    # Listing names the prefix that the role may list. To a get alone, S3 may say of a missing key that access
-    # is denied, which could as well be a mistake in the role.
+    # List first: a get of a missing key without list permission fails with AccessDenied, as an error in the
+    # role would.
     found = s3.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1).get("Contents", [])
     if not found or found[0]["Key"] != key:
         return None

@@ -16,9 +16,9 @@ from functions.release_check.errors import ReleaseError
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
-# API Gateway waits 30 seconds, so no version of the API may take longer.
+# API Gateway times out after 30 seconds, so no version of the API may take longer.
 API_SECONDS = 35
-# The registrar waits for Postgres, which takes a minute or more to fail over.
+# The registrar waits for Postgres, whose failover takes a minute or more.
 REGISTRAR_SECONDS = 90
 ATTEMPTS = 2
 
@@ -32,7 +32,7 @@ class Response(NamedTuple):
 
 @cache
 def lambda_client(seconds: int = API_SECONDS) -> "LambdaClient":
-    """Make the client that waits so long for an answer, once."""
+    """Create the client with that read timeout, once."""
     config = Config(
         connect_timeout=3,
         read_timeout=seconds,
@@ -43,18 +43,18 @@ def lambda_client(seconds: int = API_SECONDS) -> "LambdaClient":
 
 @dataclass(frozen=True)
 class Deadline:
-    """The moment after which no new call may begin, so that the verdict is always given in time."""
+    """The time after which no new call may start, so that the verdict is always reported in time."""
 
     at: float  # of time.monotonic()
 
     @classmethod
     def within(cls, remaining_ms: int) -> "Deadline":
-        """Keep enough of the remaining time for a call that hangs to its end, and for the verdict."""
+        """Reserve enough of the remaining time for a call that times out, and for the verdict."""
         reserve = min(ATTEMPTS * REGISTRAR_SECONDS + 20, remaining_ms / 3000)
         return cls(time.monotonic() + remaining_ms / 1000 - reserve)
 
     def passed(self) -> bool:
-        """Say whether it is over."""
+        """Return whether it has passed."""
         return time.monotonic() >= self.at
 
 

@@ -23,7 +23,7 @@ from sentiment.database.session import DatabaseSettings, make_engine, transactio
 from sentiment.database.traffic import count_requests, reconcile_days
 from sentiment.database.windows import Window, summarize_predictions
 from sentiment.exceptions import PredictionNotFoundError, SentimentError
-from sentiment.http import CORRELATION_HEADER, choose_correlation_id
+from sentiment.http import CORRELATION_HEADER, INTERNAL_ERROR, choose_correlation_id
 from sentiment.logging import logger
 from sentiment.settings import read_settings
 from sqlalchemy import Engine
@@ -228,5 +228,4 @@ def answer_unexpected_error(error: Exception) -> Response[str]:
     """Answer 500 without a word of the error; log its stack, not its message, which may quote a text."""
     stack = "".join(traceback.format_tb(error.__traceback__))
     logger(SERVICE).error("unexpected error", error=type(error).__name__, stack=stack)
-    message = "something went wrong on our side; quote the correlation id when you report it"
-    return error_answer(500, SentimentError.code, message, app.context["correlation_id"])
+    return error_answer(500, SentimentError.code, INTERNAL_ERROR, app.context["correlation_id"])

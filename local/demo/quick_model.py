@@ -73,6 +73,6 @@ def promote_unless_worse(artifacts: Path, model_version: str, progress: Any) -> 
         "promoted",
         by=current_user(),
         why=REASON,
-        comparison=comparison.figures(),
+        comparison=comparison.as_dict(),
     )
     return None

@@ -170,10 +170,10 @@ def test_a_version_that_is_here_is_replaced_whole(cloud: Cloud, empty_folder: Pa
 def test_found_parameters_take_the_place_of_the_search(
     cloud: Cloud, run: Any, tiny_model: Path, tmp_path: Path
 ) -> None:
-    from training.search.space import described, fingerprint, search_space
+    from training.search.space import fingerprint, search_space, space_to_json
 
     space = {"warmup": search_space(6)["warmup"]}
-    best = {"parameters": {"warmup": 0.05}, "search_space": fingerprint(described(space))}
+    best = {"parameters": {"warmup": 0.05}, "search_space": fingerprint(space_to_json(space))}
     (tmp_path / "best.json").write_text(json.dumps(best))
     cloud.deploy(SUCCEEDS)
     cloud.publish({"model.onnx": b"graph"})
@@ -219,7 +219,7 @@ def test_what_is_not_deployed_is_named(cloud: Cloud, run: Any) -> None:
         (["--data", "gone.csv"], ConfigurationError, "gone.csv is not a file"),
         (["--model", "distilbert-base-uncased"], ConfigurationError, "cannot reach model"),
         (["--student-layers", "3", "--teacher", "x"], ConfigurationError, "leave out --teacher"),
-        (["--resume"], ConfigurationError, "executions go on by themselves"),
+        (["--resume"], ConfigurationError, "executions continue by themselves"),
         (["--env", "moon"], ConfigurationError, "no environment 'moon'; choose one of dev"),
     ],
 )

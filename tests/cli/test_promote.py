@@ -24,7 +24,7 @@ from local.state import write_environment
 from tests.fixtures.artifacts import publish
 from tests.fixtures.messages import feedback, prediction
 from tests.fixtures.postgres import database, migrated_template, postgres
-from training.export.artifact import champion_of, point_at
+from training.export.artifact import champion_of, link_champion
 from training.registry.registry import promotions
 
 __all__ = ["database", "migrated_template", "postgres"]
@@ -43,7 +43,7 @@ def artifacts(
     shutil.copy(experiment_store, folder / "mlflow.db")
     publish(folder, tiny_artifact, "old", created_at="2026-11-01T00:00:00+00:00")
     publish(folder, tiny_artifact, "new", created_at="2026-11-02T00:00:00+00:00")
-    point_at(folder, "old")
+    link_champion(folder, "old")
     return folder
 
 
@@ -105,7 +105,7 @@ def test_a_missing_database_is_named(
 def test_a_candidate_that_cannot_be_compared_can_be_forced(run: Any, artifacts: Path) -> None:
     with (artifacts / "models" / "old" / "model.onnx").open("ab") as file:
         file.write(b"x")
-    assert "is not the file its card vouches for" in str(run("promote", "new").exception)
+    assert "does not match the hash in its model card" in str(run("promote", "new").exception)
     forced = run("promote", "new", "--force", "--why", "the disk ate the old one")
     assert forced.exit_code == 0, forced.output
     assert "not compared: " in forced.output

@@ -1,4 +1,4 @@
-"""The registrar with real Postgres, and S3 and SNS by moto."""
+"""The registrar with real Postgres, and moto's S3 and SNS."""
 
 import io
 import shutil
@@ -23,14 +23,12 @@ __all__ = ["database", "migrated_template", "postgres"]
 
 REGION = "eu-central-1"
 BUCKET = "artifacts-example"
-OUTPUT = (
-    "training/nightly-2026-11-23/export/output/model.tar.gz"  # as events/registrar_register_run.json says
-)
+OUTPUT = "training/nightly-2026-11-23/export/output/model.tar.gz"  # as in events/registrar_register_run.json
 
 
 @dataclass
 class Cloud:
-    """What the registrar left behind."""
+    """The objects and notifications of the registrar."""
 
     s3: Any
     topic: str
@@ -86,11 +84,11 @@ def directory(name: str) -> tarfile.TarInfo:
 
 @pytest.fixture
 def artifact(tiny_artifact: Path, tmp_path: Path) -> Path:
-    """A copy of a real artifact, to be spoilt."""
+    """A copy of a real artifact, to be damaged."""
     return shutil.copytree(tiny_artifact, tmp_path / "artifact")
 
 
 @pytest.fixture
 def output(cloud: Cloud, artifact: Path) -> Callable[[], None]:
-    """Upload the artifact, as it is by then, as the export job's output."""
+    """Upload the artifact in its current state as the export job's output."""
     return lambda: cloud.upload(pack(artifact))

@@ -1,4 +1,4 @@
-"""What the tests of training share."""
+"""Shared fixtures."""
 
 import shutil
 from collections.abc import Callable

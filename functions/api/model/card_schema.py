@@ -1,7 +1,7 @@
-"""What `GET /model` says of a model, for those who generate a client; training writes it, at export.
+"""The schema of `GET /model` in the OpenAPI document, for generated clients.
 
-Serving depends on `artifact.Card` alone and hands on the rest as it was exported. So nothing here is asked
-of an artifact: one of an older export lacks some of it and is served all the same.
+Serving depends only on `artifact.Card` and returns the rest as training exported it. Cards are not validated
+against this schema, so older exports that lack some fields are still served.
 """
 
 from typing import Literal
@@ -10,14 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Informative(BaseModel):
-    """A part of the card; it may hold more than is told here."""
+    """A part of the card; it may have more fields than documented."""
 
-    # Only the API's description is made of it, so no cold start has to build its validators.
+    # Used for the OpenAPI document only, so a cold start does not build the validators.
     model_config = ConfigDict(extra="allow", protected_namespaces=(), defer_build=True)
 
 
 class Metrics(Informative):
-    """How good one graph is on the held-out rows."""
+    """Metrics of one graph on the held-out rows."""
 
     accuracy: float
     accuracy_ci95: list[float] | None = Field(
@@ -32,7 +32,7 @@ class Metrics(Informative):
 
 
 class ReliabilityBin(Informative):
-    """Rows of about the same confidence."""
+    """Rows of similar confidence."""
 
     rows: int
     confidence: float
@@ -40,23 +40,23 @@ class ReliabilityBin(Informative):
 
 
 class Evaluation(Informative):
-    """What was measured on rows that nothing was chosen by."""
+    """Metrics on the test rows, which no choice was based on."""
 
     split: Literal["test"] | None = None
     rows: int | None = None
     fp32: Metrics | None = None
     int8: Metrics | None = None
     flipped: float | None = Field(
-        None, description="Share of the rows that int8 decides differently from fp32"
+        None, description="Share of rows on which int8 and fp32 predict different labels"
     )
     confusion: list[list[int]] | None = Field(
-        None, description="Rows by label and by decision, both in the order of `labels`"
+        None, description="Rows by true and predicted label, both in the order of `labels`"
     )
-    reliability: list[ReliabilityBin] | None = Field(None, description="From unsure to sure")
+    reliability: list[ReliabilityBin] | None = Field(None, description="By increasing confidence")
 
 
 class Candidate(Informative):
-    """A quantized form of the graph, measured on the validation rows."""
+    """A quantized graph, measured on the validation rows."""
 
     name: str
     accuracy: float
@@ -68,7 +68,7 @@ class Candidate(Informative):
 
 
 class Export(Informative):
-    """How the served form of the graph was chosen."""
+    """How the served graph was chosen."""
 
     split: Literal["validation"] | None = None
     rows: int | None = None
@@ -77,7 +77,7 @@ class Export(Informative):
 
 
 class CalibrationError(Informative):
-    """Expected calibration error on the validation rows, as they were and divided by the temperature."""
+    """Expected calibration error on the validation rows, before and after temperature scaling."""
 
     before: float
     after: float
@@ -91,12 +91,12 @@ class Calibration(Informative):
 
 
 class Data(Informative):
-    """What the model was trained and measured on."""
+    """The data that the model was trained and evaluated on."""
 
     name: str | None = None
     fingerprint: str | None = None
     rows: dict[str, int] | None = Field(None, description="By split")
-    dropped: dict[str, int] | None = Field(None, description="Rows left out, by the reason")
+    dropped: dict[str, int] | None = Field(None, description="Rows left out, by reason")
 
 
 class Architecture(Informative):
@@ -109,7 +109,7 @@ class Architecture(Informative):
 
 
 class ModelResponse(Informative):
-    """The model card, without the vectors that only serving reads."""
+    """The model card, without the vectors that only serving needs."""
 
     schema_version: Literal[1]
     model_version: str

@@ -7,7 +7,7 @@ import pytest
 
 from local.demo.quick_model import promote_unless_worse
 from tests.fixtures.artifacts import publish
-from training.export.artifact import champion_of, point_at
+from training.export.artifact import champion_of, link_champion
 from training.progress import silent
 from training.registry.registry import promotions
 
@@ -22,7 +22,7 @@ def artifacts(
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     shutil.copy(experiment_store, tmp_path / "mlflow.db")
     publish(tmp_path, tiny_artifact, "old")
-    point_at(tmp_path, "old")
+    link_champion(tmp_path, "old")
     return tmp_path
 
 

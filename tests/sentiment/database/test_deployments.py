@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from tests.fixtures.rows import deployment
 
 
-def test_a_new_deployment_retires_the_one_before_of_its_type(database: Engine) -> None:
+def test_a_new_deployment_retires_the_previous_one_of_its_type(database: Engine) -> None:
     with transaction(database) as session:
         for version, kind in [("v1", "champion"), ("v2", "canary"), ("v3", "champion")]:
             record_deployment(session, deployment(model_version=version, deployment_type=kind))
@@ -24,7 +24,7 @@ def test_a_new_deployment_retires_the_one_before_of_its_type(database: Engine) -
         assert (retired.model_version, retired.retired_at is not None) == ("v1", True)
 
 
-def test_a_champion_retires_the_candidate_it_was_and_no_other(database: Engine) -> None:
+def test_a_champion_retires_its_own_candidate_only(database: Engine) -> None:
     with transaction(database) as session:
         record_deployment(session, deployment(model_version="v2", deployment_type="candidate"))
         record_deployment(session, deployment(model_version="v1"))

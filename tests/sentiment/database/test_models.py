@@ -14,7 +14,7 @@ from tests.fixtures.messages import feedback, prediction
 from tests.fixtures.rows import deployment
 
 
-def test_repositories_never_commit(database: Engine) -> None:
+def test_query_functions_never_commit(database: Engine) -> None:
     made = prediction()
     with Session(database) as session:
         store_predictions(session, [made])
@@ -37,7 +37,7 @@ def test_repositories_never_commit(database: Engine) -> None:
         ({"feedback_label": "positive"}, "feedback"),
     ],
 )
-def test_the_schema_itself_refuses_nonsense(
+def test_constraints_reject_invalid_rows(
     database: Engine, changes: dict[str, object], constraint: str
 ) -> None:
     values = prediction().model_dump(exclude={"type"})

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from tests.fixtures.messages import prediction, uuid7
 
 
-def test_nothing_to_store_asks_nothing_of_postgres(database: Engine) -> None:
+def test_storing_nothing_sends_no_statement(database: Engine) -> None:
     with Session(database) as session:
         store_predictions(session, [])
         assert store_feedback(session, []) == set()
@@ -58,7 +58,7 @@ def test_predictions_are_counted_by_sentiment_and_since(database: Engine) -> Non
         assert counted == [{"positive": 3, "negative": 1}, {"positive": 2, "negative": 1}]
 
 
-def test_stored_ids_tells_which_are_there(database: Engine) -> None:
+def test_stored_ids_returns_the_existing_ones(database: Engine) -> None:
     made, missing = prediction(), uuid7()
     with transaction(database) as session:
         store_predictions(session, [made])

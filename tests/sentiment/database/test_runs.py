@@ -6,7 +6,7 @@ from sentiment.database.session import transaction
 from sqlalchemy import Engine, select
 
 
-def test_a_run_is_mirrored_once_and_brought_up_to_date(database: Engine) -> None:
+def test_a_run_is_stored_once_and_updated(database: Engine) -> None:
     run = {
         "run_id": "abc",
         "experiment": "sentiment",

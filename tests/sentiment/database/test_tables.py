@@ -31,7 +31,7 @@ INJECTIONS = [
 
 
 @pytest.mark.parametrize("name", INJECTIONS)
-def test_a_table_is_chosen_among_the_models_only(database: Engine, name: str) -> None:
+def test_only_tables_of_the_models_can_be_named(database: Engine, name: str) -> None:
     with transaction(database) as session:
         for ask in (count_rows, rows_of):
             with pytest.raises(UnknownNameError, match="the tables are dataset_metrics, experiment_runs"):
@@ -41,7 +41,7 @@ def test_a_table_is_chosen_among_the_models_only(database: Engine, name: str) ->
 
 
 @pytest.mark.parametrize("name", ["text; DROP TABLE prediction_logs", "pg_sleep(1)", "*", "", "metadata"])
-def test_a_column_is_chosen_among_the_tables_own_only(database: Engine, name: str) -> None:
+def test_only_columns_of_the_table_can_be_named(database: Engine, name: str) -> None:
     with (
         transaction(database) as session,
         pytest.raises(UnknownNameError, match="prediction_logs has no column"),
@@ -50,7 +50,7 @@ def test_a_column_is_chosen_among_the_tables_own_only(database: Engine, name: st
 
 
 @pytest.mark.parametrize("rows", [0, 1, 3, 7])
-def test_a_table_is_read_whole_in_the_order_of_its_key(database: Engine, rows: int) -> None:
+def test_all_rows_are_read_in_key_order(database: Engine, rows: int) -> None:
     made = [prediction() for _ in range(rows)]
     with transaction(database) as session:
         store_predictions(session, made)

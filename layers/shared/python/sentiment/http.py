@@ -1,10 +1,11 @@
-"""What the functions with HTTP routes share: correlation ids and the shape of errors. No framework."""
+"""Correlation ids and error bodies of the functions with HTTP routes. No framework."""
 
 import re
 from typing import Any
 from uuid import uuid4
 
 CORRELATION_HEADER = "x-correlation-id"
+INTERNAL_ERROR = "internal error; quote the correlation id when you report it"
 SAFE_CORRELATION_ID = re.compile(r"[A-Za-z0-9._:=+@/-]{1,128}")
 
 

@@ -1,4 +1,4 @@
-"""A release that CodeDeploy gave up leaves the version before on record as the one that serves."""
+"""After CodeDeploy stopped a release, the previous version is recorded as the champion."""
 
 import json
 
@@ -34,7 +34,7 @@ def version_1(database: Engine) -> None:
         record_deployment(session, row)
 
 
-def test_a_release_that_was_given_up_leaves_the_version_before_as_champion(
+def test_a_stopped_release_leaves_the_previous_version_as_champion(
     release: Release, database: Engine, version_1: None
 ) -> None:
     release.hook()
@@ -47,7 +47,7 @@ def test_a_release_that_was_given_up_leaves_the_version_before_as_champion(
     assert [row.function_version for row in champions(database)] == ["1", "2", "1"]
 
 
-def test_a_release_that_was_never_recorded_is_given_up_without_a_trace(
+def test_a_stopped_release_that_was_never_recorded_changes_nothing(
     release: Release, database: Engine, version_1: None
 ) -> None:
     release_check.handler(GIVEN_UP, Context())  # type: ignore[arg-type]

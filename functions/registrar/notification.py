@@ -17,28 +17,28 @@ def announce(run: FinishedRun, registration: Registration) -> Notification:
 
 
 def describe(run: FinishedRun, registration: Registration) -> str:
-    """Write the message: how good the model is beside the one that serves, where it is, how to deploy it."""
+    """Write the message: metrics beside the serving model's, where the artifact is, how to deploy it."""
     card = registration.card
     metrics = card.metrics
     lines = [
-        f"Model {card.model_version} passed the gate and waits to be deployed.",
+        f"Model {card.model_version} passed the gate and is ready to be deployed.",
         "",
         f"Accuracy: {_percent(metrics, 'int8')} as served (int8), {_percent(metrics, 'fp32')} in fp32, "
         f"on {metrics.get('rows', 'an unknown number of')} held-out rows",
     ]
     if registration.champion is not None:
         version, serving = registration.champion
-        lines.append(f"Serving now: {version} with {_percent(serving, 'int8')} when it was exported")
+        lines.append(f"Serving now: {version}, {_percent(serving, 'int8')} at its export")
     if card.data is not None:
-        lines.append(f"Data: {card.data.name}, {card.data.rows.get('train', 0):,} rows to train on")
+        lines.append(f"Data: {card.data.name}, {card.data.rows.get('train', 0):,} training rows")
     lines += [
         f"Artifact: {registration.artifact_uri}",
-        f"Training: execution {run.execution}" + (f", because: {run.reason}" if run.reason else ""),
+        f"Training: execution {run.execution}" + (f", reason: {run.reason}" if run.reason else ""),
     ]
     if "golden.json" not in card.files:
-        lines.append("Careful: it has no golden reviews, so a release of it would be refused.")
-    fetch = f"sentiment train --on aws --env <environment> --follow {run.execution_arn}"
-    lines += ["", "To deploy it, fetch it first:", f"  {fetch}", "  make deploy ENV=<environment>"]
+        lines.append("Warning: it has no golden reviews, so the release check will reject it.")
+    command = f"sentiment train --on aws --env <environment> --follow {run.execution_arn}"
+    lines += ["", "To deploy it, download it first:", f"  {command}", "  make deploy ENV=<environment>"]
     return "\n".join(lines)
 
 

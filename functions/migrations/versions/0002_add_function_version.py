@@ -1,4 +1,4 @@
-"""Tell deployments apart by Lambda version and reason, and let a model wait as a candidate."""
+"""Add a deployment's Lambda version and reason, and the deployment type candidate."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ TABLE = "model_deployments"
 
 
 def upgrade() -> None:
-    """Add the columns, the type, and what the comments say now."""
+    """Add the columns and the type, and update the comments."""
     op.add_column(
         TABLE,
         sa.Column(
@@ -32,7 +32,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Take them away again; the candidates, which the old type cannot name, go with them."""
+    """Remove them, and the candidates, which the old constraint does not allow."""
     op.execute(sa.text("DELETE FROM model_deployments WHERE deployment_type = 'candidate'"))
     _allow_types("champion", "canary", "shadow")
     _comment("champion, canary or shadow", "deployment_type")

@@ -1,7 +1,7 @@
-"""Find the few rows that people labelled among the many that they did not.
+"""Add an index of the few predictions that have feedback.
 
-Without it, what people said of a month is read from all that was predicted in it. Writers wait while it is
-built, and the queue for them.
+Without it, reading a month's feedback scans all predictions of the month. Writers wait while it is built, and
+the queue buffers their messages.
 """
 
 import sqlalchemy as sa
@@ -12,7 +12,7 @@ down_revision = "0003"
 
 
 def upgrade() -> None:
-    """Index them; a migration's transaction rules out building it concurrently."""
+    """Create the index, not concurrently, because a migration runs in a transaction."""
     op.create_index(
         "ix_prediction_logs_labelled",
         "prediction_logs",
@@ -22,5 +22,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Take the index away again."""
+    """Remove the index."""
     op.drop_index("ix_prediction_logs_labelled", table_name="prediction_logs")

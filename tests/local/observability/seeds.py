@@ -1,4 +1,4 @@
-"""Some hours of what is stored: predictions, labels, drift runs, counted traffic, an alert, a deployment."""
+"""Some hours of stored data: predictions, labels, drift runs, counted traffic, an alert, a deployment."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,7 +19,7 @@ VERSION = "20261123-1a2b3c4d"
 
 
 def seed(session: Session, *, until: datetime) -> None:
-    """Store `PER_HOUR` predictions in each of the hours before `until`, and what was found in them."""
+    """Store `PER_HOUR` predictions in each of the hours before `until`, and a drift run on them."""
     for hour in range(HOURS):
         end = until - timedelta(hours=hour, minutes=1)
         made = [
@@ -59,7 +59,7 @@ def seed(session: Session, *, until: datetime) -> None:
             model_version=VERSION,
             metrics={},
             artifact_uri="file:///model",
-            deployed_by="somebody",
+            deployed_by="a-user",
             deployed_at=until - timedelta(hours=3),
         ),
     )

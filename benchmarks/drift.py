@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks.monitored import Monitored, hours_before, monitored
+from benchmarks.monitored_system import Monitored, hours_before, monitored
 from functions.drift_monitor.detection.features import Feature
 from functions.drift_monitor.detection.thresholds import calibrate
 from functions.drift_monitor.handler import handler

@@ -27,10 +27,10 @@ from functions.drift_monitor.alerting.failures import (
 )
 from functions.drift_monitor.errors import KIND as FAILURE
 from functions.drift_monitor.errors import MonitorError
-from functions.drift_monitor.history import last_run_ended
 from functions.drift_monitor.reconciliation import BROKEN as RECONCILIATION_BROKEN
 from functions.drift_monitor.reconciliation import OWN_FAILURES, Reconciled, reconcile
 from functions.drift_monitor.settings import SERVICE, settings
+from functions.drift_monitor.verdict_history import last_run_ended
 
 # After these the run fails as well, so that Lambda counts an error: the monitor itself is broken.
 BROKEN = ("self_check", "unexpected", RECONCILIATION_BROKEN)

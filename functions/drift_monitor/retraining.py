@@ -17,7 +17,7 @@ import boto3
 from sentiment.database.labels import count_unreadable_labels, labelled_texts
 from sqlalchemy.orm import Session
 
-from functions.drift_monitor.reports import s3
+from functions.drift_monitor.report_storage import s3
 from functions.drift_monitor.settings import DriftMonitorSettings
 
 if TYPE_CHECKING:

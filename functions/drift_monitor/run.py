@@ -36,12 +36,12 @@ from functions.drift_monitor.detection.thresholds import calibrate
 from functions.drift_monitor.detection.verdicts import Verdict, compare, drift_score, judge
 from functions.drift_monitor.errors import KIND as FAILURE
 from functions.drift_monitor.errors import MonitorError
-from functions.drift_monitor.history import Persistence, verdict_history_of
+from functions.drift_monitor.production_data import Traffic, read_traffic, require_rows
 from functions.drift_monitor.reconciliation import OWN_FAILURES
-from functions.drift_monitor.reports import link_to, store_report
+from functions.drift_monitor.report_storage import link_to, store_report
 from functions.drift_monitor.retraining import Policy, start_retraining
 from functions.drift_monitor.settings import SERVICE, DriftMonitorSettings
-from functions.drift_monitor.traffic import Traffic, read_traffic, require_rows
+from functions.drift_monitor.verdict_history import Persistence, verdict_history_of
 
 VERDICTS = ("data_drift", "prediction_drift", "performance")
 

@@ -30,9 +30,8 @@ from sentiment.exceptions import PredictionNotFoundError, SentimentError
 from sentiment.logging import logger
 from sqlalchemy import Engine
 
+from functions.reports.daily_accuracy import measure
 from functions.reports.openapi import Route, describe
-from functions.reports.pages import PageNotFoundError, sign
-from functions.reports.performance import measure
 from functions.reports.queries import (
     AlertsQuestion,
     DaysQuestion,
@@ -47,6 +46,7 @@ from functions.reports.queries import (
     read_id,
     read_question,
 )
+from functions.reports.report_links import PageNotFoundError, sign
 from functions.reports.responses import (
     CORRELATION_HEADER,
     HEADERS,
@@ -57,11 +57,12 @@ from functions.reports.responses import (
     row_of,
     to_json,
 )
-from functions.reports.review import LOOK_BACK_DAYS, find_queue
-from functions.reports.schemas.judgements import Alerts, Drift, Page, Performance
-from functions.reports.schemas.queue import Review
+from functions.reports.review_queue import LOOK_BACK_DAYS, find_queue
+from functions.reports.schemas.monitoring import Alerts, Drift, Page, Performance
+from functions.reports.schemas.reconciliation import Reconciliation
 from functions.reports.schemas.records import Audit, Deployments, Predictions
-from functions.reports.schemas.traffic import Reconciliation, Summary
+from functions.reports.schemas.review_queue import Review
+from functions.reports.schemas.summary import Summary
 from functions.reports.settings import SERVICE, settings
 
 app = APIGatewayHttpResolver(serializer=to_json)

@@ -7,7 +7,7 @@ automatic parsing is off. Limits are those of Slack's Block Kit reference.
 import re
 from typing import Any
 
-from functions.slack_notifier.notice import Mood, Notice
+from functions.slack_notifier.notification import Mood, Notice
 
 LOOKS: dict[Mood, tuple[str, str]] = {  # emoji, colour of the frame
     "info": (":information_source:", "#439FE0"),

@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from sentiment.logging import logger
 
 from functions.slack_notifier.blocks import message_of
-from functions.slack_notifier.notice import read_notice
+from functions.slack_notifier.notification import read_notice
 from functions.slack_notifier.settings import SERVICE, settings
 from functions.slack_notifier.webhook import deliver
 

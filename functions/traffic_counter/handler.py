@@ -13,8 +13,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from sentiment.exceptions import InvalidInputError
 from sentiment.logging import logger
 
-from functions.traffic_counter.count import CLIENT, count_traffic
 from functions.traffic_counter.settings import SERVICE, settings
+from functions.traffic_counter.traffic_count import CLIENT, count_traffic
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

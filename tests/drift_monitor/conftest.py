@@ -9,12 +9,12 @@ from moto import mock_aws
 from sentiment.logging import logger
 from sqlalchemy import Engine
 
-from functions.drift_monitor import reports, retraining
+from functions.drift_monitor import report_storage, retraining
 from functions.drift_monitor.alerting import sns as messages
 from functions.drift_monitor.detection import thresholds as calibration
 from functions.drift_monitor.detection.reference import read_reference
 from functions.drift_monitor.settings import SERVICE
-from tests.drift_monitor.traffic import Row, make_artifact, read_reviews
+from tests.drift_monitor.sample_data import Row, make_artifact, read_reviews
 from tests.fixtures.postgres import database, empty_database, migrated_template, postgres
 
 __all__ = ["database", "empty_database", "migrated_template", "postgres"]
@@ -91,7 +91,7 @@ class Aws:
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-    clients = (messages.sns, reports.s3, retraining.step_functions)
+    clients = (messages.sns, report_storage.s3, retraining.step_functions)
     with mock_aws():
         for client in clients:
             client.cache_clear()

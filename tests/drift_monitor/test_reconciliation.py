@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 from functions.drift_monitor.handler import handler
 from functions.drift_monitor.reconciliation import slack_of
 from tests.drift_monitor.conftest import Aws
-from tests.drift_monitor.traffic import emf, stored_alerts
+from tests.drift_monitor.sample_data import emf, stored_alerts
 from tests.fixtures.messages import prediction, traffic
 
 EVENTS = Path(__file__).parents[2] / "events"

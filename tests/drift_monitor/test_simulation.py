@@ -15,9 +15,9 @@ from functions.drift_monitor.detection.domain_classifier import add_domain_score
 from functions.drift_monitor.detection.features import FEATURES, Feature
 from functions.drift_monitor.detection.thresholds import calibrate
 from functions.drift_monitor.detection.verdicts import Verdict, compare
-from functions.drift_monitor.history import Persistence
+from functions.drift_monitor.verdict_history import Persistence
 from local.drift_lab.shifts import SHIFTS, Shift
-from tests.drift_monitor.served import Served, train
+from tests.drift_monitor.linear_model import Served, train
 
 HOURS = 216
 SUFFICIENT = 500  # rows of a window

@@ -3,11 +3,11 @@ from datetime import timedelta
 import pytest
 
 import functions.reports.handler
-import functions.reports.pages
 import functions.reports.queries
+import functions.reports.report_links
 import tests.fixtures.messages
 from tests.fixtures.postgres import database, empty_database, migrated_template, postgres
-from tests.reports.driver import NOW, stopped_clock
+from tests.reports.client import NOW, stopped_clock
 
 __all__ = ["database", "empty_database", "migrated_template", "postgres"]
 
@@ -22,7 +22,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "of-the-tests")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of-the-tests")
     monkeypatch.setenv("AWS_SESSION_TOKEN", "of-the-tests")
-    functions.reports.pages.s3.cache_clear()
+    functions.reports.report_links.s3.cache_clear()
     return BUCKET
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from openapi_spec_validator import validate
 
 from functions.reports.handler import app
-from tests.reports.driver import ask
+from tests.reports.client import ask
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "reports.md").read_text()
 

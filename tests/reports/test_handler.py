@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from functions.reports.handler import handler
 from tests.fixtures.messages import feedback, prediction
-from tests.reports.driver import EVENTS, NOW, ask, event, store
+from tests.reports.client import EVENTS, NOW, ask, event, store
 
 EARLIER = NOW - timedelta(hours=1)
 

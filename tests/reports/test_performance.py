@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from tests.fixtures.messages import feedback, prediction
-from tests.reports.driver import NOW, ask, store
+from tests.reports.client import NOW, ask, store
 
 TODAY = NOW.replace(hour=0, minute=0, second=0, microsecond=0)
 YESTERDAY = TODAY - timedelta(hours=12)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from functions.reports.handler import engine
 from tests.fixtures.messages import feedback, prediction
-from tests.reports.driver import NOW, ask, store
+from tests.reports.client import NOW, ask, store
 
 SURE = {"confidence": 0.97, "probabilities": {"negative": 0.03, "positive": 0.97}, "novelty": 1.0}
 LINE = "the second half of the film loses the thread that the first had spun with so much patience"

@@ -7,7 +7,7 @@ import pytest
 from moto import mock_aws
 from sentiment.logging import logger
 
-from functions.traffic_counter import count, handler, settings
+from functions.traffic_counter import handler, settings, traffic_count
 
 NAMESPACE = "ServerlessSentiment/staging"
 API_ID, FUNCTION = "a1b2c3d4", "sentiment-api"
@@ -72,7 +72,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", NAMESPACE)
     caches: list[Callable[[], None]] = [
-        each.cache_clear for each in (settings.settings, count.cloudwatch, handler.sqs)
+        each.cache_clear for each in (settings.settings, traffic_count.cloudwatch, handler.sqs)
     ]
     with mock_aws():
         sqs = boto3.client("sqs")

@@ -9,9 +9,9 @@ import pytest
 from sentiment.exceptions import InvalidInputError
 from sentiment.messages import TrafficCounted, parse_message
 
-from functions.traffic_counter import count
-from functions.traffic_counter.count import TrafficError
+from functions.traffic_counter import traffic_count
 from functions.traffic_counter.handler import handler
+from functions.traffic_counter.traffic_count import TrafficError
 from tests.traffic_counter.conftest import NAMESPACE, Aws
 
 EVENT = json.loads(
@@ -116,7 +116,7 @@ def test_figures_that_cloudwatch_could_not_give_whole_are_a_failure(
         }
         return _Answered(), {"MetricDataResults": [result]}
 
-    count.cloudwatch().meta.events.register("before-call.cloudwatch.GetMetricData", answer)
+    traffic_count.cloudwatch().meta.events.register("before-call.cloudwatch.GetMetricData", answer)
     with pytest.raises(TrafficError, match=r"'requests': 'InternalError'.*'predictions': 'no answer'"):
         run()
     assert aws.sent() == []
@@ -134,7 +134,7 @@ def test_only_this_environment_s_figures_are_asked_for(aws: Aws) -> None:
     def note(params: dict[str, Any], **_: object) -> None:
         asked.extend(query["MetricStat"]["Metric"] for query in params["MetricDataQueries"])
 
-    count.cloudwatch().meta.events.register("provide-client-params.cloudwatch.GetMetricData", note)
+    traffic_count.cloudwatch().meta.events.register("provide-client-params.cloudwatch.GetMetricData", note)
     run()
     assert {metric["Namespace"] for metric in asked} == {NAMESPACE, "AWS/ApiGateway", "AWS/Lambda"}
     assert all(metric["Dimensions"] for metric in asked)

@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from local.system import System
+from tests.web.actions import stored, unusable
 from tests.web.conftest import picture
-from tests.web.driver import stored, unusable
 
 pytestmark = pytest.mark.slow
 

@@ -16,7 +16,7 @@ from functions.reports.openapi import describe as describe_reports
 
 WEB = Path(__file__).resolve().parents[2] / "web"
 DESCRIPTIONS = ("api", "reports")
-CALLERS = ("functions.api.errors", "functions.reports.pages")
+CALLERS = ("functions.api.errors", "functions.reports.report_links")
 SERVED = ("sentiment.", "functions.api.", "functions.reports.")
 
 

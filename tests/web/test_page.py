@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from local.stand_ins.static_site import ROOT
+from tests.web.actions import ask, serious
 from tests.web.conftest import picture
-from tests.web.driver import ask, serious
 
 PLACES = ("/", "/batch", "/review", "/watch", "/card")
 

@@ -5,8 +5,8 @@ from playwright.sync_api import Page, expect
 
 from local.processes import wait_until
 from local.system import System
+from tests.web.actions import ask, labels_of, stored, unusable
 from tests.web.conftest import picture
-from tests.web.driver import ask, labels_of, stored, unusable
 
 pytestmark = pytest.mark.slow
 

@@ -8,8 +8,8 @@ from playwright.sync_api import Page, expect
 
 from local.processes import wait_until
 from local.system import System
+from tests.web.actions import PRAISE, ask, stored
 from tests.web.conftest import picture
-from tests.web.driver import PRAISE, ask, stored
 
 pytestmark = pytest.mark.slow
 

@@ -6,9 +6,9 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from local.system import System
-from tests.reports.driver import check_answer
+from tests.reports.client import check_answer
+from tests.web.actions import unusable
 from tests.web.conftest import picture
-from tests.web.driver import unusable
 
 pytestmark = pytest.mark.slow
 

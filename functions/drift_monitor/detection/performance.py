@@ -6,7 +6,7 @@ answers should be. That sees inputs that the model finds harder. It cannot see a
 mean something else, nor texts so foreign that confidence itself misleads; labels can (docs/monitoring.md).
 
 Confidence is calibrated by Platt scaling, a logistic curve over its log-odds. An isotonic fit came out alike
-(`python -m benchmarks.performance`), and the curve holds on where a reference of a thousand rows has few.
+(`python -m benchmarks.performance_estimation`), and the curve holds on where a reference of a thousand rows has few.
 """
 
 from dataclasses import asdict, dataclass

@@ -12,14 +12,14 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from functions.drift_monitor.alerting.alerts import Finding, NotificationPolicy, sync_alerts
-from functions.drift_monitor.history import (
+from functions.drift_monitor.verdict_history import (
     Persistence,
     last_run_ended,
     read_verdict_history,
     verdict_history_of,
 )
 from tests.drift_monitor.conftest import Aws
-from tests.drift_monitor.traffic import VERSION
+from tests.drift_monitor.sample_data import VERSION
 
 START = datetime(2026, 11, 23, 8, tzinfo=UTC)
 

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from functions.drift_monitor.detection.thresholds import FLOORS
 from functions.drift_monitor.handler import handler
 from tests.drift_monitor.conftest import Aws
-from tests.drift_monitor.traffic import AT, NOW, VERSION, Row, cut, emf, serve, stored_alerts
+from tests.drift_monitor.sample_data import AT, NOW, VERSION, Row, cut, emf, serve, stored_alerts
 
 pytestmark = pytest.mark.usefixtures("at_once")
 

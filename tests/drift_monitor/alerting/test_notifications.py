@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from functions.drift_monitor.handler import handler
 from functions.drift_monitor.settings import settings
 from tests.drift_monitor.conftest import Aws
-from tests.drift_monitor.traffic import (
+from tests.drift_monitor.sample_data import (
     AT,
     NOW,
     VERSION,

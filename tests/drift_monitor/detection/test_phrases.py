@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from functions.drift_monitor.detection.phrases import PRIOR_COUNT, log_odds, typical_phrases
-from tests.drift_monitor.traffic import Row
+from tests.drift_monitor.sample_data import Row
 
 
 def texts(rows: list[Row]) -> list[str]:

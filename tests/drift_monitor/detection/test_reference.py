@@ -9,7 +9,7 @@ import pytest
 from functions.drift_monitor.detection.features import FEATURES
 from functions.drift_monitor.detection.reference import read_reference
 from functions.drift_monitor.errors import MonitorError
-from tests.drift_monitor.traffic import Row, make_artifact, write_table
+from tests.drift_monitor.sample_data import Row, make_artifact, write_table
 
 
 def test_the_reference_of_a_real_export_is_read(tiny_artifact: Path) -> None:

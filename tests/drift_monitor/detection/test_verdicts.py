@@ -14,7 +14,7 @@ from functions.drift_monitor.detection.self_check import check_detection, shifte
 from functions.drift_monitor.detection.thresholds import FLOORS, calibrate
 from functions.drift_monitor.detection.verdicts import SINGLE_FEATURE_FACTOR, Verdict, compare, drift_score
 from functions.drift_monitor.errors import MonitorError
-from tests.drift_monitor.traffic import LOGGED, Row, cut, one_sided
+from tests.drift_monitor.sample_data import LOGGED, Row, cut, one_sided
 
 FLOOR = {feature: FLOORS[feature.kind] for feature in FEATURES}
 

@@ -8,7 +8,7 @@ import httpx
 from rich.console import Console
 
 from functions.slack_notifier.blocks import message_of
-from functions.slack_notifier.notice import read_notice
+from functions.slack_notifier.notification import read_notice
 from local.stand_ins.slack import running_slack, show_message
 
 SNS = json.loads((Path(__file__).parents[3] / "events" / "sns_data_drift.json").read_text())["Records"][0][

@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 
 from functions.drift_monitor.detection.performance import Bools, Floats
 from functions.drift_monitor.errors import MonitorError
-from functions.drift_monitor.history import last_run_ended, read_verdict_history
 from functions.drift_monitor.settings import DriftMonitorSettings
+from functions.drift_monitor.verdict_history import last_run_ended, read_verdict_history
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from functions.drift_monitor.detection.features import FEATURES, TEXT_SCORE
 from functions.drift_monitor.detection.language import guess_languages
 from functions.drift_monitor.detection.thresholds import auc_of_chance
 from functions.drift_monitor.detection.verdicts import compare
-from tests.drift_monitor.traffic import Row
+from tests.drift_monitor.sample_data import Row
 
 TEXT = next(feature for feature in FEATURES if feature.name == "text")
 

@@ -1,6 +1,6 @@
-"""How much was asked and answered, and whether all of it is stored."""
+"""Volume, latency, confidence, feedback and errors of a time range."""
 
-from datetime import date, datetime
+from datetime import datetime
 
 from typing_extensions import TypedDict  # typing's own tells Pydantic too little before Python 3.12
 
@@ -61,17 +61,3 @@ class Summary(TypedDict):
     inference_time_ms: Latencies
     feedback: FeedbackCount
     requests: Requests | None
-
-
-class ReconciledDay(TypedDict):
-    day: date
-    served: int
-    stored: int
-    hours_counted: float
-    difference: int
-
-
-class Reconciliation(TypedDict):
-    since: datetime
-    until: datetime
-    days: list[ReconciledDay]

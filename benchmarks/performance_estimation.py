@@ -1,9 +1,9 @@
-"""How near the estimate without labels comes to the truth: `python -m benchmarks.performance [ARTIFACT]`.
+"""How near the estimate without labels comes to the truth: `python -m benchmarks.performance_estimation [ARTIFACT]`.
 
 Answers real reviews that the model has never seen with the served artifact, draws windows from them, and
 holds the drift monitor's estimate against the true accuracy of each window: on texts like the reference's, on
 a harder mix of them, and on Rotten Tomatoes, one-line reviews that it was not trained for. Prints a table and
-writes artifacts/bench/performance.json.
+writes artifacts/bench/performance_estimation.json.
 """
 
 import json
@@ -26,7 +26,7 @@ from training.data.prepare import prepare
 from training.data.sources import read
 
 ROOT = Path(__file__).parent.parent
-TARGET = ROOT / "artifacts" / "bench" / "performance.json"
+TARGET = ROOT / "artifacts" / "bench" / "performance_estimation.json"
 IMDB_ROWS, OTHER_ROWS = 3000, 3000
 WINDOW_ROWS, WINDOWS = 500, 200
 UNSURE = 0.9  # windows of hard texts hold answers less sure than that twice as often

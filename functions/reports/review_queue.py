@@ -17,7 +17,7 @@ from sentiment.database.windows import Window
 from sentiment.messages import uuid7_time
 from sqlalchemy.orm import Session
 
-from functions.reports.similarity import Runs, Texts, runs_of
+from functions.reports.shingles import Runs, Texts, runs_of
 
 LOOK_BACK_DAYS = 30
 UNCERTAIN_MARGIN = 0.2  # between the two most probable labels; with two labels a confidence of 60%

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.slack_notifier.blocks import HEADER_LIMIT, LOOKS, SECTION_LIMIT, message_of
-from functions.slack_notifier.notice import Notice, read_notice
+from functions.slack_notifier.notification import Notice, read_notice
 
 EVENTS = Path(__file__).parents[2] / "events"
 

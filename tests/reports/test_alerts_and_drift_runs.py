@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from functions.reports.handler import handler
-from tests.reports.driver import NOW, ask, event, refused
+from tests.reports.client import NOW, ask, event, refused
 
 PAGE = "reports/drift/2026/11/25/080000-20261123-1a2b3c4d.html"
 

@@ -1,6 +1,6 @@
 """How long `GET /reports/review` takes on 100,000 stored predictions, and how much memory.
 
-Run as `python -m benchmarks.review`. The texts are the embedded reviews, repeated with words exchanged until
+Run as `python -m benchmarks.review_queue`. The texts are the embedded reviews, repeated with words exchanged until
 there are enough, in a real Postgres; every fiftieth is labelled, half of those against the prediction. The
 function runs in a process of its own, whose peak is its memory. Seeding is not measured.
 """
@@ -35,7 +35,7 @@ from local.postgres.server import running_postgres
 from training.config import configure
 from training.data.sources import read
 
-RESULT = Path("artifacts/bench/review.json")
+RESULT = Path("artifacts/bench/review_queue.json")
 ROWS, BATCH, REPEATS = 100_000, 1000, 9
 SECONDS_APART = 20  # so that all of them lie within the look-back
 REACH_SECONDS, REACH_MB = 1.0, 512
@@ -109,7 +109,7 @@ def measure() -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measure, print and write the figures to artifacts/bench/review.json."""
+    """Measure, print and write the figures to artifacts/bench/review_queue.json."""
     if "--measure" in sys.argv:
         print(json.dumps(measure()))
         return
@@ -122,7 +122,7 @@ def main() -> None:
         migrations.handler({"action": "upgrade"}, LambdaContext())
         with Console().status(f"Storing {ROWS:,} predictions"):
             seed(migrations.engine())
-        command = [sys.executable, "-m", "benchmarks.review", "--measure"]
+        command = [sys.executable, "-m", "benchmarks.review_queue", "--measure"]
         run = subprocess.run(command, capture_output=True, text=True, check=True)
         migrations.engine().dispose()
     found = json.loads(run.stdout.splitlines()[-1])

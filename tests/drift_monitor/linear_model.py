@@ -17,7 +17,7 @@ from sklearn.linear_model import LogisticRegression
 
 from functions.drift_monitor.detection.features import tabulate
 from local.reviews import Review
-from tests.drift_monitor.traffic import LABELS, MAX_LENGTH, tokenizer
+from tests.drift_monitor.sample_data import LABELS, MAX_LENGTH, tokenizer
 from training.config import configure
 from training.data.sources import read
 from training.text import clean

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from functions.reports.handler import engine, handler
 from tests.fixtures.messages import prediction
-from tests.reports.driver import NOW, ask, event, refused, store
+from tests.reports.client import NOW, ask, event, refused, store
 
 TOMORROW = (NOW + timedelta(days=1)).isoformat()
 MORNING, NOON = "2026-11-01T08:00:00+00:00", "2026-11-01T12:00:00Z"

@@ -1,4 +1,4 @@
-"""What a run reads from Postgres before it judges anything: the window, labels, and the runs before it."""
+"""What a run reads from Postgres: the window's predictions, labels, and the previous runs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,23 +19,23 @@ from functions.drift_monitor.verdict_history import last_run_ended, read_verdict
 
 
 @dataclass(frozen=True)
-class Traffic:
-    """One model version's traffic up to a point in time."""
+class ProductionData:
+    """One model version's predictions and labels up to a point in time."""
 
     window: Window
-    counts: Mapping[str, int]  # of the window, by model version
-    rows: Sequence[Row[Any]]  # of ours; a sample when there are many
-    labelled: tuple[Floats, Bools]  # how confident answers were that people labelled, and whether right
-    deployment_id: str | None  # the one that has the traffic, when it is of this version
+    counts: Mapping[str, int]  # rows in the window, by model version
+    rows: Sequence[Row[Any]]  # of this version; a sample if there are many
+    labelled: tuple[Floats, Bools]  # confidence of labelled predictions, and whether they were correct
+    deployment_id: str | None  # of the active deployment, if it is of this version
     function_version: str | None
-    past: Sequence[Mapping[str, Any]]  # what earlier runs recorded, newest first
-    is_latest: bool  # no later window was judged yet
+    past_runs: Sequence[Mapping[str, Any]]  # what previous runs recorded, newest first
+    is_latest: bool  # no later window has a verdict yet
 
 
-def read_traffic(
+def read_production_data(
     session: Session, model_version: str, until: datetime, settings: DriftMonitorSettings
-) -> Traffic:
-    """Read all of it in the caller's transaction, so that it belongs together."""
+) -> ProductionData:
+    """Read everything in the caller's transaction, so that it is consistent."""
     window = choose_window(
         session,
         until,
@@ -49,43 +49,45 @@ def read_traffic(
         model_version=model_version,
         limit=settings.maximum_rows,
     )
-    confidence, right = zip(*labels, strict=True) if labels else ((), ())
+    confidence, correct = zip(*labels, strict=True) if labels else ((), ())
     deployment = active_deployment(session)
-    ours = deployment is not None and deployment.model_version == model_version
+    matches = deployment is not None and deployment.model_version == model_version
     last = last_run_ended(session, model_version, by=max(until, datetime.now(UTC)))
-    return Traffic(
+    return ProductionData(
         window=window,
         counts=count_by_version(session, window),
         rows=sample_predictions(session, window, model_version=model_version, limit=settings.maximum_rows),
-        labelled=(np.array(confidence, dtype=np.float64), np.array(right, dtype=np.bool_)),
-        deployment_id=str(deployment.id) if deployment and ours else None,
-        function_version=deployment.function_version if deployment and ours else None,
-        past=read_verdict_history(session, model_version, before=until, limit=settings.persist_window - 1),
+        labelled=(np.array(confidence, dtype=np.float64), np.array(correct, dtype=np.bool_)),
+        deployment_id=str(deployment.id) if deployment and matches else None,
+        function_version=deployment.function_version if deployment and matches else None,
+        past_runs=read_verdict_history(
+            session, model_version, before=until, limit=settings.persist_window - 1
+        ),
         is_latest=last is None or last <= until,
     )
 
 
 def require_rows(counts: Mapping[str, int], version: str, settings: DriftMonitorSettings) -> None:
-    """Raise MonitorError when the window holds too few predictions of this model version to judge them.
+    """Raise MonitorError if the window has too few predictions of this model version for a verdict.
 
-    Few are a quiet night and nobody's emergency. None at all, or none by this model, are a broken upstream
-    or a monitor that was left behind by a deployment.
+    A few are normal at quiet hours and only recorded. None at all means that something upstream is broken;
+    none by this model, that a deployment left the monitor behind.
     """
     ours, total = counts.get(version, 0), sum(counts.values())
-    span = f"the last {settings.window_hours} h"
+    span = f"in the last {settings.window_hours} h"
     if not total:
-        raise MonitorError("empty_window", f"no prediction was stored in {span}", severity="warning")
+        raise MonitorError("empty_window", f"no predictions were stored {span}", severity="warning")
     if not ours and total >= settings.minimum_rows:
         others = ", ".join(sorted(counts))
         raise MonitorError(
             "model_version",
-            f"{span} hold {total:,} predictions by {others} but none by {version}, whose reference this "
-            "monitor carries; deploy it with the artifact that serves",
+            f"{total:,} predictions {span} are by {others} but none by {version}, whose reference this "
+            "monitor uses; deploy the monitor with the artifact that serves",
             severity="warning",
         )
     if ours < settings.minimum_rows:
         raise MonitorError(
             "too_few_rows",
-            f"{span} hold {ours:,} predictions by {version}; it takes {settings.minimum_rows:,} to judge",
+            f"{ours:,} predictions by {version} {span}; {settings.minimum_rows:,} are required",
             severity="info",
         )

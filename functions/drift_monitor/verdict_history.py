@@ -1,7 +1,7 @@
-"""What the recorded runs of one model version say together: has a verdict lasted, or is it over.
+"""Whether a verdict persists over the recorded runs of a model version, or has recovered.
 
-One window can drift by chance, and one calm window between drifted ones is no end. Only runs that are stored
-count, so the answer is the same after a restart, and a run that was repeated counts once.
+A single window can drift by chance, and a single window without drift does not end it. Only recorded runs
+count, so the result survives a restart, and a repeated run counts once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,25 +19,25 @@ ENDED_AT = cast(DatasetMetric.metrics["until"].astext, DateTime(timezone=True))
 
 @dataclass(frozen=True)
 class Persistence:
-    """How many of the last runs must have drifted before people are told."""
+    """How many of the last `window` runs must have drifted before an alert is sent."""
 
     runs: int
     window: int
 
-    def holds(self, course: Sequence[bool]) -> bool:
-        """Tell whether enough of the last runs drifted; a course has the newest run first."""
-        return sum(course[: self.window]) >= self.runs
+    def holds(self, verdict_history: Sequence[bool]) -> bool:
+        """Tell whether enough of the last runs drifted; the newest run comes first."""
+        return sum(verdict_history[: self.window]) >= self.runs
 
-    def over(self, course: Sequence[bool]) -> bool:
-        """Tell whether so many runs in a row were calm that it cannot hold, whatever came before them."""
-        calm = self.window - self.runs + 1
-        return len(course) >= calm and not any(course[:calm])
+    def recovered(self, verdict_history: Sequence[bool]) -> bool:
+        """Tell whether enough runs in a row did not drift, so that `holds` is false whatever came before."""
+        enough = self.window - self.runs + 1
+        return len(verdict_history) >= enough and not any(verdict_history[:enough])
 
 
 def read_verdict_history(
     session: Session, model_version: str, *, before: datetime, limit: int
 ) -> list[Mapping[str, Any]]:
-    """Return what the last runs whose windows ended before then recorded, newest first."""
+    """Return what the last runs whose windows ended before `before` recorded, newest first."""
     query = (
         select(DatasetMetric.metrics)
         .where(_of(model_version), before > ENDED_AT)
@@ -48,14 +48,14 @@ def read_verdict_history(
 
 
 def verdict_history_of(verdict: str, runs: Sequence[Mapping[str, Any]]) -> list[bool]:
-    """Return of each run whether that verdict was drift; runs from before there was one were not."""
+    """Return for each run whether the verdict was drift; false for runs that lack it."""
     return [bool(run.get(verdict, {}).get("drifted")) for run in runs]
 
 
 def last_run_ended(session: Session, model_version: str | None = None, *, by: datetime) -> datetime | None:
-    """Return the end of the latest window that was judged, of that or any model; None when none was.
+    """Return the end of the latest window with a verdict, of that or any model; None if there is none.
 
-    What ends after `by` does not count: a run that was given a time to come must not outdo those before it.
+    Windows that end after `by` do not count, so a run with a future time does not hide those before it.
     """
     return session.scalar(select(func.max(ENDED_AT)).where(_of(model_version), by >= ENDED_AT))
 

@@ -1,4 +1,4 @@
-"""How good the model was, day by day: by the labels people gave, beside the monitor's estimates without any.
+"""Daily accuracy by labels, and the drift monitor's estimates without labels.
 
 The estimates are read from the drift monitor's recorded runs; nothing is estimated here.
 """
@@ -14,26 +14,29 @@ from sentiment.intervals import wilson
 from sqlalchemy.orm import Session
 
 
-def measure(session: Session, window: Window, *, model_version: str | None) -> dict[str, Any]:
-    """Return accuracy and its 95% interval by day and in all, ready for JSON; what is unknown is null."""
-    counted = {one.day: one for one in agreement_by_day(session, window, model_version=model_version)}
-    judgements = find_judgements(session, window, model_version=model_version)
-    judged = _last_of_each_day(judgements)
+def summarize_accuracy(session: Session, window: Window, *, model_version: str | None) -> dict[str, Any]:
+    """Return accuracy and its 95% interval by day and in total, ready for JSON; unknown values are None."""
+    by_day = {
+        agreement.day: agreement
+        for agreement in agreement_by_day(session, window, model_version=model_version)
+    }
+    verdicts = find_judgements(session, window, model_version=model_version)
+    last_verdicts = _last_of_each_day(verdicts)
     days = [
-        {"day": day, **accuracy(counted.get(day)), "estimate": judged.get(day, {}).get("estimate")}
-        for day in sorted(counted.keys() | judged.keys(), reverse=True)
+        {"day": day, **accuracy(by_day.get(day)), "estimate": last_verdicts.get(day, {}).get("estimate")}
+        for day in sorted(by_day.keys() | last_verdicts.keys(), reverse=True)
     ]
     total = Agreement(
         window.until.date(),
-        sum(one.labels for one in counted.values()),
-        sum(one.agreed for one in counted.values()),
+        sum(agreement.labels for agreement in by_day.values()),
+        sum(agreement.agreed for agreement in by_day.values()),
     )
-    return {"labelled": accuracy(total), "days": days, "monitor": judgements[0] if judgements else None}
+    return {"labelled": accuracy(total), "days": days, "monitor": verdicts[0] if verdicts else None}
 
 
-def accuracy(counted: Agreement | None) -> dict[str, Any]:
-    """Return the share of labels that agreed, with its interval (Wilson); null without labels."""
-    labels, agreed = (counted.labels, counted.agreed) if counted else (0, 0)
+def accuracy(agreement: Agreement | None) -> dict[str, Any]:
+    """Return the share of labels that agree, with its Wilson interval; None without labels."""
+    labels, agreed = (agreement.labels, agreement.agreed) if agreement else (0, 0)
     low, high = wilson(agreed, labels) if labels else (None, None)
     return {
         "labels": labels,
@@ -44,10 +47,10 @@ def accuracy(counted: Agreement | None) -> dict[str, Any]:
     }
 
 
-def _last_of_each_day(judgements: Iterable[Mapping[str, Any]]) -> dict[date, Mapping[str, Any]]:
-    """Return by day (UTC) the last judgement whose window ended on it; they come newest first."""
+def _last_of_each_day(verdicts: Iterable[Mapping[str, Any]]) -> dict[date, Mapping[str, Any]]:
+    """Return by day (UTC) the last verdict whose window ended on it; `verdicts` are newest first."""
     last: dict[date, Mapping[str, Any]] = {}
-    for judgement in judgements:
-        day = datetime.fromisoformat(judgement["until"]).astimezone(UTC).date()
-        last.setdefault(day, judgement)
+    for verdict in verdicts:
+        day = datetime.fromisoformat(verdict["until"]).astimezone(UTC).date()
+        last.setdefault(day, verdict)
     return last

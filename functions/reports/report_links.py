@@ -1,6 +1,6 @@
-"""Where a drift run's page can be read for a few minutes: a signed URL, made without asking anybody.
+"""Presigned URLs of drift reports, made without a request to S3.
 
-Only a page that the drift monitor itself recorded is signed, and only under its prefix of our bucket.
+Only reports that the drift monitor recorded are presigned, and only under its prefix of the report bucket.
 """
 
 import re
@@ -17,7 +17,7 @@ _PAGE = re.compile(r"s3://(?P<bucket>[a-z0-9.-]{3,63})/(?P<key>reports/drift/[\w
 
 
 class PageNotFoundError(SentimentError):
-    """No such drift run, or a run without a page."""
+    """The drift run does not exist or has no report."""
 
     code = "page_not_found"
     status = 404
@@ -27,8 +27,8 @@ class PageNotFoundError(SentimentError):
 def s3() -> "S3Client":
     """Make the client once.
 
-    Objects under KMS take signatures of version 4 only. Without the style, URLs name the worldwide host,
-    which sends a young bucket's callers on to its region, where the signature no longer holds.
+    Objects encrypted with KMS require signature version 4. Without the addressing style, URLs name the global
+    endpoint, which redirects requests for a new bucket to its region, where the signature is invalid.
     """
     import boto3  # only this route needs it
     from botocore.config import Config
@@ -36,11 +36,11 @@ def s3() -> "S3Client":
     return boto3.client("s3", config=Config(signature_version="s3v4", s3={"addressing_style": "virtual"}))
 
 
-def sign(report_uri: str | None, bucket: str) -> str:
-    """Return a URL by which anybody can read the page for five minutes; raises PageNotFoundError."""
+def presign_report(report_uri: str | None, bucket: str) -> str:
+    """Return a URL that anybody can open for five minutes; raises PageNotFoundError."""
     found = _PAGE.fullmatch(report_uri or "")
     if found is None or found["bucket"] != bucket or ".." in found["key"]:
-        raise PageNotFoundError("this run has no page: it was not stored when the run was recorded")
+        raise PageNotFoundError("this drift run has no report: it could not be stored")
     return s3().generate_presigned_url(
         "get_object", Params={"Bucket": bucket, "Key": found["key"]}, ExpiresIn=VALID_SECONDS
     )

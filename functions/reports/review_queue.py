@@ -1,8 +1,8 @@
-"""Which predictions a person should label next, and why: uncertain, novel, or at odds with people's labels.
+"""Which predictions to label next, and why: uncertain, novel, or contradicted by labels.
 
-The three kinds take turns, the strongest of each first, so that none of them fills the queue, and of texts
-that are nearly the same only one is asked about. The same rows always give the same queue. A text that was
-labelled once is asked about again only while its prediction disagrees, because one label can be a slip.
+The three reasons alternate, the strongest of each first, so that none of them fills the queue. Of
+near-duplicate texts, only one is listed. The same rows always give the same queue. A text with one label is
+listed again only if the prediction disagrees, because a single label can be a mistake.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,29 +17,31 @@ from sentiment.database.windows import Window
 from sentiment.messages import uuid7_time
 from sqlalchemy.orm import Session
 
-from functions.reports.shingles import Runs, Texts, runs_of
+from functions.reports.shingles import ShingleIndex, Shingles, shingles_of
 
 LOOK_BACK_DAYS = 30
-UNCERTAIN_MARGIN = 0.2  # between the two most probable labels; with two labels a confidence of 60%
-NOVEL = 1.5  # what one familiar text in a hundred is beyond (docs/decisions/0014-novelty.md)
-NEARLY_THE_SAME = 0.7
-LABELLED_TEXTS = 300  # that candidates are compared with
-SPARE_CANDIDATES = 100  # of each kind, beside twice what is asked for: many are near copies of one another
+UNCERTAIN_MARGIN = 0.2  # between the two most probable labels; with two labels, 60% confidence
+NOVEL = 1.5  # one familiar text in a hundred is above this (docs/decisions/0014-novelty.md)
+NEAR_DUPLICATE = 0.7  # Jaccard similarity
+LABELLED_TEXTS = 300  # to compare candidates with
+SPARE_CANDIDATES = 100  # per reason, besides twice the limit: many are near-duplicates
 
 Reason = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Item:
+class QueueItem:
     """A prediction to label, with at least one reason."""
 
     candidate: Candidate
-    runs: Runs
+    shingles: Shingles
     reasons: dict[str, Reason]
 
 
-def find_queue(session: Session, window: Window, *, limit: int, model_version: str | None) -> dict[str, Any]:
-    """Return up to `limit` predictions with their reasons, ready for JSON, and since when was looked."""
+def find_review_queue(
+    session: Session, window: Window, *, limit: int, model_version: str | None
+) -> dict[str, Any]:
+    """Return up to `limit` predictions with their reasons, and the time range searched, ready for JSON."""
     oldest = oldest_of(session, window)
     if oldest is not None:
         window = Window(uuid7_time(oldest), window.until)
@@ -49,50 +51,50 @@ def find_queue(session: Session, window: Window, *, limit: int, model_version: s
         window,
         model_version=model_version,
         minimum_novelty=NOVEL,
-        labelled=[one.text for one in labelled],
+        labelled=[labelled_text.text for labelled_text in labelled],
         each=SPARE_CANDIDATES + 2 * limit,
     )
-    items = choose(judge(candidates, labelled), limit)
-    return {"since": window.since, "until": window.until, "items": [_described(item) for item in items]}
+    items = select_items(find_reasons(candidates, labelled), limit)
+    return {"since": window.since, "until": window.until, "items": [_as_dict(item) for item in items]}
 
 
-def judge(candidates: Sequence[Candidate], labelled: Sequence[LabelledText]) -> list[Item]:
-    """Return the candidates for which there is a reason."""
-    texts = Texts()
-    for one in labelled:
-        texts.add(runs_of(one.text))
+def find_reasons(candidates: Sequence[Candidate], labelled: Sequence[LabelledText]) -> list[QueueItem]:
+    """Return the candidates that have a reason to be labelled."""
+    index = ShingleIndex()
+    for labelled_text in labelled:
+        index.add(shingles_of(labelled_text.text))
     items = []
     for candidate in candidates:
-        runs = runs_of(candidate.row.text or "")
-        reasons = _reasons(candidate, runs, texts, labelled)
+        shingles = shingles_of(candidate.row.text or "")
+        reasons = _reasons(candidate, shingles, index, labelled)
         if reasons:
-            items.append(Item(candidate, runs, reasons))
+            items.append(QueueItem(candidate, shingles, reasons))
     return items
 
 
-def choose(items: Sequence[Item], limit: int) -> list[Item]:
-    """Take turns between the kinds of reason, and skip what is nearly the same as a text already chosen."""
-    chosen: list[Item] = []
-    texts = Texts()
+def select_items(items: Sequence[QueueItem], limit: int) -> list[QueueItem]:
+    """Alternate between the reasons, and skip near-duplicates of texts that are already selected."""
+    selected: list[QueueItem] = []
+    index = ShingleIndex()
     for item in chain.from_iterable(zip_longest(*_by_strength(items))):
-        if item is None or any(texts.similar(item.runs, NEARLY_THE_SAME)):
+        if item is None or any(index.similar(item.shingles, NEAR_DUPLICATE)):
             continue
-        texts.add(item.runs)
-        chosen.append(item)
-        if len(chosen) == limit:
+        index.add(item.shingles)
+        selected.append(item)
+        if len(selected) == limit:
             break
-    return chosen
+    return selected
 
 
 def uncertainty(probabilities: dict[str, float]) -> tuple[float, float]:
-    """Return the margin between the two most probable labels, and the entropy as a share of the greatest."""
+    """Return the margin between the two most probable labels, and the normalized entropy (0 to 1)."""
     first, second, *_ = sorted(probabilities.values(), reverse=True)
     entropy = -sum(share * log(share) for share in probabilities.values() if share > 0)
     return first - second, entropy / log(len(probabilities))
 
 
 def _reasons(
-    candidate: Candidate, runs: Runs, texts: Texts, labelled: Sequence[LabelledText]
+    candidate: Candidate, shingles: Shingles, index: ShingleIndex, labelled: Sequence[LabelledText]
 ) -> dict[str, Reason]:
     row, reasons = candidate.row, dict[str, Reason]()
     if candidate.labels:
@@ -101,7 +103,7 @@ def _reasons(
         return reasons
     others = [
         (similarity, labelled[number])
-        for number, similarity in texts.similar(runs, NEARLY_THE_SAME)
+        for number, similarity in index.similar(shingles, NEAR_DUPLICATE)
         if labelled[number].label != row.sentiment
     ]
     if others:
@@ -116,20 +118,20 @@ def _reasons(
     return reasons
 
 
-def _by_strength(items: Sequence[Item]) -> Iterator[list[Item]]:
-    """Yield the items of each kind, the strongest first and of equals the newest."""
+def _by_strength(items: Sequence[QueueItem]) -> Iterator[list[QueueItem]]:
+    """Yield the items of each reason, the strongest first; of equals, the newest."""
     strengths = (("disagrees", "similarity", 1), ("uncertain", "margin", -1), ("novel", "novelty", 1))
     newest_first = sorted(items, key=lambda item: item.candidate.row.id, reverse=True)
-    for kind, figure, sign in strengths:
-        of_kind = [item for item in newest_first if kind in item.reasons]
-        yield sorted(of_kind, key=lambda item: sign * item.reasons[kind][figure], reverse=True)
+    for reason, measure, sign in strengths:
+        items_with_it = [item for item in newest_first if reason in item.reasons]
+        yield sorted(items_with_it, key=lambda item: sign * item.reasons[reason][measure], reverse=True)
 
 
-def _described(item: Item) -> dict[str, Any]:
+def _as_dict(item: QueueItem) -> dict[str, Any]:
     row = item.candidate.row
     shown = ("id", "text", "sentiment", "confidence", "probabilities", "novelty", "model_version")
     return {
         **{name: getattr(row, name) for name in (*shown, "predicted_at")},
         "copies": item.candidate.copies,
-        "reasons": [{"reason": kind, **figures} for kind, figures in item.reasons.items()],
+        "reasons": [{"reason": reason, **measures} for reason, measures in item.reasons.items()],
     }

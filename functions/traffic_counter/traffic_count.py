@@ -1,8 +1,8 @@
-"""Reads from CloudWatch what the API answered in a span of time, and tells no traffic from no figures.
+"""Counts requests, errors and predictions from CloudWatch metrics; missing metrics are not zeros.
 
-Requests and errors are the HTTP API's own, since they hold what no function of ours ever sees: throttled
-requests, refused tokens, instances that did not start, crashes and time-outs. Predictions are those that the
-API counts itself, one sample of InferenceTime for each, in a batch and from memory too.
+Requests and errors are the HTTP API's metrics, because those include what no function sees: throttled
+requests, rejected tokens, instances that did not start, crashes and time-outs. Predictions are counted by the
+API itself, one sample of InferenceTime each, also in batches and from the cache.
 """
 
 from collections.abc import Mapping
@@ -26,16 +26,16 @@ CLIENT = Config(connect_timeout=3, read_timeout=20, retries={"mode": "standard",
 
 
 class TrafficError(SentimentError):
-    """The span could not be counted, which must not pass for a span without traffic."""
+    """The time range could not be counted; it must not be mistaken for one without traffic."""
 
     code: ClassVar[str] = "traffic_not_counted"
 
 
-class Figure(NamedTuple):
-    """One figure as CloudWatch files it."""
+class Metric(NamedTuple):
+    """A CloudWatch metric and its statistic."""
 
     namespace: str
-    metric: str
+    name: str
     dimension: tuple[str, str]
     statistic: str
 
@@ -47,77 +47,77 @@ def cloudwatch() -> "CloudWatchClient":
 
 
 def count_traffic(since: datetime, until: datetime, settings: TrafficCounterSettings) -> TrafficCounted:
-    """Count whole hours; raises TrafficError when CloudWatch's figures are incomplete or contradict another.
+    """Count whole hours; raises TrafficError if metrics are incomplete or contradict each other.
 
-    CloudWatch keeps no zeros: a figure without a point stands for nothing to count or for a count that got
-    lost. It is taken for zero only where a figure from another source does not say otherwise.
+    CloudWatch stores no zeros: a metric without data points means either no traffic or lost data. It counts
+    as zero only if no metric of another source contradicts that.
     """
-    found = read_figures(figures(settings), since, until)
-    requests, predictions = found.get("requests", 0), found.get("predictions", 0)
-    answered = found.get("invocations", 0) - found.get("crashes", 0)
+    sums = read_metrics(metrics(settings), since, until)
+    requests, predictions = sums.get("requests", 0), sums.get("predictions", 0)
+    answered = sums.get("invocations", 0) - sums.get("crashes", 0)
     span = f"between {since.isoformat()} and {until.isoformat()}"
-    if answered > 0 and "frames" not in found:
+    if answered > 0 and "handled" not in sums:
         raise TrafficError(
-            f"the API's function answered {answered:,} events {span}, but its own figures are not in "
-            f"CloudWatch under {namespace()}: its log is cut off, or its metrics are not flushed"
+            f"the API's function answered {answered:,} events {span}, but its own metrics are not in "
+            f"CloudWatch under {namespace()}: its log is truncated, or its metrics are not flushed"
         )
-    errors = found.get("client_errors", 0) + found.get("server_errors", 0)
+    errors = sums.get("client_errors", 0) + sums.get("server_errors", 0)
     if not requests and (predictions or errors):
         raise TrafficError(
-            f"the HTTP API has no requests {span}, but {predictions:,} predictions and {errors:,} errors are "
-            "on record: its metrics are late or belong to another API"
+            f"the HTTP API has no requests {span}, but {predictions:,} predictions and {errors:,} errors: "
+            "its metrics are late or belong to another API"
         )
     return TrafficCounted(
         since=since,
         until=until,
         requests=requests,
-        client_errors=found.get("client_errors", 0),
-        server_errors=found.get("server_errors", 0),
+        client_errors=sums.get("client_errors", 0),
+        server_errors=sums.get("server_errors", 0),
         predictions=predictions,
     )
 
 
-def figures(settings: TrafficCounterSettings) -> dict[str, Figure]:
-    """Return what is asked for; `frames`, `invocations` and `crashes` are there to doubt the others by."""
+def metrics(settings: TrafficCounterSettings) -> dict[str, Metric]:
+    """Return the metrics to read; `handled`, `invocations` and `crashes` serve to validate the others."""
     gateway = ("ApiId", settings.http_api_id)
     function = ("FunctionName", settings.api_function_name)
     ours = ("service", "api")
     return {
-        "requests": Figure("AWS/ApiGateway", "Count", gateway, "Sum"),
-        "client_errors": Figure("AWS/ApiGateway", "4xx", gateway, "Sum"),
-        "server_errors": Figure("AWS/ApiGateway", "5xx", gateway, "Sum"),
-        "predictions": Figure(namespace(), "InferenceTime", ours, "SampleCount"),
-        "frames": Figure(namespace(), "RequestTime", ours, "SampleCount"),
-        "invocations": Figure("AWS/Lambda", "Invocations", function, "Sum"),
-        "crashes": Figure("AWS/Lambda", "Errors", function, "Sum"),
+        "requests": Metric("AWS/ApiGateway", "Count", gateway, "Sum"),
+        "client_errors": Metric("AWS/ApiGateway", "4xx", gateway, "Sum"),
+        "server_errors": Metric("AWS/ApiGateway", "5xx", gateway, "Sum"),
+        "predictions": Metric(namespace(), "InferenceTime", ours, "SampleCount"),
+        "handled": Metric(namespace(), "RequestTime", ours, "SampleCount"),
+        "invocations": Metric("AWS/Lambda", "Invocations", function, "Sum"),
+        "crashes": Metric("AWS/Lambda", "Errors", function, "Sum"),
     }
 
 
-def read_figures(asked: Mapping[str, Figure], since: datetime, until: datetime) -> dict[str, int]:
-    """Return the figures that CloudWatch has points of; raises TrafficError when it could not give all."""
+def read_metrics(metrics: Mapping[str, Metric], since: datetime, until: datetime) -> dict[str, int]:
+    """Return the sums of metrics with data points; raises TrafficError if the result is incomplete."""
     queries: list[MetricDataQueryTypeDef] = [
         {
             "Id": name,
             "MetricStat": {
                 "Metric": {
-                    "Namespace": figure.namespace,
-                    "MetricName": figure.metric,
-                    "Dimensions": [{"Name": figure.dimension[0], "Value": figure.dimension[1]}],
+                    "Namespace": metric.namespace,
+                    "MetricName": metric.name,
+                    "Dimensions": [{"Name": metric.dimension[0], "Value": metric.dimension[1]}],
                 },
                 "Period": 3600,
-                "Stat": figure.statistic,
+                "Stat": metric.statistic,
             },
         }
-        for name, figure in asked.items()
+        for name, metric in metrics.items()
     ]
-    found: dict[str, float] = {}
-    states = dict.fromkeys(asked, "no answer")
+    sums: dict[str, float] = {}
+    states = dict.fromkeys(metrics, "no result")
     pages = cloudwatch().get_paginator("get_metric_data")
     for page in pages.paginate(MetricDataQueries=queries, StartTime=since, EndTime=until):
         for result in page["MetricDataResults"]:
-            states[result["Id"]] = result["StatusCode"]  # PartialData until the last page of it
+            states[result["Id"]] = result["StatusCode"]  # PartialData until its last page
             if values := result["Values"]:
-                found[result["Id"]] = found.get(result["Id"], 0.0) + sum(values)
+                sums[result["Id"]] = sums.get(result["Id"], 0.0) + sum(values)
     if missing := {name: state for name, state in states.items() if state != "Complete"}:
-        raise TrafficError(f"CloudWatch could not give all figures: {missing}")
-    return {name: round(value) for name, value in found.items()}
+        raise TrafficError(f"CloudWatch returned incomplete metrics: {missing}")
+    return {name: round(value) for name, value in sums.items()}

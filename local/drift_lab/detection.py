@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 from sentiment.intervals import wilson
 
-from functions.drift_monitor.detection.domain_classifier import add_domain_scores, count_told_apart
+from functions.drift_monitor.detection.domain_classifier import add_domain_scores, count_scored_texts
 from functions.drift_monitor.detection.features import Feature, shared_features
-from functions.drift_monitor.detection.thresholds import effects_of_chance, with_text_threshold
+from functions.drift_monitor.detection.thresholds import bootstrap_thresholds, with_text_threshold
 from functions.drift_monitor.detection.verdicts import Verdict, compare
-from functions.drift_monitor.settings import JudgementSettings
+from functions.drift_monitor.settings import DetectionSettings
 from local.drift_lab.shifts import Shift
 
 
@@ -97,7 +97,7 @@ class Detection:
     """The monitor set up with a reference, judging windows drawn from answered texts."""
 
     def __init__(
-        self, reference: pd.DataFrame, pool: pd.DataFrame, plan: Plan, settings: JudgementSettings
+        self, reference: pd.DataFrame, pool: pd.DataFrame, plan: Plan, settings: DetectionSettings
     ) -> None:
         self._reference, self._pool, self._plan, self._settings = reference, pool, plan, settings
         self._random = np.random.default_rng(0)
@@ -110,7 +110,7 @@ class Detection:
             for _ in range(self._plan.calm_windows):
                 verdicts.append(self.judge(self._drawn(self._pool, size)))
                 advance()
-            moved = sum(any(verdict.moved for verdict in found.values()) for found in verdicts)
+            moved = sum(any(verdict.drifted_features for verdict in found.values()) for found in verdicts)
             drifted = sum(any(verdict.drifted for verdict in found.values()) for found in verdicts)
             yield FalseAlarms(size, Share(moved, len(verdicts)), Share(drifted, len(verdicts)))
 
@@ -126,7 +126,7 @@ class Detection:
                     verdicts.append(self.judge(window)[shift.verdict])
                     advance()
                 detected = sum(verdict.drifted for verdict in verdicts)
-                tops = [verdict.shifts[0].feature.name for verdict in verdicts]
+                tops = [verdict.features[0].feature.name for verdict in verdicts]
                 share = Share(detected, len(verdicts))
                 yield Power(shift.name, size, strength, share, max(sorted(set(tops)), key=tops.count))
 
@@ -134,7 +134,7 @@ class Detection:
         """Return what a run would say of the window, by the name of the verdict."""
         tables = add_domain_scores(self._reference, window)
         thresholds = self._calibrate(
-            tuple(shared_features(*tables)), len(window), count_told_apart(tables[1]) or len(window)
+            tuple(shared_features(*tables)), len(window), count_scored_texts(tables[1]) or len(window)
         )
         verdicts = compare(*tables, thresholds, drift_threshold=self._settings.drift_threshold)
         return {verdict.name: verdict for verdict in verdicts}
@@ -145,10 +145,10 @@ class Detection:
         return table.iloc[chosen].reset_index(drop=True)
 
     def _calibrate(self, features: tuple[Feature, ...], rows: int, texts: int) -> dict[Feature, float]:
-        """Return what `calibration.calibrate` does; windows of one size share the slow part of it."""
+        """Return what `thresholds.calibrate` does; windows of one size share the slow part of it."""
         rate = self._settings.false_alarm_rate
         if (rows, features) not in self._chance:
-            self._chance[rows, features] = effects_of_chance(
+            self._chance[rows, features] = bootstrap_thresholds(
                 self._reference, features, rows=rows, false_alarm_rate=rate
             )
         return with_text_threshold(
@@ -157,7 +157,7 @@ class Detection:
 
 
 def report(
-    false_alarms: Sequence[FalseAlarms], power: Sequence[Power], settings: JudgementSettings, **about: Any
+    false_alarms: Sequence[FalseAlarms], power: Sequence[Power], settings: DetectionSettings, **about: Any
 ) -> dict[str, Any]:
     """Return all of it for JSON."""
     return {

@@ -1,6 +1,6 @@
-"""A real classifier, small enough to train in a fixture, whose answers react to whatever texts come.
+"""A real classifier that is small enough to train in a fixture: a logistic regression on hashed words.
 
-Hashed words and a logistic regression stand in for the encoder; tokens are the real tokenizer's.
+Tokens are those of the real tokenizer.
 """
 
 import random
@@ -22,14 +22,14 @@ from training.config import configure
 from training.data.sources import read
 from training.text import clean
 
-WIDTH = 32  # of what stands in for the pooled hidden state
+HIDDEN_SIZE = 32  # of the replacement for the pooled hidden state
 
 
 @dataclass(frozen=True)
-class Served:
-    """A trained model and the reviews that it was not trained on, in random order."""
+class TrainedModel:
+    """A model and the reviews that it was not trained on, in random order."""
 
-    answer: "Model"
+    model: "Model"
     unseen: list[Review]
 
 
@@ -41,7 +41,7 @@ class Model:
         inputs = self._words.transform(clean(review.text) for review in reviews)
         truth = np.array([LABELS.index(review.label) for review in reviews])
         self._classifier = LogisticRegression(C=30, solver="liblinear").fit(inputs, truth)
-        self._encoder = TruncatedSVD(WIDTH, random_state=0).fit(inputs)
+        self._encoder = TruncatedSVD(HIDDEN_SIZE, random_state=0).fit(inputs)
         pooled = self._encoder.transform(inputs)
         self._centroids = np.stack([pooled[truth == label].mean(axis=0) for label in range(len(LABELS))])
         self._spread = (pooled - self._centroids[truth]).std(axis=0)
@@ -65,7 +65,7 @@ class Model:
         }
 
     def table(self, reviews: Sequence[Review]) -> pd.DataFrame:
-        """Return the features of the answers, as the monitor compares them."""
+        """Return the features of the predictions, as the monitor compares them."""
         columns = self([review.text for review in reviews])
         return tabulate(columns, columns.pop("probabilities"))
 
@@ -75,11 +75,11 @@ class Model:
         return nearest
 
 
-def train(rows: int) -> Served:
-    """Train on so many reviews."""
+def train(rows: int) -> TrainedModel:
+    """Train on `rows` reviews."""
     table = read(configure())
     reviews = [
         Review(text, LABELS[int(label)]) for text, label in zip(table.texts, table.labels, strict=True)
     ]
     random.Random(0).shuffle(reviews)
-    return Served(Model(reviews[:rows]), reviews[rows:])
+    return TrainedModel(Model(reviews[:rows]), reviews[rows:])

@@ -1,4 +1,4 @@
-"""Traffic made of real reviews: texts and lengths as they are, answers as a decent model would give them."""
+"""Predictions of real reviews: real texts and lengths, with the confidences of a decent model."""
 
 import hashlib
 import json
@@ -28,9 +28,9 @@ LABELS = ["negative", "positive"]
 MAX_LENGTH = 256
 VERSION = "20261123-1a2b3c4d"
 NOW = datetime.now(UTC).replace(microsecond=0)
-AT = {"scheduled_at": NOW.isoformat()}  # the event of the run that judges the day up to now
+AT = {"scheduled_at": NOW.isoformat()}  # event of a run over the day up to now
 
-# What is logged of a row as it stands.
+# Columns that are logged unchanged.
 LOGGED = (
     *("text", "characters", "tokens", "truncated", "sentiment", "confidence"),
     *("unknown_tokens", "novelty"),
@@ -40,7 +40,7 @@ Row = dict[str, Any]
 
 
 def read_reviews(source: str, count: int, folder: Path) -> list[Row]:
-    """Return reviews in random order, described by the code that writes an artifact's reference."""
+    """Return reviews in random order, as rows written by the code that writes an artifact's reference."""
     table = read(configure(source=source))
     random = np.random.default_rng(20261123)
     chosen = random.permutation(len(table.texts))[:count]
@@ -66,14 +66,14 @@ def tokenizer() -> Tokenizer:
 
 
 def make_artifact(folder: Path, rows: Sequence[Row], **card: Any) -> Path:
-    """Write what the monitor reads of an artifact: the card and the reference it vouches for."""
+    """Write the part of an artifact that the monitor reads: model card and reference."""
     folder.mkdir(parents=True, exist_ok=True)
     write_table(folder, pa.Table.from_pylist(list(rows)), **card)
     return folder
 
 
 def write_table(folder: Path, table: pa.Table, **card: Any) -> None:
-    """Write a reference, whatever is in it, and a card that vouches for it."""
+    """Write any table as a reference, and a model card with its hash."""
     path = folder / "reference.parquet"
     pq.write_table(table, path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -102,24 +102,24 @@ def logged(row: Row, at: datetime, **changes: Any) -> PredictionMade:
     return prediction(at, **{**values, "model_version": VERSION, **changes})
 
 
-def label(database: Engine, count: int, *, right: float = 1.0) -> None:
-    """Give that many of the stored predictions a label, so many of them the one that was answered."""
+def label(database: Engine, count: int, *, correct: float = 1.0) -> None:
+    """Label `count` stored predictions; the share `correct` of the labels agrees with them."""
     other = {"negative": "positive", "positive": "negative"}
     with Session(database) as session, session.begin():
         for number, made in enumerate(session.scalars(select(PredictionLog).limit(count))):
-            made.feedback_label = made.sentiment if number < count * right else other[made.sentiment]
+            made.feedback_label = made.sentiment if number < count * correct else other[made.sentiment]
             made.feedback_at = made.predicted_at
 
 
-def one_sided(rows: Sequence[Row], share: float, *, size: int) -> list[Row]:
-    """Return that many of the rows, so many of them answered negative, and otherwise not chosen."""
+def with_negative_share(rows: Sequence[Row], share: float, *, size: int) -> list[Row]:
+    """Return `size` rows, of which a share is predicted negative."""
     negative = [row for row in rows if row["sentiment"] == "negative"]
     positive = [row for row in rows if row["sentiment"] == "positive"]
     return negative[: round(size * share)] + positive[: size - round(size * share)]
 
 
 def cut(rows: Sequence[Row], words: int) -> list[Row]:
-    """Return the rows with texts cut to so many words, answered as before."""
+    """Return the rows with texts cut to `words` words and unchanged predictions."""
     return [
         row
         | {
@@ -133,7 +133,7 @@ def cut(rows: Sequence[Row], words: int) -> list[Row]:
 
 
 def stored_alerts(database: Engine) -> dict[tuple[str, str], MonitoringAlert]:
-    """Return all alerts, open or not, by kind and cause."""
+    """Return all alerts, open or resolved, by kind and cause."""
     with Session(database) as session:
         return {(alert.kind, alert.cause): alert for alert in session.scalars(select(MonitoringAlert))}
 

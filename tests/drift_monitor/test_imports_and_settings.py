@@ -1,4 +1,4 @@
-"""The function as Lambda holds it: what it imports when, what it writes, and what its settings refuse."""
+"""What the function imports and when, what it writes, and which settings it refuses."""
 
 import json
 import os
@@ -15,13 +15,13 @@ from functions.drift_monitor.settings import settings
 from tests.drift_monitor.conftest import Aws
 
 EVENTS = Path(__file__).parents[2] / "events"
-# Reports every file that is opened for writing, and every attempt to reach another machine.
-WATCHED = """
+# Prints every file opened for writing, and every attempt to reach another machine.
+AUDIT = """
 import json, os, sys
 from pathlib import Path
 sys.dont_write_bytecode = True
 from functions.drift_monitor.detection.reference import read_reference
-table = read_reference(Path(sys.argv[1])).table  # py3langid unpacks its model by way of /tmp, as it may
+table = read_reference(Path(sys.argv[1])).table  # py3langid may unpack its model in /tmp
 seen = []
 def watch(event, arguments):
     if event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR):
@@ -49,7 +49,7 @@ def run(code: str, *arguments: str) -> str:
     return done.stdout.strip().splitlines()[-1]
 
 
-def test_initialising_leaves_the_slow_imports_to_the_first_run() -> None:
+def test_slow_imports_wait_for_the_first_run() -> None:
     slow = ["pandas", "numpy", "evidently", "scipy", "sklearn", "pyarrow"]
     code = f"import sys, functions.drift_monitor.handler; print([m for m in {slow} if m in sys.modules])"
     assert run(code) == "[]"
@@ -70,17 +70,17 @@ def test_imports_only_what_its_group_installs() -> None:
     assert run(code) == "[]"
 
 
-def test_evidently_writes_no_file_and_calls_nobody(artifact: Path) -> None:
-    seen = json.loads(run(WATCHED, str(artifact)))
+def test_evidently_writes_no_file_and_opens_no_connection(artifact: Path) -> None:
+    seen = json.loads(run(AUDIT, str(artifact)))
     assert [what for what in seen if not what.startswith("/dev/null")] == []
 
 
-def test_the_example_event_names_the_window_it_means(monitored: Engine, aws: Aws) -> None:
+def test_the_example_event_is_understood(monitored: Engine, aws: Aws) -> None:
     answer = handler(json.loads((EVENTS / "drift_monitor_hourly.json").read_text()), None)
     assert (answer["judged"], answer["cause"]) == (False, "empty_window")
 
 
-def test_a_time_that_is_none_is_refused(monitored: Engine) -> None:
+def test_an_invalid_time_is_refused(monitored: Engine) -> None:
     with pytest.raises(InvalidInputError, match="ISO 8601"):
         handler({"scheduled_at": "soon"}, None)
 
@@ -94,7 +94,7 @@ def test_a_time_that_is_none_is_refused(monitored: Engine) -> None:
         ({"DRIFT_THRESHOLD": "1"}, "DRIFT_THRESHOLD"),
     ],
 )
-def test_settings_that_would_leave_it_blind_or_mute_are_refused(
+def test_settings_under_which_it_could_not_work_are_refused(
     monitored: Engine, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], message: str
 ) -> None:
     for name, value in variables.items():

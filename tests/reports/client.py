@@ -1,4 +1,4 @@
-"""Asks the reports function as the HTTP API does, and holds what it answers to what it says of itself."""
+"""Calls the reports function as the HTTP API does, and validates responses against its OpenAPI document."""
 
 import json
 import re
@@ -21,7 +21,7 @@ NOW = datetime.now(UTC)
 
 
 def stopped_clock(at: datetime) -> type[datetime]:
-    """Return a datetime whose now() is `at`, so that no midnight falls between storing and asking."""
+    """Return a datetime whose now() is `at`, so that no midnight falls between storing and reading."""
 
     class StoppedClock(datetime):
         @classmethod
@@ -42,16 +42,16 @@ def event(
     return sample
 
 
-def ask(path: str, **query: str) -> Any:
-    answer = handler(event(path, **query), None)
-    assert answer["statusCode"] == 200, answer["body"]
-    body = json.loads(answer["body"])
-    check_answer(path, body)
+def get(path: str, **query: str) -> Any:
+    response = handler(event(path, **query), None)
+    assert response["statusCode"] == 200, response["body"]
+    body = json.loads(response["body"])
+    check_response(path, body)
     return body
 
 
-def check_answer(path: str, body: Any) -> None:
-    """Fail where an answer lacks what the OpenAPI document promises, or holds what it does not name."""
+def check_response(path: str, body: Any) -> None:
+    """Fail if a response lacks fields of the OpenAPI document, or has fields that are not in it."""
     document, patterns = closed_document()
     (template,) = (template for template, pattern in patterns.items() if pattern.fullmatch(path))
     schema = document["paths"][template]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
@@ -63,7 +63,7 @@ def check_answer(path: str, body: Any) -> None:
 
 @cache
 def closed_document() -> tuple[dict[str, Any], dict[str, re.Pattern[str]]]:
-    """Return the document with every object closed to names that it does not tell, and its paths to match."""
+    """Return the document without additional properties, and a pattern for each path."""
     document = describe(ROUTES)
     for schema in document["components"]["schemas"].values():
         schema.setdefault("additionalProperties", False)
@@ -71,15 +71,15 @@ def closed_document() -> tuple[dict[str, Any], dict[str, re.Pattern[str]]]:
     return document, patterns
 
 
-def refused(path: str, **query: str) -> tuple[int, dict[str, str]]:
-    answer = handler(event(path, **query), None)
-    body = json.loads(answer["body"])
+def get_error(path: str, **query: str) -> tuple[int, dict[str, str]]:
+    response = handler(event(path, **query), None)
+    body = json.loads(response["body"])
     assert set(body) == {"error"} and set(body["error"]) == {"code", "message", "correlation_id"}
-    assert body["error"]["correlation_id"] == answer["headers"]["x-correlation-id"]
-    return answer["statusCode"], body["error"]
+    assert body["error"]["correlation_id"] == response["headers"]["x-correlation-id"]
+    return response["statusCode"], body["error"]
 
 
 def store(database: Engine, *made: PredictionMade) -> list[str]:
     with Session(database) as session, session.begin():
         store_predictions(session, made)
-    return [str(one.prediction_id) for one in made]
+    return [str(stored.prediction_id) for stored in made]

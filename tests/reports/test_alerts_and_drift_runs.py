@@ -1,4 +1,4 @@
-"""What the drift monitor found: its alerts and runs page by page, and the way to a run's page."""
+"""Alerts and drift runs page by page, and the presigned URL of a run's report."""
 
 from datetime import datetime, timedelta
 from itertools import chain
@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from functions.reports.handler import handler
-from tests.reports.client import NOW, ask, event, refused
+from tests.reports.client import NOW, event, get, get_error
 
 PAGE = "reports/drift/2026/11/25/080000-20261123-1a2b3c4d.html"
 
@@ -55,14 +55,14 @@ def add(database: Engine, *rows: DatasetMetric | MonitoringAlert) -> list[str]:
 def pages(path: str, name: str, **query: str) -> list[list[str]]:
     found, before = [], dict[str, str]()
     while True:
-        answer = ask(path, **query, **before)
-        found.append([row["id"] for row in answer[name]])
-        if answer["next_before"] is None:
+        response = get(path, **query, **before)
+        found.append([row["id"] for row in response[name]])
+        if response["next_before"] is None:
             return found
-        before = {"before": answer["next_before"]}
+        before = {"before": response["next_before"]}
 
 
-def test_pages_hold_every_run_once_newest_first_even_of_one_moment(database: Engine) -> None:
+def test_pages_hold_every_run_once_newest_first_even_with_equal_times(database: Engine) -> None:
     added = add(database, *(run(5) for _ in range(4)), run(1), run(9), run(2, dataset="api_traffic"))
     found = pages("/reports/drift", "runs", limit="2")
     assert [len(page) for page in found] == [2, 2, 2, 0]
@@ -74,7 +74,7 @@ def test_pages_hold_every_run_once_newest_first_even_of_one_moment(database: Eng
 def test_a_run_is_its_record_with_an_id_a_time_and_its_rows(database: Engine) -> None:
     verdict = {"drifted": False, "score": 0.0, "features": []}
     (added,) = add(database, run(3, data_drift=verdict))
-    (found,) = ask("/reports/drift")["runs"]
+    (found,) = get("/reports/drift")["runs"]
     assert found == {
         "id": added,
         "at": found["at"],
@@ -87,12 +87,12 @@ def test_a_run_is_its_record_with_an_id_a_time_and_its_rows(database: Engine) ->
     assert datetime.fromisoformat(found["at"]) == NOW - timedelta(minutes=3)
 
 
-def test_runs_are_narrowed_to_windows_that_ended_within_a_span(database: Engine) -> None:
+def test_runs_are_filtered_by_the_end_of_their_window(database: Engine) -> None:
     added = add(database, run(30), run(20), run(10))
     since, until = ((NOW - timedelta(minutes=minutes)).isoformat() for minutes in (20, 10))
-    found = ask("/reports/drift", since=since, until=until)["runs"]
+    found = get("/reports/drift", since=since, until=until)["runs"]
     assert [one["id"] for one in found] == [added[1]]
-    assert len(ask("/reports/drift", since=since)["runs"]) == 2
+    assert len(get("/reports/drift", since=since)["runs"]) == 2
 
 
 def test_pages_hold_every_alert_once_newest_first(database: Engine) -> None:
@@ -102,7 +102,7 @@ def test_pages_hold_every_alert_once_newest_first(database: Engine) -> None:
     assert sorted(flat) == sorted(added)
 
 
-def test_alerts_are_narrowed_by_kind_and_state(database: Engine) -> None:
+def test_alerts_are_filtered_by_kind_and_state(database: Engine) -> None:
     add(
         database,
         alert(3, kind="performance"),
@@ -110,36 +110,34 @@ def test_alerts_are_narrowed_by_kind_and_state(database: Engine) -> None:
         alert(1),
     )
     kinds = {"kind": "performance"}
-    assert len(ask("/reports/alerts", **kinds)["alerts"]) == 1
-    assert len(ask("/reports/alerts", **kinds, state="all")["alerts"]) == 2
-    assert ask("/reports/alerts", kind="reconciliation")["alerts"] == []
+    assert len(get("/reports/alerts", **kinds)["alerts"]) == 1
+    assert len(get("/reports/alerts", **kinds, state="all")["alerts"]) == 2
+    assert get("/reports/alerts", kind="reconciliation")["alerts"] == []
 
 
 @pytest.mark.parametrize("path", ["/reports/alerts", "/reports/drift"])
-def test_a_cursor_of_no_row_is_refused_rather_than_answered_with_an_empty_page(
-    database: Engine, path: str
-) -> None:
-    status, error = refused(path, before=str(uuid4()))
+def test_an_unknown_cursor_is_rejected_instead_of_an_empty_page(database: Engine, path: str) -> None:
+    status, error = get_error(path, before=str(uuid4()))
     assert status == 422
     assert error["message"] == "before: there is no such row; give the next_before of the page before"
 
 
-def test_a_runs_page_is_reached_for_five_minutes_by_a_signed_address(database: Engine, bucket: str) -> None:
+def test_the_report_of_a_run_has_a_presigned_url_for_five_minutes(database: Engine, bucket: str) -> None:
     (added,) = add(database, run(1, report_uri=f"s3://{bucket}/{PAGE}"))
 
-    answer = handler(event(f"/reports/drift/{added}/page"), None)
+    response = handler(event(f"/reports/drift/{added}/page"), None)
 
-    assert answer["statusCode"] == 302
-    address = urlsplit(answer["headers"]["location"])
-    assert address.scheme == "https"
-    assert (address.hostname, address.path) == (f"{bucket}.s3.eu-central-1.amazonaws.com", f"/{PAGE}")
-    signed = parse_qs(address.query)
+    assert response["statusCode"] == 302
+    url = urlsplit(response["headers"]["location"])
+    assert url.scheme == "https"
+    assert (url.hostname, url.path) == (f"{bucket}.s3.eu-central-1.amazonaws.com", f"/{PAGE}")
+    signed = parse_qs(url.query)
     assert (signed["X-Amz-Expires"], signed["X-Amz-Algorithm"]) == (["300"], ["AWS4-HMAC-SHA256"])
     assert signed["X-Amz-Signature"]
-    assert answer["headers"]["cache-control"] == "no-store"
+    assert response["headers"]["cache-control"] == "no-store"
 
-    told = ask(f"/reports/drift/{added}/page", redirect="false")
-    assert urlsplit(told["url"]).path == f"/{PAGE}", "a script cannot see where it is led, so it asks"
+    found = get(f"/reports/drift/{added}/page", redirect="false")
+    assert urlsplit(found["url"]).path == f"/{PAGE}", "scripts in a browser cannot read a redirect"
 
 
 @pytest.mark.parametrize(
@@ -148,22 +146,25 @@ def test_a_runs_page_is_reached_for_five_minutes_by_a_signed_address(database: E
         None,
         "",
         f"s3://another-bucket/{PAGE}",
-        "s3://pages-of-the-monitor/unsent/2026/record.json",
-        "s3://pages-of-the-monitor/reports/drift/../../unsent/record.html",
+        "s3://drift-reports/unsent/2026/record.json",
+        "s3://drift-reports/reports/drift/../../unsent/record.html",
         "https://example.org/reports/drift/page.html",
-        "s3://pages-of-the-monitor/reports/drift/page.html\n",
+        "s3://drift-reports/reports/drift/page.html\n",
     ],
 )
-def test_only_a_page_that_the_monitor_stored_is_signed(database: Engine, uri: str | None) -> None:
+def test_only_reports_of_the_drift_monitor_are_presigned(database: Engine, uri: str | None) -> None:
     (added,) = add(database, run(1, report_uri=uri))
-    status, error = refused(f"/reports/drift/{added}/page")
+    status, error = get_error(f"/reports/drift/{added}/page")
     assert (status, error["code"]) == (404, "page_not_found")
-    assert error["message"] == "this run has no page: it was not stored when the run was recorded"
+    assert error["message"] == "this drift run has no report: it could not be stored"
 
 
-def test_a_page_of_no_run_is_not_found(database: Engine, bucket: str) -> None:
+def test_the_report_of_an_unknown_run_is_not_found(database: Engine, bucket: str) -> None:
     (other,) = add(database, run(1, dataset="api_traffic", report_uri=f"s3://{bucket}/{PAGE}"))
     for unknown in (str(uuid4()), other):
-        assert refused(f"/reports/drift/{unknown}/page")[1]["message"] == "there is no such drift run"
-    status, error = refused("/reports/drift/latest/page")
-    assert (status, error["message"]) == (422, "the id of a drift run is a UUID, as /reports/drift lists it")
+        assert get_error(f"/reports/drift/{unknown}/page")[1]["message"] == "drift run not found"
+    status, error = get_error("/reports/drift/latest/page")
+    assert (status, error["message"]) == (
+        422,
+        "the id of a drift run must be a UUID, as listed by /reports/drift",
+    )

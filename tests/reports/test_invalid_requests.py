@@ -1,4 +1,4 @@
-"""What reports refuses, hides and cannot do."""
+"""Requests that are rejected, what errors hide, and that nothing can be written."""
 
 import logging
 from datetime import timedelta
@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from functions.reports.handler import engine, handler
 from tests.fixtures.messages import prediction
-from tests.reports.client import NOW, ask, event, refused, store
+from tests.reports.client import NOW, event, get, get_error, store
 
 TOMORROW = (NOW + timedelta(days=1)).isoformat()
 MORNING, NOON = "2026-11-01T08:00:00+00:00", "2026-11-01T12:00:00Z"
@@ -36,56 +36,60 @@ MORNING, NOON = "2026-11-01T08:00:00+00:00", "2026-11-01T12:00:00Z"
             {"limits": "3"},
             "unknown parameter; use since, until, limit, before",
         ),
-        ("/reports/predictions/42", {}, "the id of a prediction is a UUID"),
+        ("/reports/predictions/42", {}, "the id of a prediction must be a UUID"),
         ("/reports/alerts", {"state": "closed"}, "state: input should be 'open' or 'all'"),
         ("/reports/deployments", {"limit": "0"}, "limit: "),
-        ("/reports/summary", {"since": TOMORROW}, "since lies in the future"),
+        ("/reports/summary", {"since": TOMORROW}, "since must not be in the future"),
         ("/reports/summary", {"since": NOON, "until": MORNING}, "since must be before until"),
         ("/reports/summary", {"since": NOON, "until": NOON}, "since must be before until"),
-        ("/reports/summary", {"until": NOON}, "until needs a since"),
-        ("/reports/summary", {"since": NOON, "hours": "3"}, "give hours, or since and until, not both"),
-        ("/reports/summary", {"since": "2026-01-01T00:00:00Z", "until": NOON}, "more than 744 hours apart"),
-        ("/reports/summary", {"since": "2026-11-01T12:00:00"}, "since: give ISO 8601 with a time zone"),
-        ("/reports/summary", {"since": "2026-11-01"}, "since: give ISO 8601 with a time zone"),
-        ("/reports/summary", {"since": "1795464000"}, "since: give ISO 8601 with a time zone"),
-        ("/reports/summary", {"since": "٢٠٢٦-11-01T12:00:00Z"}, "since: give ISO 8601 with a time zone"),
+        ("/reports/summary", {"until": NOON}, "until requires since"),
+        ("/reports/summary", {"since": NOON, "hours": "3"}, "use either hours, or since and until"),
+        (
+            "/reports/summary",
+            {"since": "2026-01-01T00:00:00Z", "until": NOON},
+            "must be at most 744 hours apart",
+        ),
+        ("/reports/summary", {"since": "2026-11-01T12:00:00"}, "since: must be ISO 8601 with a time zone"),
+        ("/reports/summary", {"since": "2026-11-01"}, "since: must be ISO 8601 with a time zone"),
+        ("/reports/summary", {"since": "1795464000"}, "since: must be ISO 8601 with a time zone"),
+        ("/reports/summary", {"since": "٢٠٢٦-11-01T12:00:00Z"}, "since: must be ISO 8601 with a time zone"),
         ("/reports/summary", {"since": "0001-01-01T00:00:00+23:59"}, "since: "),
-        ("/reports/predictions", {"since": "1969-12-31T23:59:59Z"}, "since: lies before 1970"),
+        ("/reports/predictions", {"since": "1969-12-31T23:59:59Z"}, "since: must not be before 1970"),
         ("/reports/predictions", {"since": NOON, "until": MORNING}, "since must be before until"),
         ("/reports/predictions", {"limit": "1000000"}, "limit: input should be less than or equal to 200"),
         ("/reports/predictions", {"limit": "1e6"}, "limit: input should be a valid integer"),
         ("/reports/predictions", {"truncated": "perhaps"}, "truncated: "),
         ("/reports/predictions", {"minimum_novelty": "inf"}, "minimum_novelty: "),
         ("/reports/predictions", {"minimum_novelty": "-1"}, "minimum_novelty: "),
-        ("/reports/predictions", {"sentiment": "posi\0tive"}, "sentiment: holds a NUL character"),
+        ("/reports/predictions", {"sentiment": "posi\0tive"}, "sentiment: must not contain a NUL character"),
         ("/reports/predictions", {"sentiment": "half \ud83d of one"}, "sentiment: "),
         ("/reports/predictions", {"sentiment": "é" * 201}, "sentiment: string should have at most 200"),
         ("/reports/alerts", {"before": "the last one"}, "before: input should be a valid UUID"),
         ("/reports/alerts", {"kind": ""}, "kind: "),
         ("/reports/drift", {"limit": "1000000"}, "limit: "),
         ("/reports/performance", {"days": "32"}, "days: input should be less than or equal to 31"),
-        ("/reports/performance", {"hours": "3"}, "there is an unknown parameter; use days, model_version"),
+        ("/reports/performance", {"hours": "3"}, "unknown parameter; use days, model_version"),
         ("/reports/reconciliation", {"days": "0"}, "days: "),
         ("/reports/reconciliation", {"days": "१"}, "days: "),
         ("/reports/review", {"limit": "1000000"}, "limit: input should be less than or equal to 200"),
-        ("/reports/review", {"since": NOON}, "there is an unknown parameter; use limit, model_version"),
+        ("/reports/review", {"since": NOON}, "unknown parameter; use limit, model_version"),
     ],
 )
 def test_bad_input_gets_one_clear_message(
     database: Engine, path: str, query: dict[str, str], message: str
 ) -> None:
-    status, error = refused(path, **query)
+    status, error = get_error(path, **query)
     assert (status, error["code"]) == (422, "invalid_input")
     assert message in error["message"]
-    assert not any(len(value) > 4 and value in error["message"] for value in query.values()), "a stranger's"
+    assert not any(len(value) > 4 and value in error["message"] for value in query.values()), "untrusted"
 
 
-def test_what_does_not_exist_is_404_in_the_same_shape(database: Engine) -> None:
-    assert refused(f"/reports/predictions/{uuid4()}") == (404, {**_any(), "code": "prediction_not_found"})
-    status, error = refused("/reports/everything")
+def test_what_does_not_exist_is_404_in_the_same_format(database: Engine) -> None:
+    assert get_error(f"/reports/predictions/{uuid4()}") == (404, {**_any(), "code": "prediction_not_found"})
+    status, error = get_error("/reports/everything")
     assert (status, error["code"]) == (404, "not_found")
-    answer = handler(event("/reports/summary", method="POST"), None)
-    assert answer["statusCode"] in (404, 405)
+    response = handler(event("/reports/summary", method="POST"), None)
+    assert response["statusCode"] in (404, 405)
 
 
 def _any() -> dict[str, Any]:
@@ -98,24 +102,24 @@ def _any() -> dict[str, Any]:
     return {"message": Anything(), "correlation_id": Anything()}
 
 
-def test_hostile_values_are_only_values(database: Engine) -> None:
+def test_hostile_values_are_treated_as_values(database: Engine) -> None:
     store(database, prediction())
     for hostile in ("x' OR '1'='1", "☂ 评论 \u202e", "%", "\\"):
-        assert ask("/reports/predictions", sentiment=hostile)["predictions"] == []
-        assert ask("/reports/drift", model_version=hostile)["runs"] == []
-        assert ask("/reports/alerts", kind=hostile)["alerts"] == []
-        assert ask("/reports/performance", model_version=hostile)["days"] == []
-        assert ask("/reports/review", model_version=hostile)["items"] == []
+        assert get("/reports/predictions", sentiment=hostile)["predictions"] == []
+        assert get("/reports/drift", model_version=hostile)["runs"] == []
+        assert get("/reports/alerts", kind=hostile)["alerts"] == []
+        assert get("/reports/performance", model_version=hostile)["days"] == []
+        assert get("/reports/review", model_version=hostile)["items"] == []
 
 
-def test_a_future_end_is_only_a_span_that_is_not_over_yet(database: Engine) -> None:
+def test_a_time_range_may_end_in_the_future(database: Engine) -> None:
     store(database, prediction())
-    assert len(ask("/reports/predictions", until=TOMORROW)["predictions"]) == 1
-    assert ask("/reports/predictions", before="ffffffff-ffff-7fff-bfff-ffffffffffff")["predictions"]
-    assert ask("/reports/predictions", until="9999-12-31T23:59:59Z")["predictions"]
+    assert len(get("/reports/predictions", until=TOMORROW)["predictions"]) == 1
+    assert get("/reports/predictions", before="ffffffff-ffff-7fff-bfff-ffffffffffff")["predictions"]
+    assert get("/reports/predictions", until="9999-12-31T23:59:59Z")["predictions"]
 
 
-def test_nothing_can_be_written_over_its_connection(database: Engine) -> None:
+def test_its_connection_is_read_only(database: Engine) -> None:
     store(database, prediction())
     with Session(engine()) as session, pytest.raises(DBAPIError, match="read-only transaction"):
         session.execute(delete(PredictionLog))
@@ -123,13 +127,13 @@ def test_nothing_can_be_written_over_its_connection(database: Engine) -> None:
         assert session.scalar(select(func.count()).select_from(PredictionLog)) == 1
 
 
-def test_when_postgres_is_away_the_answer_is_503(database: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_database_is_503(database: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_PORT", "1")
-    status, error = refused("/reports/summary")
+    status, error = get_error("/reports/summary")
     assert (status, error["code"]) == (503, "database_error")
 
 
-def test_an_unexpected_error_tells_nothing_but_the_correlation_id(
+def test_an_unexpected_error_reveals_only_the_correlation_id(
     database: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     secret = "words-that-nobody-may-log"
@@ -138,7 +142,7 @@ def test_an_unexpected_error_tells_nothing_but_the_correlation_id(
         raise RuntimeError(secret)
 
     monkeypatch.setattr("functions.reports.handler.summarize_predictions", explode)
-    status, error = refused("/reports/summary")
+    status, error = get_error("/reports/summary")
     assert (status, error["code"]) == (500, "internal_error")
     logged = str([vars(record) for record in caplog.records])
     assert "RuntimeError" in logged
@@ -151,6 +155,6 @@ def test_no_text_of_a_user_is_logged(
     caplog.set_level(logging.DEBUG)
     secret = "words-that-nobody-may-log"
     (stored,) = store(database, prediction(text=secret))
-    assert ask(f"/reports/predictions/{stored}")["prediction"]["text"] == secret
+    assert get(f"/reports/predictions/{stored}")["prediction"]["text"] == secret
     output = capsys.readouterr()
     assert secret not in str([vars(record) for record in caplog.records]) + output.out + output.err

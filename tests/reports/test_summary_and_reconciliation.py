@@ -1,4 +1,4 @@
-"""What was asked of the API in a span of time, and whether all that it answered is stored."""
+"""The summary of a time range, and the comparison of answered and stored predictions."""
 
 from datetime import datetime, timedelta
 
@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from tests.fixtures.messages import prediction, traffic
-from tests.reports.client import NOW, ask, store
+from tests.reports.client import NOW, get, store
 
 HOUR = timedelta(hours=1)
 TODAY = NOW.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -21,12 +21,12 @@ def count(database: Engine, *spans: TrafficCounted) -> None:
         store_traffic(session, spans)
 
 
-def test_the_summary_tells_requests_and_errors_as_the_api_counted_them(database: Engine) -> None:
+def test_the_summary_has_requests_and_errors_as_counted(database: Engine) -> None:
     end = NOW - timedelta(minutes=5)
     count(database, traffic(end), traffic(end - HOUR, requests=80, client_errors=6, server_errors=3))
     count(database, traffic(end - 30 * HOUR))
 
-    requests = ask("/reports/summary")["requests"]
+    requests = get("/reports/summary")["requests"]
 
     assert requests["counted"] == 200
     assert (requests["client_errors"], requests["server_errors"]) == (10, 4)
@@ -35,37 +35,37 @@ def test_the_summary_tells_requests_and_errors_as_the_api_counted_them(database:
     assert datetime.fromisoformat(requests["until"]) == end
 
 
-def test_a_span_that_was_counted_again_counts_once(database: Engine) -> None:
+def test_a_time_range_that_was_counted_twice_counts_once(database: Engine) -> None:
     end = NOW - timedelta(minutes=5)
     count(database, traffic(end), traffic(end, requests=130))
-    assert ask("/reports/summary")["requests"]["counted"] == 130
+    assert get("/reports/summary")["requests"]["counted"] == 130
 
 
-def test_what_nobody_counted_is_unknown_and_not_zero(database: Engine) -> None:
+def test_uncounted_traffic_is_null_and_not_zero(database: Engine) -> None:
     store(database, prediction())
     count(database, traffic(NOW - 24 * HOUR - timedelta(minutes=1)))
-    assert ask("/reports/summary")["requests"] is None
+    assert get("/reports/summary")["requests"] is None
 
 
-def test_an_hour_is_told_in_the_window_that_it_ended_in_and_in_no_other(database: Engine) -> None:
+def test_an_hour_belongs_only_to_the_window_in_which_it_ended(database: Engine) -> None:
     end = NOW - timedelta(minutes=40)
     count(database, traffic(end))
-    requests = ask("/reports/summary", hours="1")["requests"]
+    requests = get("/reports/summary", hours="1")["requests"]
     assert (requests["counted"], datetime.fromisoformat(requests["since"])) == (120, end - HOUR)
     spans = ((end - 2 * HOUR, end - HOUR), (end - HOUR, end), (end, NOW))
-    told = [
-        ask("/reports/summary", since=since.isoformat(), until=until.isoformat())["requests"]
+    found = [
+        get("/reports/summary", since=since.isoformat(), until=until.isoformat())["requests"]
         for since, until in spans
     ]
-    assert [one is not None for one in told] == [False, True, False]
+    assert [requests is not None for requests in found] == [False, True, False]
 
 
 def test_a_quiet_hour_has_no_error_rate(database: Engine) -> None:
     count(database, traffic(NOW - timedelta(minutes=1), requests=0, client_errors=0, server_errors=0))
-    assert ask("/reports/summary")["requests"]["error_rate"] is None
+    assert get("/reports/summary")["requests"]["error_rate"] is None
 
 
-def test_the_summary_of_a_span_holds_its_beginning_but_not_its_end(database: Engine) -> None:
+def test_the_summary_includes_since_and_excludes_until(database: Engine) -> None:
     since, until = (NOW - 3 * HOUR).replace(microsecond=0), (NOW - HOUR).replace(microsecond=0)
     store(
         database,
@@ -75,14 +75,14 @@ def test_the_summary_of_a_span_holds_its_beginning_but_not_its_end(database: Eng
         prediction(since - timedelta(milliseconds=1)),
     )
 
-    summary = ask("/reports/summary", since=since.isoformat(), until=until.isoformat())
+    summary = get("/reports/summary", since=since.isoformat(), until=until.isoformat())
 
     assert summary["predictions"] == 2
     assert summary["novelty"] == {"mean": pytest.approx(1.5)}
     assert [datetime.fromisoformat(summary[name]) for name in ("since", "until")] == [since, until]
 
 
-def test_the_summary_spreads_its_predictions_over_equal_spans_of_time(database: Engine) -> None:
+def test_the_summary_has_equal_time_bins(database: Engine) -> None:
     since, until = NOW - 25 * HOUR, NOW - HOUR
     last = prediction(until - timedelta(milliseconds=1))
     store(
@@ -94,7 +94,7 @@ def test_the_summary_spreads_its_predictions_over_equal_spans_of_time(database: 
         last,
     )
 
-    over_time = ask("/reports/summary", since=since.isoformat(), until=until.isoformat())["over_time"]
+    over_time = get("/reports/summary", since=since.isoformat(), until=until.isoformat())["over_time"]
 
     assert [span["predictions"] for span in over_time] == [0, 2, *[0] * 21, 1]
     assert [datetime.fromisoformat(span["since"]) for span in over_time] == [
@@ -112,20 +112,20 @@ def test_the_summary_spreads_its_predictions_over_equal_spans_of_time(database: 
     }
 
 
-def test_a_span_may_be_told_in_any_zone_and_ends_now_unless_told_otherwise(database: Engine) -> None:
+def test_a_time_range_may_be_in_any_time_zone_and_ends_now_by_default(database: Engine) -> None:
     store(database, prediction(NOW - 2 * HOUR))
     zone = (NOW - 3 * HOUR).astimezone(datetime.strptime("+05:30", "%z").tzinfo)
-    assert ask("/reports/summary", since=zone.isoformat())["predictions"] == 1
-    # In a URL an unescaped + means a space.
-    assert ask("/reports/summary", since=zone.isoformat().replace("+", " "))["predictions"] == 1
+    assert get("/reports/summary", since=zone.isoformat())["predictions"] == 1
+    # An unescaped + in a URL is a space.
+    assert get("/reports/summary", since=zone.isoformat().replace("+", " "))["predictions"] == 1
 
 
-def test_novelty_is_null_when_no_artifact_could_tell_it(database: Engine) -> None:
+def test_novelty_is_null_for_artifacts_without_it(database: Engine) -> None:
     store(database, prediction(novelty=None))
-    assert ask("/reports/summary")["novelty"] == {"mean": None}
+    assert get("/reports/summary")["novelty"] == {"mean": None}
 
 
-def test_reconciliation_compares_served_with_stored_over_the_spans_that_were_counted(
+def test_reconciliation_compares_served_with_stored_over_counted_hours(
     database: Engine,
 ) -> None:
     noon = YESTERDAY + timedelta(hours=12)
@@ -137,11 +137,11 @@ def test_reconciliation_compares_served_with_stored_over_the_spans_that_were_cou
         prediction(noon - timedelta(milliseconds=1)),
         prediction(noon),
         prediction(noon + timedelta(minutes=59)),
-        prediction(noon + 2 * HOUR),  # in an hour that nobody counted
+        prediction(noon + 2 * HOUR),  # in an hour that was not counted
         prediction(YESTERDAY - timedelta(minutes=1)),
     )
 
-    days = ask("/reports/reconciliation", days="3")["days"]
+    days = get("/reports/reconciliation", days="3")["days"]
 
     assert days == [
         {
@@ -161,19 +161,19 @@ def test_reconciliation_compares_served_with_stored_over_the_spans_that_were_cou
     ]
 
 
-def test_reconciliation_reads_nothing_but_counts_of_traffic(database: Engine) -> None:
+def test_reconciliation_reads_only_traffic_counts(database: Engine) -> None:
     with Session(database) as session, session.begin():
         for dataset, split in (("prediction_logs", "window"), ("reviews", "test")):
             record_dataset_metrics(
                 session, dataset=dataset, fingerprint=dataset, split=split, rows=9, metrics={"since": "soon"}
             )
-    assert ask("/reports/reconciliation")["days"] == []
+    assert get("/reports/reconciliation")["days"] == []
 
 
 def test_a_month_of_hours_is_reconciled(database: Engine) -> None:
     hours = [TODAY - number * HOUR for number in range(24 * 30)]
     count(database, *(traffic(hour, predictions=1) for hour in hours))
     store(database, *(prediction(hour - timedelta(minutes=30)) for hour in hours))
-    days = ask("/reports/reconciliation", days="31")["days"]
+    days = get("/reports/reconciliation", days="31")["days"]
     assert len(days) == 30
     assert {(day["served"], day["stored"], day["hours_counted"]) for day in days} == {(24, 24, 24.0)}

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.slack_notifier.blocks import HEADER_LIMIT, LOOKS, SECTION_LIMIT, message_of
-from functions.slack_notifier.notification import Notice, read_notice
+from functions.slack_notifier.blocks import HEADER_LIMIT, SECTION_LIMIT, STYLES, build_message
+from functions.slack_notifier.notification import Notification, parse_notification
 
 EVENTS = Path(__file__).parents[2] / "events"
 
@@ -24,38 +24,40 @@ def texts(message: dict[str, Any]) -> str:
     return "\n".join(parts)
 
 
-def test_a_drift_alert_shows_what_moved_and_where_to_read_on() -> None:
-    message = message_of(read_notice(sns("sns_data_drift")))
+def test_a_drift_alert_shows_the_features_and_its_links() -> None:
+    message = build_message(parse_notification(sns("sns_data_drift")))
     shown = texts(message)
-    assert message["attachments"][0]["color"] == LOOKS["critical"][1]
+    assert message["attachments"][0]["color"] == STYLES["critical"][1]
     assert "- words: median 174 -&gt; 60" in shown
     assert "<https://example.com/docs/operations.md#drift>" in shown
     assert "<https://example.com/reports/drift/8a8f9e1c-31f5-4f0e-8f37-5f0d2a6b7c11/page>" in shown
     assert "data_drift · critical · open · 20261120-1a2b3c4d" in shown
-    assert shown.count("6 of 8 input features moved") == 1, "the header says it"
+    assert shown.count("6 of 8 input features drifted") == 1, "in the header"
 
 
-def test_an_alert_that_got_worse_looks_worse_and_its_end_looks_well() -> None:
+def test_escalated_and_resolved_alerts_have_their_own_styles() -> None:
     sample = sns("sns_data_drift")
     sample["MessageAttributes"]["status"]["Value"] = "escalated"
-    sample["Subject"] = f"Worse: {sample['Subject']}"
-    worse = message_of(read_notice(sample))
-    assert worse["text"].startswith(":arrow_double_up: Worse: Data drift")
-    assert worse["attachments"][0]["color"] == LOOKS["escalated"][1]
-    assert texts(worse).count("input features moved") == 1
+    sample["Subject"] = f"Escalated: {sample['Subject']}"
+    escalated = build_message(parse_notification(sample))
+    assert escalated["text"].startswith(":arrow_double_up: Escalated: Data drift")
+    assert escalated["attachments"][0]["color"] == STYLES["escalated"][1]
+    assert texts(escalated).count("input features drifted") == 1
 
     sample["MessageAttributes"]["status"]["Value"] = "resolved"
-    assert message_of(read_notice(sample))["text"].startswith(":white_check_mark:")
+    assert build_message(parse_notification(sample))["text"].startswith(":white_check_mark:")
 
 
-def test_a_title_that_was_wrapped_for_mail_is_not_repeated() -> None:
-    notice = read_notice({"Subject": "one two (three)", "Message": "one two\n(three).\nand more"})
-    assert notice.text == "and more"
-    assert read_notice({"Subject": "all", "Message": "all\n"}).text == "all\n"
+def test_a_wrapped_title_is_not_repeated_in_the_text() -> None:
+    notification = parse_notification(
+        {"Subject": "one two (three)", "Message": "one two\n(three).\nand more"}
+    )
+    assert notification.text == "and more"
+    assert parse_notification({"Subject": "all", "Message": "all\n"}).text == "all\n"
 
 
 @pytest.mark.parametrize(
-    ("attributes", "mood"),
+    ("attributes", "style"),
     [
         ({"severity": "info"}, "info"),
         ({"severity": "warning"}, "warning"),
@@ -68,55 +70,57 @@ def test_a_title_that_was_wrapped_for_mail_is_not_repeated() -> None:
         ({}, "warning"),
     ],
 )
-def test_the_message_attributes_decide_how_it_looks(attributes: dict[str, str], mood: str) -> None:
+def test_the_message_attributes_decide_the_style(attributes: dict[str, str], style: str) -> None:
     given_attributes = {name: {"Type": "String", "Value": value} for name, value in attributes.items()}
-    notice = read_notice({"Subject": "s", "Message": "m", "MessageAttributes": given_attributes})
-    assert notice.mood == mood
+    notification = parse_notification({"Subject": "s", "Message": "m", "MessageAttributes": given_attributes})
+    assert notification.style == style
 
 
 @pytest.mark.parametrize(
-    ("state", "mood"), [("ALARM", "critical"), ("OK", "resolved"), ("INSUFFICIENT_DATA", "warning")]
+    ("state", "style"), [("ALARM", "critical"), ("OK", "resolved"), ("INSUFFICIENT_DATA", "warning")]
 )
-def test_an_alarm_of_cloudwatch_is_readable(state: str, mood: str) -> None:
+def test_a_cloudwatch_alarm_is_readable(state: str, style: str) -> None:
     sample = sns("sns_cloudwatch_alarm")
     sample["Message"] = json.dumps(json.loads(sample["Message"]) | {"NewStateValue": state})
 
-    notice = read_notice(sample)
+    notification = parse_notification(sample)
 
-    assert (notice.title, notice.mood) == (f"{state}: sentiment-prod-serving-ApiErrors", mood)
-    assert notice.text.startswith("The API answers with errors. Runbook: https://example.com/")
-    assert "Threshold Crossed: 1 out of the last 1 datapoints" in notice.text
-    assert notice.text.endswith(
+    assert (notification.title, notification.style) == (f"{state}: sentiment-prod-serving-ApiErrors", style)
+    assert notification.text.startswith("The API answers with errors. Runbook: https://example.com/")
+    assert "Threshold Crossed: 1 out of the last 1 datapoints" in notification.text
+    assert notification.text.endswith(
         "https://eu-central-1.console.aws.amazon.com/cloudwatch/home?region=eu-central-1"
         "#alarmsV2:alarm/sentiment-prod-serving-ApiErrors"
     )
-    assert notice.context[0] == "EU (Frankfurt)"
-    assert "{" not in texts(message_of(notice))
+    assert notification.context[0] == "EU (Frankfurt)"
+    assert "{" not in texts(build_message(notification))
 
 
-def test_an_alarm_with_the_least_in_it_still_makes_a_message() -> None:
-    notice = read_notice({"Message": '{"AlarmName": "x", "NewStateValue": "ALARM"}'})
-    assert message_of(notice)["text"] == ":rotating_light: ALARM: x"
+def test_a_minimal_alarm_still_gives_a_message() -> None:
+    notification = parse_notification({"Message": '{"AlarmName": "x", "NewStateValue": "ALARM"}'})
+    assert build_message(notification)["text"] == ":rotating_light: ALARM: x"
 
 
-def test_a_budget_is_shown_as_it_was_written() -> None:
-    notice = read_notice(sns("sns_budget"))
-    assert notice.title == "AWS Budgets: sentiment-prod has exceeded your alert threshold"
-    assert "ACTUAL Amount: $84.12" in texts(message_of(notice))
+def test_a_budget_notification_is_shown_unchanged() -> None:
+    notification = parse_notification(sns("sns_budget"))
+    assert notification.title == "AWS Budgets: sentiment-prod has exceeded your alert threshold"
+    assert "ACTUAL Amount: $84.12" in texts(build_message(notification))
 
 
 def test_plain_text_without_a_subject_is_titled_by_its_first_line() -> None:
-    assert read_notice({"Message": "first\nsecond", "Subject": None}).title == "first"
-    assert read_notice({"Message": " "}).title == "A message without words"
+    assert parse_notification({"Message": "first\nsecond", "Subject": None}).title == "first"
+    assert parse_notification({"Message": " "}).title == "Empty message"
 
 
-def test_unknown_json_is_shown_line_by_line() -> None:
-    notice = read_notice({"Message": '{"detail": {"status": "FAILED"}}', "Subject": "Training"})
-    assert notice.text.splitlines()[2] == '    "status": "FAILED"'
+def test_unknown_json_is_indented() -> None:
+    notification = parse_notification({"Message": '{"detail": {"status": "FAILED"}}', "Subject": "Training"})
+    assert notification.text.splitlines()[2] == '    "status": "FAILED"'
 
 
-def test_nothing_in_a_message_can_mention_people_or_hide_a_link() -> None:
-    message = message_of(Notice("<!here> & @all", "<!channel> <https://evil.example|harmless>", "info"))
+def test_a_message_cannot_mention_people_or_disguise_a_link() -> None:
+    message = build_message(
+        Notification("<!here> & @all", "<!channel> <https://evil.example|harmless>", "info")
+    )
     shown = json.dumps(message)
     assert "<!" not in texts(message).replace(":information_source: <!here> & @all", "")
     assert "<!here>" not in message["text"]
@@ -127,7 +131,7 @@ def test_nothing_in_a_message_can_mention_people_or_hide_a_link() -> None:
 
 @given(title=st.text(), text=st.text(max_size=200), repeat=st.integers(1, 200))
 def test_any_text_keeps_within_slacks_limits(title: str, text: str, repeat: int) -> None:
-    message = message_of(Notice(title, "\n".join([text] * repeat), "critical", ("context",)))
+    message = build_message(Notification(title, "\n".join([text] * repeat), "critical", ("context",)))
     blocks = message["attachments"][0]["blocks"]
     assert len(blocks[0]["text"]["text"]) <= HEADER_LIMIT
     assert len(blocks) <= 6
@@ -135,7 +139,7 @@ def test_any_text_keeps_within_slacks_limits(title: str, text: str, repeat: int)
         assert 0 < len(block["text"]["text"]) <= SECTION_LIMIT
 
 
-def test_what_does_not_fit_is_said_to_be_shortened() -> None:
-    shown = texts(message_of(Notice("t", "\n".join(f"line {n}" for n in range(5000)), "info")))
+def test_a_text_that_does_not_fit_is_marked_as_shortened() -> None:
+    shown = texts(build_message(Notification("t", "\n".join(f"line {n}" for n in range(5000)), "info")))
     assert "line 0\n" in shown
     assert "… (shortened)" in shown

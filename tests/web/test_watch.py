@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from local.system import System
-from tests.reports.client import check_answer
+from tests.reports.client import check_response
 from tests.web.actions import unusable
 from tests.web.conftest import picture
 
@@ -46,7 +46,7 @@ def test_what_reports_answers_is_what_its_document_says(page: Page, shifted: Sys
     answers = {path: page.request.get(f"/api{path}").json() for path in paths if "{" not in path}
     answers["/reports/alerts"] = page.request.get("/api/reports/alerts?state=all").json()
     for path, answer in answers.items():
-        check_answer(path, answer)
+        check_response(path, answer)
     (run, *_) = answers["/reports/drift"]["runs"]
     assert {"drift_threshold", "features"} <= run["data_drift"].keys()
     (newest, *_) = answers["/reports/predictions"]["predictions"]
@@ -54,7 +54,7 @@ def test_what_reports_answers_is_what_its_document_says(page: Page, shifted: Sys
         f"/reports/drift/{run['id']}/page?redirect=false",
         f"/reports/predictions/{newest['id']}",
     ):
-        check_answer(path.partition("?")[0], page.request.get(f"/api{path}").json())
+        check_response(path.partition("?")[0], page.request.get(f"/api{path}").json())
 
 
 def test_an_outage_is_no_quiet_hour(page: Page, shifted: System) -> None:

@@ -1,4 +1,4 @@
-"""Hands a message to SNS in the form that it takes: who reads it and how is decided by subscriptions."""
+"""Publishes messages to SNS. Who receives them is decided by the topic's subscriptions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Message:
-    """What people read, and the attributes that subscriptions filter by."""
+    """Subject and body, and the attributes that subscriptions filter by."""
 
     subject: str
     body: str

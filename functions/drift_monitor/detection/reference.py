@@ -1,6 +1,6 @@
-"""The held-out rows that the artifact carries: what traffic should look like to this model.
+"""The reference: held-out rows in the artifact, which show what traffic should look like to this model.
 
-Whatever keeps them from being read raises MonitorError, so that people hear of it.
+A reference that cannot be read raises MonitorError, which becomes an alert.
 """
 
 import hashlib
@@ -31,13 +31,13 @@ COLUMNS = {
     "confidence": pa.types.is_floating,
     "probabilities": pa.types.is_list,
 }
-# What newer artifacts have besides. Without them, and with them null, the features they give are left out.
+# Columns that older artifacts lack. If they are missing or null, their features are left out.
 OPTIONAL = {"unknown_tokens": pa.types.is_integer, "novelty": pa.types.is_floating}
-MEND = "build the monitor's image from a whole artifact"
+FIX = "build the monitor's image from a complete artifact"
 
 
 class FileRecord(BaseModel):
-    """What a file hashed to when it was exported."""
+    """The hash of a file when it was exported."""
 
     sha256: str
 
@@ -56,43 +56,43 @@ class Card(BaseModel):
 
 @dataclass(frozen=True)
 class Reference:
-    """A verified reference: its model's card, a table with one column per feature, and what is known true."""
+    """A verified reference: the model card, a table with a column per feature, and which rows are correct."""
 
     card: Card
-    table: pd.DataFrame  # holds the texts as well
-    right: NDArray[np.bool_]  # of each row, whether the model's answer was its label
+    table: pd.DataFrame  # with the texts
+    correct: NDArray[np.bool_]  # per row: whether the prediction is the label
 
 
 def read_reference(folder: Path) -> Reference:
-    """Read and verify card and reference; raises MonitorError saying what is wrong with which file."""
+    """Read and verify card and reference; raises MonitorError that names the file and the fault."""
     card_path, path = folder / "model.json", folder / FILE
     for needed in (card_path, path):
         if not needed.is_file():
-            raise MonitorError("reference", f"{needed} is missing: {MEND}")
+            raise MonitorError("reference", f"{needed} is missing: {FIX}")
     try:
         card = Card.model_validate_json(card_path.read_bytes())
     except ValidationError as error:
         fields = ", ".join(".".join(map(str, problem["loc"])) or "card" for problem in error.errors())
-        raise MonitorError("reference", f"{card_path} is not a model card ({fields}): {MEND}") from None
+        raise MonitorError("reference", f"{card_path} is not a model card ({fields}): {FIX}") from None
     content = path.read_bytes()
     if FILE not in card.files or hashlib.sha256(content).hexdigest() != card.files[FILE].sha256:
-        raise MonitorError("reference", f"{path} is not the file its card vouches for: {MEND}")
+        raise MonitorError("reference", f"{path} does not match the hash in its model card: {FIX}")
     try:
         read = pq.read_table(pa.BufferReader(content))
     except pa.ArrowException as error:
-        raise MonitorError("reference", f"{path} cannot be read ({type(error).__name__}): {MEND}") from None
+        raise MonitorError("reference", f"{path} cannot be read ({type(error).__name__}): {FIX}") from None
     table = _tabulate(read, card.labels, path)
     return Reference(card, table, np.array(table["sentiment"] == read.column("label").to_pylist()))
 
 
 def tabulate_logged(rows: Sequence[Row[Any]], labels: Sequence[str]) -> pd.DataFrame:
-    """Return logged predictions as a table of features; raises MonitorError when their labels are others."""
+    """Return logged predictions as a table of features; raises MonitorError if their labels differ."""
     known = set(labels)
     if foreign := sum(row.probabilities.keys() != known for row in rows):
         raise MonitorError(
             "schema",
-            f"{foreign} of {len(rows)} logged predictions have other labels than the model card, which has "
-            f"{', '.join(labels)}; the API and the monitor were built from different artifacts",
+            f"{foreign} of {len(rows)} logged predictions have other labels than the model card "
+            f"({', '.join(labels)}): the API and the monitor were built from different artifacts",
         )
     probabilities = np.array([[row.probabilities[label] for label in labels] for row in rows])
     names = (*(name for name in COLUMNS if name not in ("label", "probabilities")), *OPTIONAL)
@@ -102,15 +102,15 @@ def tabulate_logged(rows: Sequence[Row[Any]], labels: Sequence[str]) -> pd.DataF
 def _tabulate(read: pa.Table, labels: Sequence[str], path: Path) -> pd.DataFrame:
     types = {field.name: field.type for field in read.schema}
     if wrong := [name for name, fits in COLUMNS.items() if name not in types or not fits(types[name])]:
-        raise MonitorError("schema", f"{path} lacks {', '.join(wrong)} or has it as another type: {MEND}")
+        raise MonitorError("schema", f"{path} lacks {', '.join(wrong)}, or its type is wrong: {FIX}")
     present = [name for name, fits in OPTIONAL.items() if name in types and fits(types[name])]
     columns = {name: read.column(name).to_pylist() for name in (*COLUMNS, *present)}
     columns.pop("label")
     probabilities = columns.pop("probabilities")
     if not probabilities or any(row is None or len(row) != len(labels) for row in probabilities):
-        raise MonitorError("schema", f"{path} has rows without one probability per label: {MEND}")
+        raise MonitorError("schema", f"{path} has rows without one probability per label: {FIX}")
     if foreign := set(columns["sentiment"]) - set(labels):
-        raise MonitorError("schema", f"{path} has {len(foreign)} labels that its card does not have: {MEND}")
+        raise MonitorError("schema", f"{path} has {len(foreign)} labels that its model card lacks: {FIX}")
     return tabulate(columns, _matrix(probabilities))
 
 

@@ -1,4 +1,4 @@
-"""What labels and the drift monitor say of the model and of what it is asked."""
+"""Performance, alerts and drift runs."""
 
 from datetime import date, datetime
 from typing import Any, Literal, NotRequired
@@ -40,7 +40,7 @@ class PerformanceVerdict(TypedDict):
     labels: int
 
 
-class Judgement(PerformanceVerdict):
+class RecordedPerformance(PerformanceVerdict):
     id: UUID
     model_version: str
     since: datetime
@@ -58,7 +58,7 @@ class Performance(TypedDict):
     model_version: str | None
     labelled: LabelledAccuracy
     days: list[PerformanceDay]
-    monitor: Judgement | None
+    monitor: RecordedPerformance | None
 
 
 class Alert(TypedDict):
@@ -105,7 +105,7 @@ class Phrase(TypedDict):
 
 
 class DriftRun(TypedDict):
-    """What the monitor recorded; runs of an older one lack what it did not know."""
+    """What the drift monitor recorded; runs of older versions lack some fields."""
 
     id: UUID
     at: datetime

@@ -1,4 +1,4 @@
-"""The predictions most worth a label."""
+"""The review queue."""
 
 from datetime import datetime
 from typing import Literal
@@ -6,19 +6,19 @@ from uuid import UUID
 
 from typing_extensions import TypedDict  # typing's own tells Pydantic too little before Python 3.12
 
-Disagreement = TypedDict(
-    "Disagreement",
+DisagreementReason = TypedDict(
+    "DisagreementReason",
     {"reason": Literal["disagrees"], "label": str, "similarity": float, "with": UUID | None},
 )
 
 
-class Uncertainty(TypedDict):
+class UncertaintyReason(TypedDict):
     reason: Literal["uncertain"]
     margin: float
     entropy: float
 
 
-class Unfamiliarity(TypedDict):
+class NoveltyReason(TypedDict):
     reason: Literal["novel"]
     novelty: float
 
@@ -33,7 +33,7 @@ class ReviewItem(TypedDict):
     model_version: str
     predicted_at: datetime
     copies: int
-    reasons: list[Disagreement | Uncertainty | Unfamiliarity]
+    reasons: list[DisagreementReason | UncertaintyReason | NoveltyReason]
 
 
 class Review(TypedDict):

@@ -7,8 +7,8 @@ from pathlib import Path
 import httpx
 from rich.console import Console
 
-from functions.slack_notifier.blocks import message_of
-from functions.slack_notifier.notification import read_notice
+from functions.slack_notifier.blocks import build_message
+from functions.slack_notifier.notification import parse_notification
 from local.stand_ins.slack import running_slack, show_message
 
 SNS = json.loads((Path(__file__).parents[3] / "events" / "sns_data_drift.json").read_text())["Records"][0][
@@ -31,7 +31,7 @@ def test_the_webhook_answers_as_slack_does_and_keeps_what_it_got() -> None:
 
 
 def test_all_words_of_an_alert_are_shown_and_none_of_its_markup() -> None:
-    page = shown(message_of(read_notice(SNS)))
+    page = shown(build_message(parse_notification(SNS)))
     title, *lines = filter(None, (part.strip() for part in SNS["Message"].splitlines()))
     assert title == f"{SNS['Subject']}.", "said once, as the subject"
     for line in lines:

@@ -1,4 +1,4 @@
-"""Uses the page as people do, and looks up what came of it."""
+"""Actions on the page, and lookups of what they stored."""
 
 import re
 from typing import Any
@@ -17,20 +17,20 @@ PRAISE = "A wonderful film with superb actors. I loved every minute of it."
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 
 
-def ask(page: Page, text: str) -> str:
-    """Ask about a text by keyboard and return the prediction's id."""
+def classify(page: Page, text: str) -> str:
+    """Classify a text by keyboard and return the prediction's id."""
     page.goto("/")
     page.get_by_label("Review").fill(text)
     page.keyboard.press("Control+Enter")
-    answer = page.get_by_test_id("answer")
-    expect(answer).to_contain_text("confidence")
-    found = re.search(r"id ([0-9a-f-]{36})", answer.inner_text())
+    result = page.get_by_test_id("answer")
+    expect(result).to_contain_text("confidence")
+    found = re.search(r"id ([0-9a-f-]{36})", result.inner_text())
     assert found
     return found[1]
 
 
 def stored(system: System, prediction_id: str) -> Any:
-    """Return the stored text, sentiment and label of a prediction, once it is there."""
+    """Return the stored text, sentiment and label of a prediction; waits until it is stored."""
     log = PredictionLog
     query = select(log.text, log.sentiment, log.feedback_label).where(log.id == UUID(prediction_id))
     with transaction(system.engine) as session:
@@ -43,31 +43,31 @@ def labels_of(system: System, text: str) -> set[str | None]:
         return set(session.scalars(select(PredictionLog.feedback_label).where(PredictionLog.text == text)))
 
 
-def serious(page: Page) -> list[Any]:
-    """Return what axe finds seriously wrong with the page as it is shown now."""
-    page.evaluate(AXE.read_text())  # by the debugger: the policy would let no script of a stranger in
+def accessibility_violations(page: Page) -> list[Any]:
+    """Return axe's serious and critical violations on the current page."""
+    page.evaluate(AXE.read_text())  # through the debugger, because the CSP blocks foreign scripts
     found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
     return [
-        {"rule": one["id"], "where": [node["html"][:200] for node in one["nodes"]]}
-        for one in found["violations"]
-        if one["impact"] in ("serious", "critical")
+        {"rule": violation["id"], "where": [node["html"][:200] for node in violation["nodes"]]}
+        for violation in found["violations"]
+        if violation["impact"] in ("serious", "critical")
     ]
 
 
-def unusable(page: Page) -> list[Any]:
-    """Return what axe finds in light, in dark and on a telephone, where nothing may be wider than that."""
+def layout_violations(page: Page) -> list[Any]:
+    """Return axe's violations in light mode, in dark mode and on a phone, and any horizontal overflow."""
     found: list[Any] = []
-    usual = page.viewport_size or {"width": 1440, "height": 1000}
-    views: list[tuple[Any, int]] = [("light", usual["width"]), ("dark", usual["width"]), ("light", 360)]
+    original = page.viewport_size or {"width": 1440, "height": 1000}
+    views: list[tuple[Any, int]] = [("light", original["width"]), ("dark", original["width"]), ("light", 360)]
     for scheme, width in views:
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        page.set_viewport_size({"width": width, "height": usual["height"]})
-        # Charts are drawn again for the new width.
+        page.set_viewport_size({"width": width, "height": original["height"]})
+        # Charts are redrawn for the new width.
         if not wait_until(
             lambda: page.evaluate("document.documentElement.scrollWidth <= innerWidth"), seconds=5
         ):
             found.append(f"{page.evaluate('document.documentElement.scrollWidth')} pixels on {width}")
-        found += serious(page)
+        found += accessibility_violations(page)
     page.emulate_media(color_scheme="light", reduced_motion=None)
-    page.set_viewport_size(usual)
+    page.set_viewport_size(original)
     return found

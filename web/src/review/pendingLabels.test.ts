@@ -4,83 +4,83 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 const giveFeedback = vi.fn<(id: string, label: string) => Promise<unknown>>();
 vi.mock("../api/client", () => ({ giveFeedback }));
 
-type Labels = typeof import("./labels");
+type Labels = typeof import("./pendingLabels");
 
-/** Load the labels as a page does that was just opened: with what the tab kept, and nothing else. */
-async function opened(): Promise<Labels & { left: () => unknown }> {
+/** Load the module as on a new page: with the tab's storage and no other state. */
+async function openPage(): Promise<Labels & { unsent: () => unknown }> {
   vi.resetModules();
-  const labels = await import("./labels");
+  const labels = await import("./pendingLabels");
   const { result } = renderHook(labels.useUnsent);
-  return { ...labels, left: () => result.current.labels };
+  return { ...labels, unsent: () => result.current.labels };
 }
 
 const a = { id: "a", label: "positive" };
 const b = { id: "b", label: "negative" };
 
-describe("labels on their way", () => {
-  let page: Awaited<ReturnType<typeof opened>>;
+describe("pending labels", () => {
+  let page: Awaited<ReturnType<typeof openPage>>;
   const pass = (ms: number) => act(() => vi.advanceTimersByTimeAsync(ms));
 
   beforeEach(async () => {
     vi.useFakeTimers();
     window.sessionStorage.clear();
     giveFeedback.mockReset().mockResolvedValue({});
-    page = await opened();
+    page = await openPage();
   });
   afterEach(() => void vi.useRealTimers());
 
-  it("are sent each after its own while, or at once when the page goes", async () => {
-    page.hold(a);
+  it("are sent after their hold time, or at once when the page is closed", async () => {
+    page.holdLabel(a);
     await pass(page.HOLD_MS / 2);
-    page.hold(b);
+    page.holdLabel(b);
     await pass(page.HOLD_MS / 2);
     expect(giveFeedback.mock.calls).toEqual([["a", "positive"]]);
     window.dispatchEvent(new Event("pagehide"));
     expect(giveFeedback).toHaveBeenLastCalledWith("b", "negative");
   });
 
-  it("are never sent when they were taken back in time, whichever of them", async () => {
-    page.hold(a);
-    page.hold(b);
-    expect(page.takeBack("a")).toBe(true);
+  it("are not sent if withdrawn in time", async () => {
+    page.holdLabel(a);
+    page.holdLabel(b);
+    expect(page.withdraw("a")).toBe(true);
     await pass(page.HOLD_MS);
     expect(giveFeedback.mock.calls).toEqual([["b", "negative"]]);
-    expect(page.takeBack("b")).toBe(false);
+    expect(page.withdraw("b")).toBe(false);
   });
 
-  it("are all kept when they cannot be sent, also for the page that comes after", async () => {
+  it("are kept if they cannot be sent, also after a reload", async () => {
     giveFeedback.mockRejectedValue(new Error("down"));
-    page.hold(a);
-    page.hold(b);
+    page.holdLabel(a);
+    page.holdLabel(b);
     await pass(page.HOLD_MS);
-    expect(page.left()).toEqual([a, b]);
-    page = await opened();
-    expect(page.left()).toEqual([a, b]);
+    expect(page.unsent()).toEqual([a, b]);
+    page = await openPage();
+    expect(page.unsent()).toEqual([a, b]);
     giveFeedback.mockReset().mockResolvedValue({});
-    expect(await act(() => page.settle())).toEqual([]);
+    expect(await act(() => page.sendPending())).toEqual([]);
     expect(giveFeedback.mock.calls).toEqual([
       ["a", "positive"],
       ["b", "negative"],
     ]);
-    expect(page.left()).toEqual([]);
+    expect(page.unsent()).toEqual([]);
   });
 
-  it("are kept while they are held or under way, as the page may be gone before an answer", async () => {
+  it("are kept while held or in flight, because the page may be closed before a response", async () => {
     giveFeedback.mockReturnValue(new Promise(() => {}));
-    page.hold(a);
+    page.holdLabel(a);
     await pass(page.HOLD_MS);
-    page.hold(b);
-    expect(page.left()).toEqual([]);
-    expect((await opened()).left()).toEqual([a, b]);
+    page.holdLabel(b);
+    expect(page.unsent()).toEqual([]);
+    expect((await openPage()).unsent()).toEqual([a, b]);
   });
 
-  it("go out one after the other, so that a correction is the last word", async () => {
+  it("are sent one after another, so that a correction is stored last", async () => {
     let fail = (_: Error) => {};
     giveFeedback.mockImplementationOnce(() => new Promise((_, reject) => (fail = reject)));
-    page.hold(a);
+    page.holdLabel(a);
     await pass(page.HOLD_MS);
-    expect(page.takeBack("a")).toBe(false);
-    page.hold({ ...a, label: "negative" });
+    expect(page.withdraw("a")).toBe(false);
+    page.holdLabel({ ...a, label: "negative" });
     await pass(page.HOLD_MS);
     expect(giveFeedback).toHaveBeenCalledTimes(1);
     fail(new Error("too slow"));
@@ -89,17 +89,17 @@ describe("labels on their way", () => {
       ["a", "positive"],
       ["a", "negative"],
     ]);
-    expect(page.left()).toEqual([]);
+    expect(page.unsent()).toEqual([]);
   });
 
-  it("leave when a failed one is undone, or all are given up", async () => {
+  it("are removed when withdrawn or discarded after a failure", async () => {
     giveFeedback.mockRejectedValue(new Error("down"));
-    page.hold(a);
-    page.hold(b);
+    page.holdLabel(a);
+    page.holdLabel(b);
     await pass(page.HOLD_MS);
-    act(() => expect(page.takeBack("a")).toBe(true));
-    expect(page.left()).toEqual([b]);
-    act(page.forget);
-    expect(page.left()).toEqual([]);
+    act(() => expect(page.withdraw("a")).toBe(true));
+    expect(page.unsent()).toEqual([b]);
+    act(page.discardUnsent);
+    expect(page.unsent()).toEqual([]);
   });
 });

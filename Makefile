@@ -20,7 +20,7 @@ REPOSITORY_URL ?= $(if $(GITHUB_REPOSITORY),$(GITHUB_SERVER_URL)/$(GITHUB_REPOSI
 CONTEXT = --context env=$(call chosen) $(if $(REPOSITORY_URL),--context repository_url=$(REPOSITORY_URL))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up web web-client test check format bench synth lint-cloud bootstrap diff deploy destroy images sam deploy-emulated cloud dist lock clean clean-data
+.PHONY: help setup demo up web web-client test test-fast check format bench synth lint-cloud bootstrap diff deploy destroy images sam deploy-emulated cloud dist lock clean clean-data
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -61,9 +61,20 @@ web-client: setup ## Export the OpenAPI documents that the page's client is gene
 	@$(BIN)/python -c 'from tests.web.test_client import describe; describe()'
 	@$(MAKE) --no-print-directory web
 
-test: setup web ## Run the whole suite with coverage, and the page's own
-	@npm run --silent --prefix web test
-	@$(BIN)/pytest --cov --cov-report=term
+# As many workers as processors; tests/fixtures/distribution.py says what they share how.
+PARALLEL := --numprocesses logical
+
+test: setup $(if $(ARGS),,web) ## Run all tests with coverage, the page's too; ARGS="tests/api -k batch" for some of them
+ifdef ARGS
+	@$(BIN)/pytest $(ARGS)
+else
+	@npm run --silent --prefix web test >$(VENV)/page-tests.log 2>&1 & page=$$!; \
+		$(BIN)/pytest $(PARALLEL) --cov --cov-report=term; suite=$$?; \
+		wait $$page; page=$$?; cat $(VENV)/page-tests.log; exit $$((suite ? suite : page))
+endif
+
+test-fast: setup ## Run the tests that need neither training nor a browser
+	@$(BIN)/pytest $(PARALLEL) -m 'not training and not browser and not slow and not image and not deploy' $(ARGS)
 
 check: setup ## Lint, formatting and types
 	@$(BIN)/ruff check

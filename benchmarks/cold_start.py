@@ -1,6 +1,6 @@
-"""One cold start: a fresh process to its first answer. `python -m benchmarks.cold_start NAME PATH`.
+"""One cold start: a new process to its first prediction. `python -m benchmarks.cold_start NAME PATH`.
 
-Prints the wall and CPU seconds since the process was started as JSON; `benchmarks.serving` runs it.
+Prints the wall and CPU seconds since the start of the process as JSON; `benchmarks.serving` runs it.
 """
 
 import json
@@ -12,8 +12,8 @@ from pathlib import Path
 TEXT = "A quiet, clever film that stays with you long after the lights have come up."
 
 
-def answer(name: str, path: Path) -> None:
-    """Load one contender from nothing and answer one text."""
+def classify_once(name: str, path: Path) -> None:
+    """Load one contender and classify one text."""
     if name == "handler":
         from benchmarks.our_handler import load_handler
 
@@ -29,11 +29,11 @@ def answer(name: str, path: Path) -> None:
         model = ORTModelForSequenceClassification.from_pretrained(path)
         model(**AutoTokenizer.from_pretrained(path)(TEXT, return_tensors="pt"))
     else:
-        raise SystemExit(f"no contender is called {name!r}")
+        raise SystemExit(f"there is no contender {name!r}")
 
 
 def process_age_seconds() -> float:
-    """Return the wall seconds since the kernel started this process (Linux: proc(5), field 22 of stat)."""
+    """Return the wall seconds since this process started (Linux: proc(5), field 22 of stat)."""
     started = int(Path("/proc/self/stat").read_text().rsplit(")", 1)[1].split()[19]) / os.sysconf(
         "SC_CLK_TCK"
     )
@@ -41,5 +41,5 @@ def process_age_seconds() -> float:
 
 
 if __name__ == "__main__":
-    answer(sys.argv[1], Path(sys.argv[2]))
+    classify_once(sys.argv[1], Path(sys.argv[2]))
     print(json.dumps({"wall_seconds": process_age_seconds(), "cpu_seconds": time.process_time()}))

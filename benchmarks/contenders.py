@@ -1,7 +1,6 @@
-"""The ways to run one classifier that `benchmarks.serving` compares.
+"""The runtimes that `benchmarks.serving` compares.
 
-Each is a function that makes a contender: text in, scores out, on one thread, reading up to 512 tokens,
-tokenization included.
+Each function creates a contender: text in, scores out, on one thread, up to 512 tokens, with tokenization.
 """
 
 from collections.abc import Callable
@@ -16,7 +15,7 @@ Contender = Callable[[str], Any]
 
 
 def our_classifier(artifact: Path) -> Contender:
-    """Return what the handler runs for each text, without the handler: the like of the others."""
+    """Return the classifier of the handler without the handler, comparable with the others."""
     from functions.api.model.artifact import load_artifact
     from functions.api.model.classifier import Classifier
 
@@ -24,7 +23,7 @@ def our_classifier(artifact: Path) -> Contender:
 
 
 def transformers_pipeline(checkpoint: Path) -> Contender:
-    """Return the Hugging Face pipeline as its documentation shows it: eager PyTorch, fp32."""
+    """Return the Hugging Face pipeline as in its documentation: eager PyTorch, fp32."""
     import torch
     from transformers import pipeline
 
@@ -38,7 +37,7 @@ def transformers_pipeline(checkpoint: Path) -> Contender:
 
 
 def onnxruntime_fp32(checkpoint: Path, folder: Path) -> Contender:
-    """Return the usual ONNX export, fused by ONNX Runtime's transformer optimizer, fp32, with its mask."""
+    """Return an fp32 ONNX export fused by ONNX Runtime's transformer optimizer, with attention mask."""
     import onnxruntime
     from transformers import AutoModelForSequenceClassification
 

@@ -1,9 +1,9 @@
-"""Replays a week of reviews through the drift monitor, then each shift; and times one run over 100,000 rows.
+"""Replay a week of reviews through the drift monitor, then each shift; or time one run over 100,000 rows.
 
-`python -m benchmarks.drift` stores what the model of artifacts/model says of reviews it has not seen, hour by
-hour, and calls the handler after each: windows, alarms and messages are counted, first without a shift and
-then with each of `local.drift_lab.shifts`. `--rows 100000` instead stores so many in one hour and runs the
-handler once in a process of its own, and reports its time and memory. Results go to artifacts/bench/.
+`python -m benchmarks.drift` stores predictions of artifacts/model for unseen reviews, hour by hour, and calls
+the handler after each hour. It counts windows, alarms and messages without a shift, and then with each shift
+of `local.drift_lab.shifts`. With `--rows 100000` it stores that many predictions in one hour, runs the
+handler once in a separate process, and reports its time and memory. Results are written to artifacts/bench/.
 """
 
 import argparse
@@ -29,14 +29,14 @@ from benchmarks.monitored_system import Monitored, hours_before, monitored
 from functions.drift_monitor.detection.features import Feature
 from functions.drift_monitor.detection.thresholds import calibrate
 from functions.drift_monitor.handler import handler
-from local.drift_lab.answers import Answers, unseen_reviews
+from local.drift_lab.predictions import PredictionCache, unseen_reviews
 from local.drift_lab.shifts import SHIFTS, Shift, draw
 from local.reviews import Review
 
 RESULT = Path("artifacts/bench")
-REACH_SECONDS, REACH_MB, REACH_INIT_SECONDS = 60, 1536, 10
+MAXIMUM_SECONDS, MAXIMUM_MB, MAXIMUM_INIT_SECONDS = 60, 1536, 10
 HOURS, RUNS, COOL_HOURS = 216, 3, 12
-QUIET, BUSY = 250, 600  # reviews in an hour of the night and of the day
+NIGHT_REVIEWS, DAY_REVIEWS = 250, 600  # per hour
 VERDICTS = ("data_drift", "prediction_drift")
 ONE_RUN = """
 import json, resource, sys, time
@@ -56,11 +56,13 @@ print(json.dumps({
 """
 
 
-def measure_run(system: Monitored, answers: Answers, pool: Sequence[Review], rows: int) -> dict[str, Any]:
-    """Store that many predictions within an hour, drawn from the pool, and run the function afresh."""
+def measure_run(
+    system: Monitored, predictions: PredictionCache, pool: Sequence[Review], rows: int
+) -> dict[str, Any]:
+    """Store that many predictions from the pool within an hour, and run the function in a new process."""
     now = datetime.now(UTC)
-    answered = answers.of([review.text for review in pool])
-    drawn = random.Random(0).choices(answered, k=rows)
+    rows_of_pool = predictions.predict([review.text for review in pool])
+    drawn = random.Random(0).choices(rows_of_pool, k=rows)
     system.store(drawn, since=now - timedelta(minutes=55), until=now - timedelta(minutes=1))
     done = subprocess.run(
         [sys.executable, "-c", ONE_RUN, now.isoformat()], capture_output=True, text=True, check=True
@@ -70,12 +72,12 @@ def measure_run(system: Monitored, answers: Answers, pool: Sequence[Review], row
 
 
 def sharing_thresholds() -> AbstractContextManager[Any]:
-    """Let the runs of this process calibrate once for each size of window: they have one reference."""
+    """Calibrate only once per window size in this process, as all runs have one reference."""
     known: dict[Any, dict[Feature, float]] = {}
 
     def calibrated(
         reference: Any, features: Any, *, rows: int, false_alarm_rate: float, texts: int | None
-    ) -> Any:  # the texts of a replay hardly repeat, so all rows count as different
+    ) -> Any:  # texts of a replay rarely repeat, so all rows count as distinct
         if (tuple(features), rows) not in known:
             thresholds = calibrate(reference, features, rows=rows, false_alarm_rate=false_alarm_rate)
             known[tuple(features), rows] = thresholds
@@ -85,54 +87,54 @@ def sharing_thresholds() -> AbstractContextManager[Any]:
 
 
 class Replay:
-    """Time that passes: each hour some reviews come in, and then the monitor runs."""
+    """A simulated clock: each hour some reviews are predicted, and then the monitor runs."""
 
-    def __init__(self, system: Monitored, answers: Answers, start: datetime) -> None:
-        self._system, self._answers, self._now = system, answers, start
+    def __init__(self, system: Monitored, predictions: PredictionCache, start: datetime) -> None:
+        self._system, self._predictions, self._now = system, predictions, start
 
     def hour(self, reviews: Sequence[Review]) -> dict[str, Any]:
-        """Store an hour's reviews as answered, run the handler and return its answer."""
+        """Store the predictions of an hour, run the handler and return its result."""
         since, self._now = self._now, self._now + timedelta(hours=1)
-        rows = self._answers.of([review.text for review in reviews])
+        rows = self._predictions.predict([review.text for review in reviews])
         self._system.store(rows, since=since, until=self._now)
         with redirect_stdout(io.StringIO()):  # its metrics
             return handler({"scheduled_at": self._now.isoformat()}, LambdaContext())
 
     def skip(self, hours: int) -> None:
-        """Let time pass without traffic and without runs."""
+        """Advance the clock without traffic and runs."""
         self._now += timedelta(hours=hours)
 
     @property
     def is_night(self) -> bool:
-        """Tell whether few people write now."""
+        """Return whether it is night, with less traffic."""
         return self._now.hour < 8
 
 
-def replay_calm(replay: Replay, system: Monitored, pool: Sequence[Review], hours: int) -> dict[str, Any]:
-    """Replay hours without a shift; count what was flagged and what people received."""
+def replay_unshifted(replay: Replay, system: Monitored, pool: Sequence[Review], hours: int) -> dict[str, Any]:
+    """Replay hours without a shift; count windows with drift, and the messages."""
     flagged = moved = judged = 0
     texts = _without_early_repeats(pool)
     for _ in track(range(hours), "a week without a shift", console=Console(stderr=True)):
-        answer = replay.hour([next(texts) for _ in range(QUIET if replay.is_night else BUSY)])
-        if not answer["judged"]:
+        result = replay.hour([next(texts) for _ in range(NIGHT_REVIEWS if replay.is_night else DAY_REVIEWS)])
+        if not result["judged"]:
             continue
         judged += 1
-        verdicts = [answer[name] for name in VERDICTS]
+        verdicts = [result[name] for name in VERDICTS]
         flagged += any(verdict["drifted"] for verdict in verdicts)
         moved += any(feature["drifted"] for verdict in verdicts for feature in verdict["features"])
     return {"windows": judged, "moved": moved, "flagged": flagged, "messages": system.received()}
 
 
 def replay_shift(replay: Replay, system: Monitored, pool: Sequence[Review], shift: Shift) -> dict[str, Any]:
-    """Replay hours of shifted texts, then a day later calm ones; say what each run and people were told."""
-    chance = random.Random(1)
+    """Replay hours with a shift, then hours without; return the verdicts and the messages."""
+    generator = random.Random(1)
     runs = []
     for _ in range(RUNS):
-        verdict = replay.hour(shift.window(pool, BUSY, chance))[shift.verdict]
+        verdict = replay.hour(shift.window(pool, DAY_REVIEWS, generator))[shift.verdict]
         runs.append({"drifted": verdict["drifted"], "first": verdict["features"][0]["feature"]})
     messages = system.received()
-    for _ in range(RUNS):  # so that it is over, and the next shift is news
-        replay.hour(draw(pool, BUSY, chance))
+    for _ in range(RUNS):  # so that the alert is resolved before the next shift
+        replay.hour(draw(pool, DAY_REVIEWS, generator))
     replay.skip(COOL_HOURS)
     opened = {message["kind"] for message in messages if message["status"] == "open"}
     return {
@@ -146,26 +148,26 @@ def replay_shift(replay: Replay, system: Monitored, pool: Sequence[Review], shif
 
 
 def _without_early_repeats(pool: Sequence[Review]) -> Iterator[Review]:
-    chance = random.Random(7)
+    generator = random.Random(7)
     while True:
-        yield from chance.sample(pool, len(pool))
+        yield from generator.sample(pool, len(pool))
 
 
 def speed_table(found: dict[str, Any]) -> Table:
-    """Lay out one run beside what it must reach."""
+    """Return one run beside its limits as a table."""
     rows = Table("", title=f"One run over {found['rows']:,} predictions ({found['compared']:,} compared)")
-    for name in ("measured", "at most"):
+    for name in ("measured", "limit"):
         rows.add_column(name, justify="right")
-    rows.add_row("init", f"{found['init_seconds']:.2f} s", f"{REACH_INIT_SECONDS} s")
-    rows.add_row("run", f"{found['run_seconds']:.1f} s", f"{REACH_SECONDS} s")
+    rows.add_row("init", f"{found['init_seconds']:.2f} s", f"{MAXIMUM_INIT_SECONDS} s")
+    rows.add_row("run", f"{found['run_seconds']:.1f} s", f"{MAXIMUM_SECONDS} s")
     rows.add_row("CPU of both", f"{found['cpu_seconds']:.1f} s", "")
-    rows.add_row("memory", f"{found['peak_mb']:,.0f} MB", f"{REACH_MB:,} MB")
+    rows.add_row("memory", f"{found['peak_mb']:,.0f} MB", f"{MAXIMUM_MB:,} MB")
     return rows
 
 
 def week_table(calm: dict[str, Any], shifts: dict[str, dict[str, Any]]) -> Table:
-    """Lay out the week and the shifts after it."""
-    rows = Table("traffic", "windows", "judged drift", "people told", "named first", title="Replayed")
+    """Return the week and the shifts as a table."""
+    rows = Table("traffic", "windows", "judged drift", "alerts", "top feature", title="Replayed")
     rows.add_row(
         "no shift", f"{calm['windows']}", f"{calm['flagged']}", f"{len(calm['messages'])} messages", ""
     )
@@ -178,30 +180,30 @@ def week_table(calm: dict[str, Any], shifts: dict[str, dict[str, Any]]) -> Table
 
 
 def main() -> None:
-    """Replay or time, print and write."""
+    """Replay or time, then print and write the results."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--rows", type=int, help="time one run over so many predictions instead")
-    parser.add_argument("--hours", type=int, default=HOURS, help="of the replay without a shift")
-    parser.add_argument("--pool", type=int, default=6000, help="different reviews to draw from")
+    parser.add_argument("--rows", type=int, help="time one run over this number of predictions instead")
+    parser.add_argument("--hours", type=int, default=HOURS, help="length of the replay without a shift")
+    parser.add_argument("--pool", type=int, default=6000, help="number of distinct reviews to draw from")
     parser.add_argument("--model", type=Path, default=Path("artifacts/model"))
     options = parser.parse_args()
     console = Console()
-    answers = Answers(options.model, Path("artifacts/drift"))
+    predictions = PredictionCache(options.model, Path("artifacts/drift"))
     pool = unseen_reviews(options.model)[: options.pool]
-    answers.of([review.text for review in pool])
-    version, labels = answers.card.model_version, answers.card.labels
+    predictions.predict([review.text for review in pool])
+    version, labels = predictions.card.model_version, predictions.card.labels
     RESULT.mkdir(parents=True, exist_ok=True)
     if options.rows:
         with monitored(options.model, labels, version) as system:
-            found = measure_run(system, answers, pool, options.rows)
+            found = measure_run(system, predictions, pool, options.rows)
         (RESULT / "drift_speed.json").write_text(json.dumps(found, indent=2) + "\n")
         console.print(speed_table(found))
         return
     started = time.perf_counter()
     with monitored(options.model, labels, version) as system, sharing_thresholds():
         hours = options.hours + len(SHIFTS) * (2 * RUNS + COOL_HOURS)
-        replay = Replay(system, answers, hours_before(datetime.now(UTC), hours))
-        calm = replay_calm(replay, system, pool, options.hours)
+        replay = Replay(system, predictions, hours_before(datetime.now(UTC), hours))
+        calm = replay_unshifted(replay, system, pool, options.hours)
         shifts = {
             name: replay_shift(replay, system, pool, shift)
             for name, shift in track(SHIFTS.items(), "each shift", console=Console(stderr=True))

@@ -1,8 +1,8 @@
-"""What each change to the served graph buys, on the embedded model in int8: `python -m benchmarks.graph`.
+"""The speed-up of each change to the served graph, for the embedded model in int8.
 
-Starts from the usual export (traced, fused, quantized per channel) and adds the changes of
-`training.export.graph` one by one. All graphs run interleaved on one thread; prints a table and
-writes artifacts/bench/graph.json.
+Run as `python -m benchmarks.graph`. Starts from the usual export (traced, fused, quantized per channel) and
+adds the changes of `training.export.graph` one by one. All graphs take turns on one thread. Prints a table
+and writes artifacts/bench/graph.json.
 """
 
 import json
@@ -33,7 +33,7 @@ TARGET = Path(__file__).parent.parent / "artifacts" / "bench" / "graph.json"
 
 
 def build(step: int, folder: Path) -> Scorer:
-    """Make the int8 graph with the first `step` changes."""
+    """Build the int8 graph with the first `step` changes."""
     model = load_classifier("embedded", ["negative", "positive"]).model.eval()
     if step >= 1:
         keep_first_token(model)
@@ -50,13 +50,13 @@ def main() -> None:
     """Measure, print and write."""
     console = Console(width=max(110, Console().width))
     milliseconds: dict[str, dict[int, float]] = {step: {} for step in STEPS}
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder, console.status("Building and timing"):
         scorers = [build(step, Path(folder) / str(step)) for step in range(len(STEPS))]
         for tokens in TOKENS:
             samples: list[list[float]] = [[] for _ in STEPS]
             for _ in range(ROUNDS):
-                ids = chance.integers(1000, 20_000, tokens).tolist()
+                ids = rng.integers(1000, 20_000, tokens).tolist()
                 for scorer, times in zip(scorers, samples, strict=True):
                     start = time.perf_counter()
                     scorer.logits(ids)

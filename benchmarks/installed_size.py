@@ -1,6 +1,6 @@
-"""How much disk a set of packages and all they require takes, read from what is installed here.
+"""The disk space of packages with all their dependencies, as installed in this environment.
 
-Bytecode is left out: uv installs without it, pip adds about a fifth to any of these.
+Bytecode is not included: uv installs none, and pip adds about a fifth.
 """
 
 import importlib.metadata
@@ -11,12 +11,12 @@ from packaging.requirements import Requirement
 
 
 def installed_mb(packages: Iterable[str]) -> float:
-    """Return the megabytes (10^6 bytes) of the files of `packages` and of everything they require."""
+    """Return the megabytes (10^6 bytes) of `packages` and all their dependencies."""
     return sum(_size(name) for name in closure(packages)) / 1e6
 
 
 def closure(packages: Iterable[str]) -> set[str]:
-    """Return the normalised names of `packages` and of all their installed requirements."""
+    """Return the normalized names of `packages` and all their installed dependencies."""
     found: set[str] = set()
     waiting = [Requirement(package) for package in packages]
     seen: set[str] = set()

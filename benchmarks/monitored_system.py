@@ -17,7 +17,7 @@ from uuid import UUID
 import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from moto.server import ThreadedMotoServer
-from sentiment.database.repositories import store_predictions
+from sentiment.database.predictions import store_predictions
 from sentiment.database.session import transaction
 from sentiment.messages import PredictionMade
 from sqlalchemy import Engine

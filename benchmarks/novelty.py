@@ -1,9 +1,10 @@
-"""How well novelty tells foreign texts from familiar ones: `python -m benchmarks.novelty [ARTIFACT]`.
+"""How well novelty separates out-of-distribution texts from familiar ones.
 
-Texts of each shift of `local.drift_lab.shifts` go through the served graph, and several distances from the
-validation rows rank them against held-out rows: the area under the ROC curve is the chance that a foreign
-text lies further away than a familiar one. The artifact must be that of `sentiment train --quick`, whose rows
-are read again here. Prints a table and writes artifacts/bench/novelty.json.
+Run as `python -m benchmarks.novelty [ARTIFACT]`. Texts of each shift of `local.drift_lab.shifts` go through
+the served graph, and several distances from the validation rows rank them against held-out rows: the area
+under the ROC curve is the probability that a shifted text is further away than a familiar one. The artifact
+must be that of `sentiment train --quick`, whose rows are read again here. Prints a table and writes
+artifacts/bench/novelty.json.
 """
 
 import json
@@ -26,7 +27,7 @@ from local.reviews import Review
 from training.config import configure
 from training.data.prepare import prepare
 from training.data.rows import Dataset
-from training.export.novelty import DIRECTIONS, fit
+from training.export.novelty import DIRECTIONS, fit_novelty
 from training.export.scorer import Scorer
 from training.text import encode_batch
 
@@ -38,7 +39,7 @@ Distance = Callable[[Floats], Floats]
 
 
 def distances(pooled: Floats, truth: NDArray[np.intp], labels: list[str]) -> dict[str, Distance]:
-    """Return ways to measure how far (texts, width) lie from these rows, each to (texts,)."""
+    """Return distance functions from these rows, each from (texts, width) to (texts,)."""
     centroids = np.stack([pooled[truth == label].mean(axis=0) for label in range(len(labels))])
     full = LedoitWolf(assume_centered=True).fit(pooled - centroids[truth]).precision_
 
@@ -47,8 +48,8 @@ def distances(pooled: Floats, truth: NDArray[np.intp], labels: list[str]) -> dic
 
     def cosine(texts: Floats, centroid: Floats) -> Floats:
         lengths = np.linalg.norm(texts, axis=1) * np.linalg.norm(centroid)
-        turned: Floats = 1 - (texts @ centroid) / lengths
-        return turned
+        distance: Floats = 1 - (texts @ centroid) / lengths
+        return distance
 
     def mahalanobis(texts: Floats, centroid: Floats) -> Floats:
         away = texts - centroid
@@ -60,7 +61,7 @@ def distances(pooled: Floats, truth: NDArray[np.intp], labels: list[str]) -> dic
         "cosine": nearest(cosine),
     }
     for directions in (0, 2, 4, 8, DIRECTIONS, 32):
-        measure = fit(pooled.astype(np.float32), truth, labels, directions=directions)
+        measure = fit_novelty(pooled.astype(np.float32), truth, labels, directions=directions)
         if measure is None:
             raise SystemExit("the validation rows do not allow a measure of novelty")
         found[f"diagonal + {directions} directions" if directions else "diagonal"] = measure.of
@@ -68,10 +69,10 @@ def distances(pooled: Floats, truth: NDArray[np.intp], labels: list[str]) -> dic
 
 
 def read_rows(card: dict[str, Any]) -> Dataset:
-    """Read the rows that the artifact was made from."""
+    """Read the rows that the artifact was trained on."""
     data = prepare(configure(quick=True))
     if data.fingerprint != card["data"]["fingerprint"]:
-        raise SystemExit("the artifact was made from other rows than `sentiment train --quick` reads")
+        raise SystemExit("the artifact was trained on other rows than `sentiment train --quick` reads")
     return data
 
 
@@ -85,10 +86,10 @@ def main() -> None:
     tokenizer = Tokenizer.from_file(str(artifact / "tokenizer.json"))
 
     def pooled(texts: Sequence[str]) -> Floats:
-        given = scorer.scores(encode_batch(tokenizer, texts, card["max_length"], card["truncation"])).pooled
-        if given is None:
-            raise SystemExit(f"{artifact} gives no pooled output: export it again")
-        return given.astype(np.float64)
+        outputs = scorer.scores(encode_batch(tokenizer, texts, card["max_length"], card["truncation"])).pooled
+        if outputs is None:
+            raise SystemExit(f"{artifact} has no pooled output; export it again")
+        return outputs.astype(np.float64)
 
     pool = [
         Review(text, data.labels[label])
@@ -102,21 +103,21 @@ def main() -> None:
             for name, shift in SHIFTS.items()
         }
     table = Table("distance", *[name.replace("_", " ") for name in SHIFTS], title="AUC against held-out rows")
-    figures: dict[str, dict[str, float]] = {}
+    aurocs: dict[str, dict[str, float]] = {}
     for name, measure in measures.items():
         known = measure(familiar)
-        figures[name] = {
+        aurocs[name] = {
             shift: roc_auc_score([0] * len(known) + [1] * ROWS, np.concatenate([known, measure(foreign)]))
             for shift, foreign in shifted.items()
         }
-        table.add_row(name, *[f"{area:.3f}" for area in figures[name].values()])
+        table.add_row(name, *[f"{area:.3f}" for area in aurocs[name].values()])
     console.print(table)
     served = measures[f"diagonal + {DIRECTIONS} directions"]
     for name, texts in {"held-out rows": familiar, **shifted}.items():
         quarters = ", ".join(f"{quartile:.2f}" for quartile in np.percentile(served(texts), [25, 50, 75, 99]))
         console.print(f"novelty of {name.replace('_', ' ')}: quartiles and 99th percentile {quarters}")
     TARGET.parent.mkdir(parents=True, exist_ok=True)
-    TARGET.write_text(json.dumps(figures, indent=2) + "\n")
+    TARGET.write_text(json.dumps(aurocs, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""The product's own Lambda handler as `benchmarks.serving` calls it: API Gateway event in, response out.
+"""The API's Lambda handler for `benchmarks.serving`: API Gateway event in, response out.
 
-Its queue is `benchmarks.queue_stub`, so that what is measured is the whole handler, botocore's request
-included, and not the speed of some queue.
+Its queue is `benchmarks.queue_stub`, so the whole handler including botocore's request is measured, but not
+the speed of a queue.
 """
 
 import json
@@ -32,7 +32,7 @@ def environment(artifact: Path, queue_url: str) -> dict[str, str]:
         "AWS_DEFAULT_REGION": "eu-central-1",
         "AWS_ENDPOINT_URL": queue_url,
         "AWS_SECRET_ACCESS_KEY": secrets.token_hex(8),
-        "CACHE_ENTRIES": "0",  # every text would otherwise be answered from memory the second time
+        "CACHE_ENTRIES": "0",  # otherwise repeated texts would come from the cache
         "MODEL_DIR": str(artifact),
         "POWERTOOLS_LOG_LEVEL": "ERROR",
         "QUEUE_URL": "http://127.0.0.1/000000000000/predictions",
@@ -42,7 +42,7 @@ def environment(artifact: Path, queue_url: str) -> dict[str, str]:
 
 
 def load_handler(artifact: Path, queue_url: str) -> Callable[[str], Any]:
-    """Set the environment of the `api` function, import its handler, return it as text in, response out."""
+    """Set the environment of the `api` function, import its handler and wrap it: text in, response out."""
     os.environ |= environment(artifact, queue_url)
     from functions.api.handler import handler
 
@@ -50,9 +50,9 @@ def load_handler(artifact: Path, queue_url: str) -> Callable[[str], Any]:
     context = cast(LambdaContext, SimpleNamespace(**CONTEXT))
 
     def predict(text: str) -> Any:
-        answer = handler(event | {"body": json.dumps({"text": text}), "isBase64Encoded": False}, context)
-        if answer["statusCode"] != 200:
-            raise RuntimeError(f"the handler answered {answer['statusCode']}: {answer['body']}")
-        return answer
+        response = handler(event | {"body": json.dumps({"text": text}), "isBase64Encoded": False}, context)
+        if response["statusCode"] != 200:
+            raise RuntimeError(f"the handler returned {response['statusCode']}: {response['body']}")
+        return response
 
     return predict

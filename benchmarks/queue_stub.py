@@ -1,7 +1,7 @@
-"""A queue that accepts every SQS message at once, in a process of its own.
+"""A stub of SQS that accepts every message immediately, in its own process.
 
-It speaks as much of HTTP as botocore's SendMessageBatch needs, and answers in one write: a server that sends
-headers and body apart would add the 40 ms of a delayed acknowledgement to some requests.
+It implements the HTTP that botocore's SendMessageBatch needs, and responds in one write: a server that sends
+headers and body separately would add the 40 ms of a delayed acknowledgement to some requests.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 
 
 def start_queue_stub() -> str:
-    """Start the process, which ends with this one; return its address."""
+    """Start the process, which ends with this one; returns its URL."""
     spawn = multiprocessing.get_context("spawn")
     parent, child = spawn.Pipe()
     spawn.Process(target=_serve, args=(child,), daemon=True).start()
@@ -39,13 +39,13 @@ async def _accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
             if length is None:
                 raise ValueError("a request without Content-Length")
             request = json.loads(await reader.readexactly(int(length[1])))
-            writer.write(_answer(request["Entries"]))
+            writer.write(_response(request["Entries"]))
             await writer.drain()
-    except (asyncio.IncompleteReadError, ConnectionResetError):  # the client has left
+    except (asyncio.IncompleteReadError, ConnectionResetError):  # the client disconnected
         writer.close()
 
 
-def _answer(entries: list[dict[str, str]]) -> bytes:
+def _response(entries: list[dict[str, str]]) -> bytes:
     accepted = [
         {
             "Id": entry["Id"],

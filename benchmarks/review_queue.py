@@ -23,7 +23,8 @@ from uuid import UUID
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from rich.console import Console
-from sentiment.database.repositories import store_feedback, store_predictions
+from sentiment.database.feedback import store_feedback
+from sentiment.database.predictions import store_predictions
 from sentiment.database.session import transaction
 from sentiment.limits import MAX_CHARACTERS
 from sentiment.messages import FeedbackGiven, PredictionMade
@@ -113,7 +114,7 @@ def main() -> None:
     if "--measure" in sys.argv:
         print(json.dumps(measure()))
         return
-    os.environ |= {"POWERTOOLS_LOG_LEVEL": "WARNING", "REPORT_BUCKET": "not-asked"}
+    os.environ["POWERTOOLS_LOG_LEVEL"] = "WARNING"
     with (
         tempfile.TemporaryDirectory() as folder,
         running_postgres(Path(folder), password=os.urandom(16).hex()) as server,

@@ -1,7 +1,7 @@
-"""What breaks first at 10, 1,000 and 100,000 predictions a second, and what each costs a month.
+"""Which component reaches its limit first at 10, 1,000 and 100,000 predictions per second, and the cost.
 
 `python -m benchmarks.scale` prints two tables of `benchmarks.capacity`, writes artifacts/bench/scale.json and
-draws docs/images/scale.png. `--measure` weighs a prediction again first (benchmarks/volumes.py).
+plots docs/images/scale.png. `--measure` first measures the size of a prediction (benchmarks/volumes.py).
 """
 
 import argparse
@@ -18,29 +18,29 @@ from cdk.environments import ENVIRONMENTS, Environment
 RATES = (10, 1_000, 100_000)
 RESULT, VOLUMES = Path("artifacts/bench/scale.json"), Path("artifacts/bench/volumes.json")
 PLOT = Path("docs/images/scale.png")
-PARTS = {
+COST_LINES = {
     "dollars_api": "HTTP API",
     "dollars_logs": "logs",
     "dollars_inference": "inference",
-    "dollars_storing_a_month_of_rows": "a month of rows in Postgres",
-    "dollars_the_same_in_s3": "a month of rows in S3",
+    "dollars_month_of_rows_in_postgres": "a month of rows in Postgres",
+    "dollars_month_of_rows_in_s3": "a month of rows in S3",
 }
 
 
 def limit_table(environment: Environment) -> Table:
-    """Lay out the limits, the first first."""
-    rows = Table(title=f"What gives way first ({environment.name}, default quotas)")
-    rows.add_column("part")
+    """Return the table of limits, the lowest first."""
+    rows = Table(title=f"Limits ({environment.name}, default quotas)")
+    rows.add_column("component")
     rows.add_column("predictions/s", justify="right")
-    rows.add_column("then")
+    rows.add_column("what to do")
     for limit in limits(environment):
-        rows.add_row(limit.part, f"{limit.rate:,.0f}", limit.then)
+        rows.add_row(limit.component, f"{limit.rate:,.0f}", limit.remedy)
     return rows
 
 
 def rate_table(described: list[dict[str, float | None]]) -> Table:
-    """Lay out the rates side by side."""
-    rows = Table("", title="At so many predictions a second")
+    """Return the table with one column per rate."""
+    rows = Table("", title="By predictions per second")
     for each in described:
         rows.add_column(f"{each['rate']:,.0f}", justify="right")
     for name in list(described[0])[1:]:
@@ -48,8 +48,8 @@ def rate_table(described: list[dict[str, float | None]]) -> Table:
     return rows
 
 
-def draw(environment: Environment, path: Path) -> None:
-    """Draw, side by side, where each part gives way and dollars a month over the rate."""
+def plot(environment: Environment, path: Path) -> None:
+    """Plot the limit of each component, and dollars per month by rate, side by side."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -57,17 +57,19 @@ def draw(environment: Environment, path: Path) -> None:
 
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(14, 4.8))
     found = limits(environment)[::-1]
-    left.barh([limit.part for limit in found], [limit.rate for limit in found], color="tab:blue", height=0.6)
+    left.barh(
+        [limit.component for limit in found], [limit.rate for limit in found], color="tab:blue", height=0.6
+    )
     for rate in RATES:
         left.axvline(rate, color="tab:red", linestyle="--", linewidth=1)
-    left.set(xscale="log", xlim=(1, 1e6), xlabel="predictions a second", title="gives way at")
+    left.set(xscale="log", xlim=(1, 1e6), xlabel="predictions per second", title="limits")
     rates = [10 ** (step / 8) for step in range(41)]
     described = [describe(environment, rate) for rate in rates]
     whole = [(each["dollars_idle"] or 0) + (each["dollars_predictions"] or 0) for each in described]
-    right.loglog(rates, whole, linewidth=3, label="all, without storage")
-    for part, label in PARTS.items():
-        right.loglog(rates, [each[part] or 0 for each in described], label=label)
-    right.set(xlabel="predictions a second", title="dollars a month", ylim=(1, None))
+    right.loglog(rates, whole, linewidth=3, label="total without storage")
+    for key, label in COST_LINES.items():
+        right.loglog(rates, [each[key] or 0 for each in described], label=label)
+    right.set(xlabel="predictions per second", title="dollars per month", ylim=(1, None))
     right.grid(alpha=0.3)
     right.legend()
     figure.tight_layout()
@@ -82,10 +84,12 @@ def _cell(value: float | None) -> str:
 
 
 def main() -> None:
-    """Measure if asked, then compute, print, write and draw."""
+    """Measure if requested, then compute, print, write and plot."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--env", default="prod", choices=sorted(ENVIRONMENTS))
-    parser.add_argument("--measure", action="store_true", help="weigh a prediction again (a minute)")
+    parser.add_argument(
+        "--measure", action="store_true", help="measure the size of a prediction first (a minute)"
+    )
     options = parser.parse_args()
     environment, console = ENVIRONMENTS[options.env], Console(width=max(110, Console().width))
     RESULT.parent.mkdir(parents=True, exist_ok=True)
@@ -100,7 +104,7 @@ def main() -> None:
     console.print(rate_table(described))
     found = {"environment": options.env, "limits": [asdict(limit) for limit in limits(environment)]}
     RESULT.write_text(json.dumps(found | {"rates": described}, indent=2) + "\n")
-    draw(environment, PLOT)
+    plot(environment, PLOT)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""Speed of the served model against its peers, side by side in one run: `python -m benchmarks.serving`.
+"""Compares the speed of the served model with other runtimes: `python -m benchmarks.serving`.
 
-Latency of one request at 16 to 512 tokens on one thread, cold start (fresh process to first answer) and
-installed size. Prints tables, writes artifacts/bench/serving.json and draws artifacts/bench/serving.png. All
-contenders run interleaved, because machines drift: trust the ratios. Weights are not fine-tuned; speed does
-not depend on them.
+Measures latency of one request at 16 to 512 tokens on one thread, cold start (new process to first
+prediction) and installed size. Prints tables, writes artifacts/bench/serving.json and plots
+artifacts/bench/serving.png. All contenders run interleaved because a machine's speed varies: compare the
+ratios. The weights are not fine-tuned, which does not affect speed.
 """
 
 import argparse
@@ -35,7 +35,7 @@ Samples = dict[str, dict[str, list[float]]]
 
 @dataclass(frozen=True)
 class Built:
-    """One model in the forms that the contenders load."""
+    """One model in the formats that the contenders load."""
 
     checkpoint: Path
     artifact: Path
@@ -43,7 +43,7 @@ class Built:
 
 
 def build(name: str, folder: Path) -> Built:
-    """Make a checkpoint, its artifact and its plain ONNX export for one of MODELS."""
+    """Create the checkpoint, artifact and plain ONNX export of one of MODELS."""
     import torch
     from optimum.exporters.onnx import onnx_export_from_model
     from transformers import DistilBertConfig, DistilBertForSequenceClassification
@@ -78,7 +78,7 @@ def build(name: str, folder: Path) -> Built:
 
 
 def measure_latency(built: Built, queue_url: str, rounds: int) -> Samples:
-    """Run `benchmarks.latency` on one model in its own process; milliseconds by contender and tokens."""
+    """Run `benchmarks.latency` in its own process; returns milliseconds by contender and tokens."""
     arguments = ["--checkpoint", built.checkpoint, "--artifact", built.artifact]
     arguments += ["--queue-url", queue_url, "--rounds", rounds]
     samples: Samples = _run("benchmarks.latency", arguments)
@@ -86,7 +86,7 @@ def measure_latency(built: Built, queue_url: str, rounds: int) -> Samples:
 
 
 def measure_cold_starts(built: Built, queue_url: str, rounds: int) -> dict[str, dict[str, list[float]]]:
-    """Start each contender afresh `rounds` times, in turn; wall and CPU seconds to the first answer."""
+    """Start each contender `rounds` times, in turn; returns wall and CPU seconds to the first prediction."""
     paths = {
         "handler": built.artifact,
         "transformers + torch": built.checkpoint,
@@ -95,15 +95,15 @@ def measure_cold_starts(built: Built, queue_url: str, rounds: int) -> dict[str, 
     starts: dict[str, dict[str, list[float]]] = {}
     for turn in range(rounds + 1):
         for name, path in paths.items():
-            took = _run("benchmarks.cold_start", [name, path], BENCH_QUEUE_URL=queue_url)
+            seconds_by_clock = _run("benchmarks.cold_start", [name, path], BENCH_QUEUE_URL=queue_url)
             if turn:  # the first only fills the disk cache
-                for figure, seconds in took.items():
-                    starts.setdefault(name, {}).setdefault(figure, []).append(seconds)
+                for clock, seconds in seconds_by_clock.items():
+                    starts.setdefault(name, {}).setdefault(clock, []).append(seconds)
     return starts
 
 
 def installed_sizes() -> dict[str, float]:
-    """Return megabytes on disk of what each contender must install."""
+    """Return the megabytes on disk of the packages that each contender needs."""
     groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
     ours = [entry for group in ("shared", "api") for entry in groups[group] if isinstance(entry, str)]
     return {
@@ -115,7 +115,7 @@ def installed_sizes() -> dict[str, float]:
 
 
 def latency_table(model: str, samples: Samples) -> Table:
-    """Lay out medians in ms and, in brackets, how many times faster than the transformers pipeline."""
+    """Return a table of medians in ms, with the speed-up over the transformers pipeline in parentheses."""
     table = Table(title=f"{model}: one request, one thread, median ms (times faster than the pipeline)")
     table.add_column("contender")
     for tokens in TOKENS:
@@ -130,8 +130,8 @@ def latency_table(model: str, samples: Samples) -> Table:
 
 
 def cold_start_table(starts: dict[str, dict[str, list[float]]], sizes: dict[str, float]) -> Table:
-    """Lay out cold starts and installed sizes."""
-    table = Table(title="Fresh process to first answer, and installed size (embedded model)")
+    """Return a table of cold starts and installed sizes."""
+    table = Table(title="New process to first prediction, and installed size (embedded model)")
     for column in ("contender", "wall s", "CPU s", "times our wall", "installed MB"):
         table.add_column(column, justify="left" if column == "contender" else "right")
     ours = median(starts["handler"]["wall_seconds"])
@@ -149,7 +149,7 @@ def cold_start_table(starts: dict[str, dict[str, list[float]]], sizes: dict[str,
 
 
 def draw(latencies: dict[str, Samples], path: Path) -> None:
-    """Draw latency over length, one panel a model, a line a contender."""
+    """Plot latency over length, one panel per model and one line per contender."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -173,7 +173,7 @@ def draw(latencies: dict[str, Samples], path: Path) -> None:
 
 
 def _run(module: str, arguments: list[Any], **environment: str) -> Any:
-    # One thread for everything that asks OpenMP; the contenders set their own as well.
+    # One thread for everything that uses OpenMP; the contenders set their own as well.
     single = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
     command = [sys.executable, "-W", "ignore", "-m", module, *map(str, arguments)]
     done = subprocess.run(
@@ -185,10 +185,10 @@ def _run(module: str, arguments: list[Any], **environment: str) -> Any:
 
 
 def main() -> None:
-    """Measure, print, write and draw."""
+    """Measure, print, write and plot."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--rounds", type=int, default=15, help="timed texts a length (default 15)")
-    parser.add_argument("--cold-starts", type=int, default=5, help="fresh processes a contender (default 5)")
+    parser.add_argument("--rounds", type=int, default=15, help="timed texts per length (default 15)")
+    parser.add_argument("--cold-starts", type=int, default=5, help="new processes per contender (default 5)")
     options = parser.parse_args()
     console = Console(width=max(110, Console().width))
     target = ROOT / "artifacts" / "bench"

@@ -1,9 +1,9 @@
-"""What fewer layers cost in accuracy and gain in speed: a teacher and its students, on the same rows.
+"""Accuracy and speed of distilled students, against their teacher on the same rows.
 
 Run as `python -m benchmarks.students [TEACHER]`, where TEACHER is the folder of a fine-tuned checkpoint;
-without it the quick model is fine-tuned first. All are read at 256 tokens; validation rows chose truncation,
-temperature and quantization of each, test rows are reported. Latencies are of the int8 graph alone, one text
-on one thread, all taking turns.
+without it, the quick model is fine-tuned first. All are tested at 256 tokens; truncation, temperature and
+quantization are chosen on validation rows, and results are for test rows. Latency is of the int8 graph alone,
+one text on one thread, all taking turns.
 """
 
 import argparse
@@ -40,34 +40,36 @@ class Measured:
 
     layers: int
     artifact: Artifact
-    right: NDArray[np.bool_]
-    decided: list[str]
+    correct: NDArray[np.bool_]
+    predictions: list[str]
     training_seconds: float
 
 
 def main() -> None:
-    """Distil, measure, show and write the table."""
+    """Distill, measure, print and write the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.students", description=__doc__)
     parser.add_argument("teacher", nargs="?", type=Path)
     parser.add_argument("--train-rows", type=int, default=4_000)
     parser.add_argument("--epochs", type=int, default=2, help="of each student")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     console = Console()
     options: dict[str, Any] = {
         "quick": True,
-        "train_rows": given.train_rows,
+        "train_rows": arguments.train_rows,
         "test_rows": TEST_ROWS,
         "artifacts": FOLDER,
     }
     data = prepare(configure(**options))
     with RichProgress(console) as progress:
-        teacher = given.teacher
+        teacher = arguments.teacher
         if teacher is None:
             config = configure(**options)
             teacher, _ = tune_checkpoint(config, data, FOLDER / "teacher", run_id=None, progress=progress)
         models = [measure(configure(**options), data, teacher, 0.0, progress)]
         for layers in LAYERS:
-            config = configure(**options, epochs=given.epochs, student_layers=layers, teacher=str(teacher))
+            config = configure(
+                **options, epochs=arguments.epochs, student_layers=layers, teacher=str(teacher)
+            )
             checkpoint, record = tune_checkpoint(
                 config, data, FOLDER / str(layers), run_id=None, progress=progress
             )
@@ -80,7 +82,7 @@ def main() -> None:
 def measure(
     config: TrainingConfig, data: Dataset, checkpoint: Path, seconds: float, progress: Progress
 ) -> Measured:
-    """Export the checkpoint as any other and let it answer the test rows as served."""
+    """Export the checkpoint and predict the test rows as served."""
     from training.record import TrainingRecord
 
     record = TrainingRecord(
@@ -97,27 +99,29 @@ def measure(
     )
     artifact = publish(checkpoint, record, data, FOLDER, progress=progress)
     model = ServedModel(artifact, progress)
-    decided = model.decide(data.test.texts)
+    predictions = model.predict(data.test.texts)
     truth = [data.labels[label] for label in data.test.labels]
-    right = np.array([one == label for one, label in zip(decided, truth, strict=True)])
-    return Measured(artifact.card["architecture"]["layers"], artifact, right, decided, seconds)
+    correct = np.array([one == label for one, label in zip(predictions, truth, strict=True)])
+    return Measured(artifact.card["architecture"]["layers"], artifact, correct, predictions, seconds)
 
 
 def report(models: list[Measured], latencies: dict[int, list[float]], console: Console) -> None:
-    """Show the table and write it."""
+    """Print the table and write it."""
     teacher = models[0]
     lengths = [f"{tokens} tokens" for tokens in TOKENS]
-    table = Table("layers", "accuracy, int8", "decided otherwise", *lengths, "MB", "trained, s")
+    table = Table("layers", "accuracy, int8", "differs from the teacher", *lengths, "MB", "training, s")
     rows = []
-    for place, model in enumerate(models):
-        low, high = bootstrap_interval(model.right)
-        others = np.array([one != two for one, two in zip(model.decided, teacher.decided, strict=True)])
+    for index, model in enumerate(models):
+        low, high = bootstrap_interval(model.correct)
+        others = np.array(
+            [one != two for one, two in zip(model.predictions, teacher.predictions, strict=True)]
+        )
         spread = bootstrap_interval(others)
-        times = {tokens: of_all[place] for tokens, of_all in latencies.items()}
+        times = {tokens: of_all[index] for tokens, of_all in latencies.items()}
         megabytes = (model.artifact.folder / "model.onnx").stat().st_size / 1e6
         table.add_row(
             str(model.layers),
-            f"{model.right.mean():.1%} ({low:.1%} to {high:.1%})",
+            f"{model.correct.mean():.1%} ({low:.1%} to {high:.1%})",
             f"{others.mean():.1%} ({spread[0]:.1%} to {spread[1]:.1%})",
             *(f"{ms:.1f} ms ({latencies[tokens][0] / ms:.2f}x)" for tokens, ms in times.items()),
             f"{megabytes:.1f}",
@@ -126,7 +130,7 @@ def report(models: list[Measured], latencies: dict[int, list[float]], console: C
         rows.append(
             {
                 "layers": model.layers,
-                "accuracy": float(model.right.mean()),
+                "accuracy": float(model.correct.mean()),
                 "accuracy_ci95": [low, high],
                 "decided_otherwise": float(others.mean()),
                 "decided_otherwise_ci95": list(spread),
@@ -138,7 +142,7 @@ def report(models: list[Measured], latencies: dict[int, list[float]], console: C
         )
     console.print(table)
     RESULT.parent.mkdir(parents=True, exist_ok=True)
-    RESULT.write_text(json.dumps({"test_rows": len(teacher.right), "models": rows}, indent=2) + "\n")
+    RESULT.write_text(json.dumps({"test_rows": len(teacher.correct), "models": rows}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

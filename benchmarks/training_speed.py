@@ -1,8 +1,8 @@
-"""How many reviews a second fine-tuning reads, by what is chosen for it.
+"""The speed of fine-tuning in reviews per second, by option.
 
-Run as `python -m benchmarks.training_speed`. Every contender has the embedded model and its own optimizer,
-and they take turns of a few steps each, so that all meet the same noise; what is compared is a whole step,
-from a batch of token ids to changed weights. Evaluation, checkpoints and the export are not part of it.
+Run as `python -m benchmarks.training_speed`. Every contender has the embedded model and its own optimizer.
+They take turns of a few steps each, so that noise affects all of them equally. A step goes from a batch of
+token ids to updated weights; evaluation, checkpoints and export are not included.
 """
 
 import contextlib
@@ -21,20 +21,20 @@ from rich.table import Table
 from transformers import DataCollatorWithPadding, set_seed
 
 from training.config import configure
-from training.data.examples import Examples, tokenised
+from training.data.examples import Examples, tokenized_examples
 from training.data.prepare import prepare
-from training.finetune.model import backend, freeze, load_classifier
-from training.finetune.sampler import EpochOrder
+from training.finetune.model import backend_tokenizer, freeze, load_classifier
+from training.finetune.sampler import LengthGroupedSampler
 
 RESULT = Path("artifacts/bench/training_speed.json")
 CACHE = Path("artifacts/bench/cache")
 ROWS, TURNS, STEPS = 800, 3, 2
-UNTIMED = 3  # steps before the first timed one: torch.compile compiles for the first two shapes that it meets
+UNTIMED = 3  # steps before the first timed one: torch.compile compiles for the first two shapes
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One way to train, as the options of a run say it."""
+    """One set of training options."""
 
     name: str
     tokens: int = 128
@@ -66,7 +66,7 @@ CHOICES = (
 
 
 class Contender:
-    """A model in training."""
+    """A model being trained."""
 
     def __init__(self, choice: Choice, examples: Examples, pad: DataCollatorWithPadding) -> None:
         set_seed(0)
@@ -77,14 +77,14 @@ class Contender:
             model.gradient_checkpointing_enable({"use_reentrant": False})
         self._optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-5)
         self._model: Any = torch.compile(model.train()) if choice.compiled else model.train()
-        self._batches = self._deal()
+        self._batches = self._endless_batches()
 
-    def _deal(self) -> Iterator[list[dict[str, Any]]]:
+    def _endless_batches(self) -> Iterator[list[dict[str, Any]]]:
         size, epoch = self.choice.batch, 0
         while True:
             order = list(range(len(self._examples)))
             if self.choice.grouped:
-                grouped = EpochOrder(self._examples.lengths, size, seed=0)
+                grouped = LengthGroupedSampler(self._examples.lengths, size, seed=0)
                 grouped.set_epoch(epoch)
                 order = list(grouped)
             for start in range(0, len(order) - size + 1, size):
@@ -92,7 +92,7 @@ class Contender:
             epoch += 1
 
     def step(self) -> int:
-        """Train on the next batch; returns its reviews."""
+        """Train on the next batch; return its number of reviews."""
         rows = next(self._batches)
         batch = self._pad(rows)
         precision = torch.autocast("cpu", torch.bfloat16) if self.choice.bf16 else contextlib.nullcontext()
@@ -105,7 +105,7 @@ class Contender:
 
 
 def main() -> None:
-    """Let all train in turns, show and write the table."""
+    """Train all in turns, print and write the table."""
     console = Console()
     data = prepare(configure(train_rows=ROWS))
     _, tokenizer = load_classifier("embedded", data.labels)
@@ -117,7 +117,9 @@ def main() -> None:
                 for file in CACHE.glob("*"):
                     file.unlink()
             started = time.perf_counter()
-            examples[tokens] = tokenised(data.train, backend(tokenizer), tokens, "head_tail", CACHE)
+            examples[tokens] = tokenized_examples(
+                data.train, backend_tokenizer(tokenizer), tokens, "head_tail", CACHE
+            )
             seconds[tokens, state] = time.perf_counter() - started
     contenders = [Contender(choice, examples[choice.tokens], pad) for choice in CHOICES]
     rates: list[list[float]] = [[] for _ in contenders]
@@ -136,12 +138,12 @@ def main() -> None:
         table.add_row(choice.name, f"{median:.1f}", spread, f"{median / medians[0]:.2f}")
     console.print(table)
     cold, warm = seconds[256, "cold"], seconds[256, "warm"]
-    console.print(f"tokenising {len(data.train):,} reviews: {cold:.2f} s, from the cache {warm:.2f} s")
+    console.print(f"tokenizing {len(data.train):,} reviews: {cold:.2f} s, from the cache {warm:.2f} s")
     RESULT.parent.mkdir(parents=True, exist_ok=True)
     result = {
         "threads": torch.get_num_threads(),
         "reviews_per_second": {c.name: rate for c, rate in zip(CHOICES, medians, strict=True)},
-        "tokenising_seconds": {"reviews": len(data.train), "cold": cold, "warm": warm},
+        "tokenizing_seconds": {"reviews": len(data.train), "cold": cold, "warm": warm},
     }
     RESULT.write_text(json.dumps(result, indent=2) + "\n")
 

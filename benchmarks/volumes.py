@@ -1,7 +1,7 @@
-"""What one prediction weighs, in bytes: log lines, response, message, Postgres row, Parquet row.
+"""The size of one prediction in bytes: log lines, response, message, Postgres row, Parquet row.
 
 `benchmarks.scale --measure` runs it. Real IMDB reviews (median 227 tokens) go through the real handlers into
-a real Postgres; what a month stores, logs and costs at any rate follows from these few figures.
+a real Postgres. The monthly storage, logs and costs at any rate are computed from these figures.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ from benchmarks.log_writer import as_event, as_rows, make_predictions, through_t
 from benchmarks.our_handler import load_handler
 from benchmarks.queue_stub import start_queue_stub
 from benchmarks.serving import MODELS, build
-from cdk.costs.usage import BYTES_BESIDE_AN_EVENT
+from cdk.costs.usage import BYTES_PER_LOG_EVENT
 from functions.log_writer import handler as log_writer
 from functions.migrations import handler as migrations
 from local.postgres.server import running_postgres
@@ -32,7 +32,7 @@ from training.data.sources import read
 REQUESTS = 200
 ROWS = 10_000
 BATCH = 500
-# What the platform itself writes of each invocation.
+# The lines that Lambda itself logs per invocation.
 PLATFORM_LINES = (
     "START RequestId: 00000000-0000-0000-0000-000000000000 Version: 12",
     "END RequestId: 00000000-0000-0000-0000-000000000000",
@@ -42,11 +42,11 @@ PLATFORM_LINES = (
 
 
 def measure_volumes() -> dict[str, float]:
-    """Return bytes for one prediction, by what holds them."""
+    """Return the bytes of one prediction, by where they are stored or sent."""
     texts = [text for text in read(configure()).texts if len(text) <= MAX_CHARACTERS]
     with tempfile.TemporaryDirectory() as folder:
-        weights = weigh_requests(build(MODELS[0], Path(folder)).artifact, texts[:REQUESTS])
-    return weights | weigh_rows(
+        sizes = measure_requests(build(MODELS[0], Path(folder)).artifact, texts[:REQUESTS])
+    return sizes | measure_rows(
         [
             made.model_copy(update={"text": text, "characters": len(text)})
             for made, text in zip(make_predictions(ROWS), texts, strict=False)
@@ -54,8 +54,8 @@ def measure_volumes() -> dict[str, float]:
     )
 
 
-def weigh_requests(artifact: Path, texts: list[str]) -> dict[str, float]:
-    """Return bytes of log and of response for a request: the average over these texts, one each."""
+def measure_requests(artifact: Path, texts: list[str]) -> dict[str, float]:
+    """Return the mean bytes of log and response per request, with one request per text."""
     written = io.StringIO()
     with contextlib.redirect_stdout(written):
         predict = load_handler(artifact, start_queue_stub())
@@ -65,24 +65,25 @@ def weigh_requests(artifact: Path, texts: list[str]) -> dict[str, float]:
         predict(texts[0])
         written.seek(0)
         written.truncate()
-        answers = [predict(text) for text in texts]
+        responses = [predict(text) for text in texts]
     return {
-        "log_bytes": billed(written.getvalue().splitlines()) / len(texts) + billed(PLATFORM_LINES),
+        "log_bytes": billed_bytes(written.getvalue().splitlines()) / len(texts)
+        + billed_bytes(PLATFORM_LINES),
         "response_bytes": mean(
-            len(answer["body"].encode())
-            + sum(len(f"{key}: {value}\r\n") for key, value in answer["headers"].items())
-            for answer in answers
+            len(response["body"].encode())
+            + sum(len(f"{key}: {value}\r\n") for key, value in response["headers"].items())
+            for response in responses
         ),
     }
 
 
-def billed(lines: tuple[str, ...] | list[str]) -> int:
-    """Return what CloudWatch Logs bills for these lines."""
-    return sum(len(line.encode()) + BYTES_BESIDE_AN_EVENT for line in lines)
+def billed_bytes(lines: tuple[str, ...] | list[str]) -> int:
+    """Return the bytes that CloudWatch Logs bills for these lines."""
+    return sum(len(line.encode()) + BYTES_PER_LOG_EVENT for line in lines)
 
 
-def weigh_rows(predictions: list[PredictionMade]) -> dict[str, float]:
-    """Return bytes of a message, of a row in Postgres with its indexes, and of a row in Parquet (zstd)."""
+def measure_rows(predictions: list[PredictionMade]) -> dict[str, float]:
+    """Return the bytes of a message, a Postgres row with its indexes, and a Parquet row (zstd)."""
     count = len(predictions)
     with (
         tempfile.TemporaryDirectory() as folder,

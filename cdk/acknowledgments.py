@@ -1,23 +1,28 @@
-"""Findings of cdk-nag that we live with, said next to the resource with a reason a reviewer would accept."""
+"""Findings of cdk-nag that are accepted, each next to its resource with a reason for reviewers."""
 
 from typing import Any
 
 import aws_cdk as cdk
+from aws_cdk import aws_lambda as lambda_
 from constructs import IConstruct
 
 
 def acknowledge(construct: IConstruct, reasons: dict[str, str]) -> None:
-    """Accept findings of a construct and of what it contains; the keys are as cdk-nag prints them, whole."""
+    """Accept findings of a construct and its children; the keys are as cdk-nag prints them, in full."""
     cdk.Validations.of(construct).acknowledge(
         *(cdk.Acknowledgment(id=finding, reason=reason) for finding, reason in reasons.items())
     )
 
 
 def acknowledge_wildcards(construct: IConstruct, reasons: dict[str, str]) -> None:
-    """Accept IAM statements on more than one named resource; the keys are their ARNs (or `*`)."""
-    stack = cdk.Stack.of(construct)
+    """Accept IAM statements on more than one named resource; the keys are their ARNs (or `*`).
+
+    For a function, its role's statements are meant.
+    """
+    owner: IConstruct = construct.role or construct if isinstance(construct, lambda_.Function) else construct
+    stack = cdk.Stack.of(owner)
     acknowledge(
-        construct,
+        owner,
         {
             f"AwsSolutions-IAM5[Resource::{_printed(stack.resolve(arn))}]": reason
             for arn, reason in reasons.items()
@@ -26,12 +31,12 @@ def acknowledge_wildcards(construct: IConstruct, reasons: dict[str, str]) -> Non
 
 
 def exported(owner: cdk.Stack, value: str) -> str:
-    """Return a value of another stack as the importing stack's template will have it."""
+    """Return another stack's value as it appears in the importing stack's template."""
     return owner.export_value(value)
 
 
 def _printed(value: Any) -> str:
-    """Write a resolved value as cdk-nag does in the names of its findings."""
+    """Format a resolved value as cdk-nag does in the names of its findings."""
     match value:
         case {"Fn::Join": [str(separator), list(parts)]}:
             return separator.join(map(_printed, parts))

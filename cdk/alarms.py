@@ -1,6 +1,8 @@
-"""How everything that watches tells people: one alarm, one topic, one place in the runbook."""
+"""Alarms: each notifies the alert topic and names the heading of the runbook that says what to do."""
 
-import aws_cdk as cdk
+from collections.abc import Sequence
+from typing import NamedTuple
+
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_sns as sns
@@ -9,50 +11,51 @@ from constructs import Construct
 RUNBOOK = "docs/operations.md"
 
 
+class AlarmSpec(NamedTuple):
+    """One alarm: it fires once the metric has been at or over the threshold for `periods` periods.
+
+    With `below` it fires at or under the threshold. `description` is the sentence in the notification,
+    `anchor` the runbook's heading.
+    """
+
+    id: str
+    metric: cloudwatch.IMetric
+    threshold: float
+    description: str
+    anchor: str
+    periods: int = 1
+    below: bool = False
+    missing_data: cloudwatch.TreatMissingData = cloudwatch.TreatMissingData.NOT_BREACHING
+
+
 def runbook(scope: Construct) -> str:
-    """Return where the runbook is: its address where the context names the repository, else its path."""
+    """Return the runbook's URL if the context names the repository, otherwise its path."""
     repository = scope.node.try_get_context("repository_url")
     return f"{str(repository).rstrip('/')}/blob/HEAD/{RUNBOOK}" if repository else RUNBOOK
 
 
-def alarm(
-    scope: Construct,
-    id: str,
-    *,
-    metric: cloudwatch.IMetric,
-    threshold: float,
-    what: str,
-    anchor: str,
-    topic: sns.ITopic,
-    periods: int = 1,
-    below: bool = False,
-    missing: cloudwatch.TreatMissingData = cloudwatch.TreatMissingData.NOT_BREACHING,
-) -> cloudwatch.Alarm:
-    """Make an alarm that rings when the metric has been at or over the threshold for so many periods.
+def add_alarms(scope: Construct, topic: sns.ITopic, specs: Sequence[AlarmSpec]) -> list[cloudwatch.Alarm]:
+    """Make the alarms; each notifies the topic when it fires and when it recovers."""
+    group = Construct(scope, "Alarms")
+    return [_alarm(group, topic, spec) for spec in specs]
 
-    With `below` it rings at or under it. `what` is the sentence that people read, `anchor` the runbook's
-    heading. The topic also hears of the end.
-    """
-    made = cloudwatch.Alarm(
+
+def _alarm(scope: Construct, topic: sns.ITopic, spec: AlarmSpec) -> cloudwatch.Alarm:
+    alarm = cloudwatch.Alarm(
         scope,
-        id,
-        metric=metric,
-        threshold=threshold,
-        evaluation_periods=periods,
+        spec.id,
+        metric=spec.metric,
+        threshold=spec.threshold,
+        evaluation_periods=spec.periods,
         comparison_operator=(
             cloudwatch.ComparisonOperator.LESS_THAN_OR_EQUAL_TO_THRESHOLD
-            if below
+            if spec.below
             else cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD
         ),
-        treat_missing_data=missing,
-        alarm_description=f"{what} Runbook: {runbook(scope)}#{anchor}",
+        treat_missing_data=spec.missing_data,
+        alarm_description=f"{spec.description} Runbook: {runbook(scope)}#{spec.anchor}",
     )
     action = actions.SnsAction(topic)
-    made.add_alarm_action(action)
-    made.add_ok_action(action)
-    return made
-
-
-def each_minute(metric: cloudwatch.Metric, statistic: str) -> cloudwatch.Metric:
-    """Return the metric by the minute, which is as fast as Lambda and SQS report."""
-    return metric.with_(period=cdk.Duration.minutes(1), statistic=statistic)
+    alarm.add_alarm_action(action)
+    alarm.add_ok_action(action)
+    return alarm

@@ -1,7 +1,7 @@
-"""The wiring: five stacks of one environment, chosen by the context key `env`.
+"""The app: the stacks of one environment, chosen by the context key `env`.
 
 `python -m cdk.app` synthesizes offline, without credentials, and builds no layer or image; the CDK command
-line tells the app when it needs them.
+line requests them through the context when it deploys.
 """
 
 import dataclasses
@@ -27,31 +27,31 @@ from cdk.web.stack import WebStack
 
 
 def make_app(outdir: Path | None = None, **context: Any) -> cdk.App:
-    """Make the app with cdk.json's context, which only the CDK command line would read by itself."""
+    """Make the app with the context of cdk.json, which otherwise only the CDK command line reads."""
     defaults = json.loads((ROOT / "cdk.json").read_text())["context"]
-    # Plain synth builds no layer; the command line overrides this when it deploys.
-    nothing_built: dict[str, Any] = {"aws:cdk:bundling-stacks": []}
+    # Synth alone builds no layer; the command line overrides this when it deploys.
+    no_bundling: dict[str, Any] = {"aws:cdk:bundling-stacks": []}
     return cdk.App(
         outdir=str(outdir) if outdir else None,
-        context={**defaults, **nothing_built, **context},
+        context={**defaults, **no_bundling, **context},
         analytics_reporting=False,
     )
 
 
 def chosen_environment(app: cdk.App) -> Environment:
-    """Return the environment that the context names, for another processor if the context says so."""
+    """Return the environment that the context names, with the architecture of the context if it has one."""
     name = str(app.node.try_get_context("env"))
     if name not in ENVIRONMENTS:
         raise SystemExit(f"-c env={name}: choose one of {', '.join(ENVIRONMENTS)}")
     environment = ENVIRONMENTS[name]
-    architecture = app.node.try_get_context("architecture")  # for a laptop that cannot build the other
+    architecture = app.node.try_get_context("architecture")  # for a laptop that cannot build the default
     return dataclasses.replace(environment, architecture=architecture) if architecture else environment
 
 
 def add_stacks(scope: Construct, environment: Environment) -> None:
-    """Add the stacks; each takes the ones it uses."""
+    """Add the stacks; each gets those it depends on."""
 
-    def place(stack: str) -> dict[str, Any]:
+    def options(stack: str) -> dict[str, Any]:
         return {
             "environment": environment,
             "stack_name": f"sentiment-{environment.name}-{stack}",
@@ -59,21 +59,21 @@ def add_stacks(scope: Construct, environment: Environment) -> None:
             "termination_protection": environment.keep_data,
         }
 
-    data = DataStack(scope, "Data", **place("data"))
-    serving = ServingStack(scope, "Serving", data=data, **place("serving"))
-    training = TrainingStack(scope, "Training", data=data, **place("training"))
+    data = DataStack(scope, "Data", **options("data"))
+    serving = ServingStack(scope, "Serving", data=data, **options("serving"))
+    training = TrainingStack(scope, "Training", data=data, **options("training"))
     MonitoringStack(
         scope,
         "Monitoring",
         data=data,
         serving=serving,
         state_machine=training.state_machine,
-        **place("monitoring"),
+        **options("monitoring"),
     )
     firewall_arn = None
     if environment.waf:
         region = {"env": cdk.Environment(region=REGION), "cross_region_references": True}
-        firewall_arn = FirewallStack(scope, "Firewall", **place("firewall") | region).acl.attr_arn
+        firewall_arn = FirewallStack(scope, "Firewall", **options("firewall") | region).acl.attr_arn
     WebStack(
         scope,
         "Web",
@@ -81,17 +81,17 @@ def add_stacks(scope: Construct, environment: Environment) -> None:
         serving=serving,
         firewall_arn=firewall_arn,
         cross_region_references=environment.waf,
-        **place("web"),
+        **options("web"),
     )
 
 
 def add_checks(app: cdk.App) -> None:
-    """Make synth fail on what AWS advises against, unless it is acknowledged with a reason."""
+    """Make synth fail on findings of cdk-nag that are not acknowledged with a reason."""
     cdk.Validations.of(app).add_plugins(cdk_nag.AwsSolutionsChecks(app, verbose=True))
 
 
 def main() -> None:
-    """Synthesize the chosen environment into CDK_OUTDIR or cdk.out and say what it costs when idle."""
+    """Synthesize the environment into CDK_OUTDIR or cdk.out and print what it costs when idle."""
     app = make_app(Path(os.environ.get("CDK_OUTDIR", "cdk.out")))
     environment = chosen_environment(app)
     add_stacks(app, environment)

@@ -1,7 +1,7 @@
-"""What differs between dev, staging and prod, and nothing else; the stacks read it and branch on no name.
+"""What differs between dev, staging and prod, and nothing else; no stack depends on an environment's name.
 
-A keyword says what it costs or risks where that is not plain. The values are meant to be edited: addresses of
-people, the Slack secret and the origins of other pages are a team's own.
+Comments give the cost or risk of a keyword where it is not obvious. Edit the values: alert addresses, the
+Slack secret and the CORS origins are your own.
 """
 
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ StartStrategy = Literal["plain", "snapstart", "provisioned"]
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """One place the system runs in; the defaults are the cheapest that keep every promise of the design."""
+    """One deployment of the system; the defaults are the cheapest that keep the design's guarantees."""
 
     name: str
     region: str = "eu-central-1"
     keep_data: bool = False  # True: database, bucket and key outlive the stacks and refuse deletion
-    alert_emails: tuple[str, ...] = ()  # SNS asks each of them to confirm
+    alert_emails: tuple[str, ...] = ()  # SNS sends each a confirmation request
     monthly_budget_dollars: int = 50
     log_retention_days: int = 30
-    # The Slack webhook's URL lies in this Secrets Manager secret or SecureString, under AWS's own key; None:
-    # no notifier.
+    # A Secrets Manager secret or SecureString parameter with the Slack webhook's URL, under an AWS managed
+    # key; None: no notifier.
     slack_webhook_secret_arn: str | None = None
 
     # Database and network. An interface endpoint costs about $8.76 a month for each service and zone.
@@ -35,32 +35,32 @@ class Environment:
     retention_months: int = 13  # of predictions
 
     # API
-    architecture: Architecture = "arm64"  # 20% cheaper; the laptop that deploys must then build arm64 images
+    architecture: Architecture = "arm64"  # 20% cheaper; needs a machine that can build arm64 images
     api_memory_mb: int = 1769  # one whole vCPU
     api_concurrency: int | None = None  # reserved; None shares the account's
-    authorize: bool = True  # JWT from the Cognito user pool on every route but /health
-    # X-Ray keeps the first request of each second: nearly all of a million a month, for $5 a million. Logs,
-    # messages and rows share a correlation id without it.
+    authorize: bool = True  # require a JWT of the Cognito user pool on every route but /health
+    # X-Ray samples the first request of each second: nearly all of a million a month, for $5 a million. Logs,
+    # messages and rows have a correlation id without it.
     trace: bool = False
-    cors_origins: tuple[str, ...] = ()  # the project's own page is same-origin and needs none
+    cors_origins: tuple[str, ...] = ()  # not needed for the project's own page, which is same-origin
     privacy_mode: Literal["full", "redacted", "hashed"] = "full"
-    requests_per_second: int = 50  # of /predict; the other routes get shares of it
-    p95_budget_ms: int = 1000  # of a warm answer, checked before a version gets traffic
-    p99_budget_ms: int = 3000  # of all answers, cold starts included; beyond it a release rolls back
+    requests_per_second: int = 50  # to /predict; the limits of the other routes are shares of it
+    p95_budget_ms: int = 1000  # of warm responses, checked before a version gets traffic
+    p99_budget_ms: int = 3000  # of all responses, cold starts included; over it, a release rolls back
 
-    # How an instance starts: snapstart pays for cached GB-seconds and restores, provisioned for every hour.
+    # How instances start: snapstart costs cached GB-seconds and restores, provisioned costs every hour.
     start: StartStrategy = "plain"
     provisioned_instances: int = 1
-    # Cron hours (UTC) between which the provisioned instances are kept; None keeps them all day.
+    # Hours (UTC) between which instances are provisioned; None provisions them all day.
     provisioned_hours: tuple[int, int] | None = None
     canary: Literal["all_at_once", "10_percent_5_minutes", "10_percent_15_minutes"] = "10_percent_5_minutes"
 
-    # Instances of reports, each with a connection to Postgres, reserved from the account's, which may be ten
-    # in a new account. None leaves it to the throttle of its routes.
+    # Reserved concurrency of reports; each instance has a Postgres connection. A new account may have only
+    # ten instances in total. None: limited by the throttle of its routes alone.
     reports_concurrency: int | None = None
 
-    # Writer: at most this many connections to Postgres come from it.
-    writer_concurrency: int = 2
+    # Log writer
+    writer_concurrency: int = 2  # also its limit of Postgres connections
     writer_batch: int = 100
     writer_window_seconds: int = 5
 
@@ -68,28 +68,28 @@ class Environment:
     drift_every_hours: int = 1
     on_drift: Literal["notify", "retrain"] = "notify"  # retrain adds a Step Functions endpoint to the network
 
-    # Training. Seconds and dollars are caps of each job: it is stopped at the first.
+    # Training. Seconds and dollars are limits of each job, which is stopped at the first one it reaches.
     training_instance: str = "ml.g5.xlarge"
-    training_instances: int = 1  # above one, fine-tuning is distributed by torchrun
+    training_instances: int = 1  # above one, torchrun distributes fine-tuning
     export_instance: str = "ml.m5.xlarge"
     training_spot: bool = True
-    training_spot_wait_seconds: int = 2 * 3600  # beyond the cap; then the job goes on on demand
-    training_internet: bool = False  # True lets jobs download models and data sets of the hub
+    training_spot_wait_seconds: int = 2 * 3600  # beyond the limit; then the job continues on demand
+    training_internet: bool = False  # True lets jobs download models and data sets from the Hugging Face Hub
     training_max_seconds: int = 4 * 3600
     training_max_dollars: float = 10.0
     training_schedule: str | None = None  # EventBridge Scheduler expression, such as "rate(30 days)"
     managed_mlflow: bool = False  # AWS::SageMaker::MlflowApp
 
-    # Web. The host that people open, which signing in needs to know: a domain of one's own, with its
-    # certificate in us-east-1, or else the distribution's own name, which the first deployment tells.
+    # Web. The page's host, which sign-in needs: your own domain, with its certificate in us-east-1, or the
+    # distribution's domain name, which the first deployment prints.
     web_domain: str | None = None
     web_certificate_arn: str | None = None
-    waf: bool = True  # about $9 a month: the list, a rate limit and three managed rule groups
-    web_requests_per_5_minutes: int = 2000  # of one address
+    waf: bool = True  # about $9 a month: the web ACL, a rate limit and three managed rule groups
+    web_requests_per_5_minutes: int = 2000  # from one IP address
 
     @property
     def namespace(self) -> str:
-        """Return where CloudWatch keeps what the functions count, apart from other environments."""
+        """Return the CloudWatch namespace of the functions' metrics, which no other environment uses."""
         return f"ServerlessSentiment/{self.name}"
 
 

@@ -1,7 +1,7 @@
-"""What zip functions depend on, as Lambda layers built by pip for the target's processor, without Docker.
+"""Lambda layers with the dependencies of zip functions, built by pip for their architecture, without Docker.
 
-Each stack makes its own layer version of the same asset: a version shared between stacks could never be
-replaced, since CloudFormation does not let go of an export that another stack reads.
+Each stack has its own layer version of the same asset. A version shared between stacks could never be
+replaced, because CloudFormation does not change an export that another stack imports.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from cdk.paths import ROOT
 
 SHARED = ROOT / "layers" / "shared" / "python"
 REQUIREMENTS = ROOT / "layers" / "requirements"
-# Most functions need what the database ones need or less; another layer would only be one more to build.
+# Most functions need what `database` has or less; a layer for each would only take longer to build.
 GROUPS = {"migrations": "migrations"}
 DEFAULT_GROUP = "database"
 # Lambda's Python 3.12 runs on Amazon Linux 2023, glibc 2.34.
@@ -31,7 +31,7 @@ PLATFORMS = {
 
 
 def layer(stack: cdk.Stack, *, folder: str, architecture: str) -> lambda_.LayerVersion:
-    """Find or make the stack's layer for a function's folder."""
+    """Return the stack's layer for a function's folder; make it the first time."""
     group = GROUPS.get(folder, DEFAULT_GROUP)
     id = f"{group.title()}Layer"
     found = stack.node.try_find_child(id)
@@ -45,7 +45,7 @@ def layer(stack: cdk.Stack, *, folder: str, architecture: str) -> lambda_.LayerV
             asset_hash=digest(group, architecture),
             asset_hash_type=cdk.AssetHashType.CUSTOM,
             bundling=cdk.BundlingOptions(
-                image=cdk.DockerImage.from_registry("never-used"),  # the local bundler does it or raises
+                image=cdk.DockerImage.from_registry("never-used"),  # the local bundler builds it or raises
                 local=PipBundling(group, architecture),
             ),
         ),
@@ -57,14 +57,14 @@ def layer(stack: cdk.Stack, *, folder: str, architecture: str) -> lambda_.LayerV
 
 @jsii.implements(cdk.ILocalBundling)
 class PipBundling:
-    """CDK's hook: builds the layer into the folder that CDK names, when a deployment needs it."""
+    """CDK's hook, which builds the layer into a folder of CDK's when a deployment needs it."""
 
     def __init__(self, group: str, architecture: str) -> None:
         self.group = group
         self.architecture = architecture
 
     def try_bundle(self, output_dir: str, *_options: Any, **_more: Any) -> bool:
-        """Build the layer; raises CalledProcessError when pip fails, for there is no other way."""
+        """Build the layer; raises CalledProcessError when pip fails, because there is no fallback."""
         build_layer(self.group, self.architecture, Path(output_dir) / "python")
         return True
 
@@ -81,13 +81,13 @@ def build_layer(group: str, architecture: str, target: Path) -> None:
         ],
         check=True,
     )
-    shutil.rmtree(target / "bin", ignore_errors=True)  # scripts that name this machine's Python
+    shutil.rmtree(target / "bin", ignore_errors=True)  # scripts with the path of this machine's Python
     shutil.copytree(SHARED / "sentiment", target / "sentiment", ignore=shutil.ignore_patterns("__pycache__"))
 
 
 @cache
 def digest(group: str, architecture: str) -> str:
-    """Hash what a layer is made from, so that synth knows it without building."""
+    """Hash the sources of a layer, so synth needs no build."""
     hashed = hashlib.sha256(f"{group} {architecture} {PLATFORMS[architecture]}".encode())
     files = [
         path

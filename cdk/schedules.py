@@ -1,4 +1,4 @@
-"""What runs by the clock: functions that are called with the time at which they were meant to run."""
+"""Functions that run on a schedule; each event contains the time at which the run was due."""
 
 from typing import Any
 
@@ -11,21 +11,15 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from cdk.acknowledgments import acknowledge_wildcards
+from cdk.permissions import service_principal
 
 
 class Schedules(Construct):
-    """The schedules of a stack, under one role that may call their functions and nothing else."""
+    """The schedules of a stack, with one role that can only invoke their functions."""
 
     def __init__(self, scope: Construct, id: str) -> None:
         super().__init__(scope, id)
-        account = cdk.Stack.of(self).account
-        self.role = iam.Role(
-            self,
-            "Role",
-            assumed_by=iam.ServicePrincipal(
-                "scheduler.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": account}}
-            ),
-        )
+        self.role = iam.Role(self, "Role", assumed_by=service_principal(self, "scheduler"))
 
     def add(
         self,
@@ -33,24 +27,27 @@ class Schedules(Construct):
         function: lambda_.IFunction,
         schedule: scheduler.ScheduleExpression,
         *,
-        what: str,
-        not_run: sqs.IQueue,
-        within: cdk.Duration,
+        description: str,
+        dead_letter_queue: sqs.IQueue,
+        max_age: cdk.Duration,
         **event: Any,
     ) -> scheduler.Schedule:
-        """Call the function with `event` and `scheduled_at`; what fails for so long goes to `not_run`."""
+        """Invoke the function with `event` and `scheduled_at`.
+
+        A run that could not be started within `max_age` goes to the dead-letter queue.
+        """
         acknowledge_wildcards(
             self.role, {f"{function.function_arn}:*": "CDK's grant names the function's versions."}
         )
         target = targets.LambdaInvoke(
             function,
             role=self.role,
-            # A late or repeated run does what it was meant for.
+            # So a late or repeated run processes the period that it was due for.
             input=scheduler.ScheduleTargetInput.from_object(
                 {**event, "scheduled_at": scheduler.ContextAttribute.scheduled_time}
             ),
             retry_attempts=3,
-            max_event_age=within,
-            dead_letter_queue=not_run,
+            max_event_age=max_age,
+            dead_letter_queue=dead_letter_queue,
         )
-        return scheduler.Schedule(self, id, description=what, schedule=schedule, target=target)
+        return scheduler.Schedule(self, id, description=description, schedule=schedule, target=target)

@@ -1,8 +1,8 @@
-"""`sentiment`: the one command for people. Thin: every command calls the part that does the work.
+"""The `sentiment` command line. Each command is a thin module that calls the code that does the work.
 
-Whatever takes long to import is imported by the command that needs it, so that help answers at once.
+Slow imports are inside the commands that need them, so that --help is fast.
 
-Exit codes: 0 done; 1 an error that the message says how to mend; 2 wrong usage or unusable data; 3 no export
+Exit codes: 0 success; 1 an error whose message says how to fix it; 2 invalid usage or data; 3 no export
 passed the gate; 4 the model cannot be used; 5 an open warning, 6 an open critical alert (monitor --once);
 7 the candidate may be worse (promote); 130 stopped by Ctrl-C, 143 by a termination signal.
 """
@@ -17,45 +17,44 @@ import typer
 from rich.console import Console
 from sentiment.exceptions import SentimentError
 
-from cli import (
-    audit,
-    clean,
-    cost,
-    data,
-    deployments,
-    doctor,
-    drift,
-    feedback,
-    monitor,
-    promote,
-    queues,
-    system,
-    train,
-)
-from cli.environment import DEFAULT_FILE, load_environment
+from cli import evaluate, promote, search, train
+from cli.aws import cost, deployments, rollback
+from cli.env_vars import DEFAULT_FILE, load_environment
+from cli.monitoring import drift_calibrate, monitor
+from cli.records import audit, export, export_feedback, redrive, replay, rows
+from cli.system import clean_data, demo, doctor, migrate, predict, up
 
 EXIT_CODES = __doc__.split("\n\n")[-1].replace("\n", " ") if __doc__ else ""
 
-MODULES = (
+# In the order in which --help lists them.
+COMMANDS = (
     doctor,
     train,
+    search,
+    evaluate,
     promote,
-    system,
+    demo,
+    up,
+    predict,
+    migrate,
     monitor,
-    drift,
-    queues,
-    data,
+    drift_calibrate,
+    replay,
+    redrive,
+    rows,
+    export,
     audit,
-    feedback,
+    export_feedback,
     deployments,
+    rollback,
     cost,
-    clean,
+    clean_data,
 )
 
 
 def make_app() -> typer.Typer:
-    """Make the command line with the commands of all modules, without running any."""
-    made = typer.Typer(
+    """Return the command line with all commands."""
+    command_line = typer.Typer(
         name="sentiment",
         no_args_is_help=True,
         add_completion=False,
@@ -64,9 +63,9 @@ def make_app() -> typer.Typer:
         epilog=EXIT_CODES,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    for module in MODULES:
-        module.add_to(made)
-    return made
+    for command in COMMANDS:
+        command.add_to(command_line)
+    return command_line
 
 
 app = make_app()
@@ -77,22 +76,22 @@ def _global_options(
     env_file: Annotated[
         Path | None,
         typer.Option(
-            help=f"File with variables. Default: .env, and {DEFAULT_FILE} of a running local system for "
-            "commands that need a queue or database and find none set.",
+            help=f"File with variables. Default: .env, and {DEFAULT_FILE} of a running local system if no "
+            "queue or database is configured.",
             show_default=False,
         ),
     ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
-    """Train a text classifier, serve it on Lambda, keep every prediction; all of it on a laptop first."""
+    """Train a text classifier, serve it on Lambda, store every prediction; first on your laptop."""
     load_environment(env_file)
 
 
 def main() -> NoReturn:
-    """Run the command line: errors become one line on standard error and the exit code."""
-    signal.signal(signal.SIGTERM, _terminate)  # so that what was started is stopped in order
+    """Run the command line; an error is one line on standard error and an exit code."""
+    signal.signal(signal.SIGTERM, _terminate)  # so that started processes are stopped in order
     try:
-        app()  # ends the process itself, also on wrong usage and on Ctrl-C
+        app()  # exits itself, also on invalid usage and on Ctrl-C
     except Exception as error:
         code = exit_code(error)
         if code is None or "--debug" in sys.argv:
@@ -105,10 +104,10 @@ def main() -> NoReturn:
 
 
 def exit_code(error: Exception) -> int | None:
-    """Return the exit code of an error that was raised on purpose, None of a bug."""
+    """Return the exit code of an expected error, None for a bug."""
     if isinstance(error, SentimentError):
         return 1
-    errors = sys.modules.get("training.errors")  # not imported, not raised
+    errors = sys.modules.get("training.errors")  # if not imported, not raised
     if errors is not None and isinstance(error, errors.TrainingError):
         return int(error.exit_code)
     return None

@@ -1,7 +1,7 @@
-"""`sentiment promote`: let a candidate take the champion's place on this machine, if it is not worse.
+"""`sentiment promote`: make a candidate the champion on this machine, if it is not worse.
 
-What is compared, and which rows count, is `training.registry.promotion`; what is moved and written down,
-`training.registry.registry`. `make deploy` then builds the image of what was promoted.
+`training.registry.promotion` compares the two models, `training.registry.registry` promotes and records.
+`make deploy` then builds the image of the champion.
 """
 
 import os
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from training.registry.promotion import Comparison, Feedback
 
-REFUSED = 7
-Artifacts = Annotated[Path, typer.Option(help="Folder that training publishes in.")]
+NOT_PROMOTED = 7  # exit code
+Artifacts = Annotated[Path, typer.Option(help="Folder that training publishes to.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -31,113 +31,115 @@ def add_to(app: typer.Typer) -> None:
         epilog="Examples: [bold]sentiment promote[/] | "
         "[bold]sentiment promote 20261125-da8cdb52 --margin 1[/] | "
         '[bold]sentiment promote --force --why "half the latency"[/]. '
-        f"Exit codes: {REFUSED} the candidate may be worse by more than the margin, 3 its gate does not hold "
-        "on this machine, 4 a model cannot be used."
+        f"Exit codes: {NOT_PROMOTED} the candidate may be worse by more than the margin, 3 it does not "
+        "pass the gate on this machine, 4 a model cannot be used."
     )(promote)
 
 
 def promote(
     version: Annotated[
         str | None,
-        typer.Argument(help="Default: the newest that neither serves nor did.", show_default=False),
+        typer.Argument(help="Default: the newest version that has never served.", show_default=False),
     ] = None,
     margin: Annotated[
-        float, typer.Option(min=0, max=100, help="Points of accuracy that it may be worse by, at most.")
+        float, typer.Option(min=0, max=100, help="Accepted loss of accuracy, in percentage points.")
     ] = 2.0,
     force: Annotated[bool, typer.Option("--force", help="Promote it even if it may be worse.")] = False,
-    why: Annotated[str | None, typer.Option(help="The reason; it is kept. --force needs one.")] = None,
+    why: Annotated[str | None, typer.Option(help="The recorded reason; required with --force.")] = None,
     artifacts: Artifacts = Path("artifacts"),
 ) -> None:
-    """Compare a candidate with the champion on rows that neither was trained on; it serves if not worse."""
+    """Compare a candidate with the champion on rows neither was trained on; promote it if it is not worse."""
     if force and not (why and why.strip()):
-        raise typer.BadParameter("say why with --why; it is kept with the promotion", param_hint="--force")
-    from local.deployment import person
+        raise typer.BadParameter("give a reason with --why; it is recorded", param_hint="--force")
+    from local.deployment import current_user
     from training.errors import TrainingError
-    from training.evaluation.evaluate import served
+    from training.evaluation import served
     from training.export.artifact import champion_of
     from training.progress import RichProgress
-    from training.registry.registry import promotion, registry
+    from training.registry import promotion, registry
 
     console = Console()
     chosen = version or registry.newest_candidate(artifacts)
     if Path(chosen).name != chosen:
         raise ConfigurationError(
-            f"{chosen} is no version; give the name of a folder in {artifacts / 'models'}"
+            f"{chosen} is not a version; give the name of a folder in {artifacts / 'models'}"
         )
     candidate_artifact = served.read_artifact(artifacts / "models" / chosen)
     champion_version = champion_of(artifacts)
     if champion_version == chosen:
-        registry.promote(artifacts, chosen, "promoted", by=person(), why=why)
-        console.print(f"{chosen} serves already", highlight=False)
+        registry.promote(artifacts, chosen, "promoted", by=current_user(), why=why)
+        console.print(f"{chosen} is already the champion", highlight=False)
         return
-    comparison = unread = incomparable = None
+    comparison = feedback_note = comparison_error = None
     with RichProgress(Console(stderr=True)) as progress:
         candidate = served.ServedModel(candidate_artifact, progress)
         gate = promotion.check_gate(candidate)
         if champion_version is not None:
-            feedback, unread = _feedback()
+            feedback, feedback_note = _feedback()
             try:
                 artifact = served.read_artifact((artifacts / "model").resolve())
                 comparison = promotion.compare(served.ServedModel(artifact, progress), candidate, feedback)
             except TrainingError as error:  # a damaged champion, other labels, no row in common
                 if not force:
                     raise
-                incomparable = error
+                comparison_error = error
     console.print(
         f"gate on this machine, {gate['rows']:,} rows: int8 loses {100 * gate['accuracy_loss']:.2f} points, "
         f"flips {gate['flipped']:.1%}",
         highlight=False,
     )
-    allowed = incomparable is None
-    if incomparable:
-        console.print(f"not compared: {incomparable}", highlight=False, soft_wrap=True)
+    allowed = comparison_error is None
+    if comparison_error:
+        console.print(f"not compared: {comparison_error}", highlight=False, soft_wrap=True)
     if comparison is not None:
-        _show(console, str(champion_version), chosen, comparison, unread)
+        _show(console, str(champion_version), chosen, comparison, feedback_note)
         allowed = comparison.allows(margin / 100)
         if not allowed and not force:
             console.print(
                 f"[yellow]not promoted:[/] {chosen} may be {-100 * comparison.low:.1f} points worse, and "
-                f"{margin:g} are allowed (--margin). Train it longer, label more, or --force --why …",
+                f"--margin allows {margin:g}. Train longer, label more data, or use --force --why …",
                 highlight=False,
                 soft_wrap=True,
             )
-            sys.exit(REFUSED)
+            sys.exit(NOT_PROMOTED)
     registered = registry.promote(
         artifacts,
         chosen,
         "promoted" if allowed else "forced",
-        by=person(),
+        by=current_user(),
         why=why,
-        comparison=comparison.figures() if comparison else None,
+        comparison=comparison.as_dict() if comparison else None,
     )
     console.print(
         f"[green]✓[/] {chosen} is the champion; `make up` serves it and `make deploy` builds its image"
-        + ("" if registered else " (MLflow's registry does not know it, so no alias was moved)"),
+        + ("" if registered else " (it is not in the MLflow registry, so no alias was moved)"),
         highlight=False,
         soft_wrap=True,
     )
 
 
 def restore_previous(artifacts: Path, why: str) -> None:
-    """Put the model back that served before the champion, and write down why."""
-    from local.deployment import person
-    from training.evaluation.evaluate import served
-    from training.registry.registry import registry
+    """Make the previous champion the champion again, and record the reason."""
+    from local.deployment import current_user
+    from training.evaluation import served
+    from training.registry import registry
 
-    previous = registry.previous_to(artifacts)
+    previous = registry.previous_champion(artifacts)
     if previous is None:
         raise ConfigurationError(
-            f"no model served before the one in {artifacts / 'model'}; `sentiment promote VERSION` takes "
-            "another"
+            f"no model served before the one in {artifacts / 'model'}; `sentiment promote VERSION` promotes "
+            "another one"
         )
     served.read_artifact(artifacts / "models" / previous)
-    registry.promote(artifacts, previous, "rolled_back", by=person(), why=why)
-    Console().print(f"[green]✓[/] {previous} is the champion again; start anew to serve it", highlight=False)
+    registry.promote(artifacts, previous, "rolled_back", by=current_user(), why=why)
+    Console().print(
+        f"[green]✓[/] {previous} is the champion; restart the system to serve it", highlight=False
+    )
 
 
 def _feedback() -> tuple[list["Feedback"], str | None]:
-    """Return what people labelled, and why it could not be read if so."""
-    from sentiment.database.labels import labelled_texts
+    """Return the labelled predictions, and a note if there is no database."""
+    from sentiment.database.feedback import labelled_texts
     from sentiment.database.session import make_engine, transaction
 
     from training.registry.promotion import Feedback
@@ -148,15 +150,15 @@ def _feedback() -> tuple[list["Feedback"], str | None]:
         engine = make_engine(settings)
         try:
             with transaction(engine) as session:
-                found = list(labelled_texts(session))
+                labelled = list(labelled_texts(session))
         finally:
             engine.dispose()
-    return [Feedback(one.text, one.label, one.given_at) for one in found], None
+    return [Feedback(row.text, row.label, row.given_at) for row in labelled], None
 
 
 @contextmanager
 def _database() -> Iterator["DatabaseSettings | None"]:
-    """Give the database that is named or running; else that of the stopped local system, if it has one."""
+    """Yield the configured or running database, else that of the stopped local system, else None."""
     from sentiment.database.session import DatabaseSettings
     from sentiment.settings import read_settings
 
@@ -178,7 +180,7 @@ def _database() -> Iterator["DatabaseSettings | None"]:
 
 
 def _show(
-    console: Console, champion: str, candidate: str, comparison: "Comparison", unread: str | None
+    console: Console, champion: str, candidate: str, comparison: "Comparison", feedback_note: str | None
 ) -> None:
     table = Table("", "model", "accuracy", title=f"{comparison.held_out + comparison.feedback:,} rows")
     table.add_row("champion", champion, f"{comparison.champion_accuracy:.1%}")
@@ -186,10 +188,10 @@ def _show(
     console.print(table)
     console.print(
         f"difference {100 * comparison.difference:+.1f} points (95% interval {100 * comparison.low:+.1f} to "
-        f"{100 * comparison.high:+.1f}); decided differently: {comparison.decided_differently:.1%}; "
-        f"{comparison.held_out:,} rows held out of both, {comparison.feedback:,} labelled by people",
+        f"{100 * comparison.high:+.1f}); different decisions: {comparison.decided_differently:.1%}; "
+        f"{comparison.held_out:,} rows held out of both, {comparison.feedback:,} labelled predictions",
         highlight=False,
         soft_wrap=True,
     )
-    if unread:
-        console.print(f"[dim]{unread}[/]", highlight=False, soft_wrap=True)
+    if feedback_note:
+        console.print(f"[dim]{feedback_note}[/]", highlight=False, soft_wrap=True)

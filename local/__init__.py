@@ -1,1 +1,1 @@
-"""The laptop's stand-ins for AWS, and the loop that connects them."""
+"""The whole system on one machine, with local stand-ins for AWS."""

@@ -1,45 +1,38 @@
-"""The artifact that the local system serves: its card, and the rows that say what it is and who serves it."""
+"""The artifact that the local system serves, and its deployment, run and data set in the database."""
 
 import getpass
-import json
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from sentiment import model_card
+from sentiment.database.deployments import active_deployment, record_deployment
 from sentiment.database.models import ModelDeployment
-from sentiment.database.repositories import (
-    active_deployment,
-    record_dataset_metrics,
-    record_deployment,
-    record_experiment_run,
-)
+from sentiment.database.runs import record_dataset_metrics, record_experiment_run
 from sentiment.database.session import transaction
 from sentiment.exceptions import ModelError
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from training.config import MODEL_NAME
-from training.registry.registry import decision_on
+from training.registry.registry import last_promotion_of
 
 
 def read_card(model_dir: Path) -> dict[str, Any]:
     """Return the artifact's card; raises ModelError when there is none."""
+    if not (model_dir / model_card.CARD_FILE).is_file():
+        raise ModelError(f"there is no model in {model_dir}; train one with `sentiment train --quick`")
     try:
-        card: dict[str, Any] = json.loads((model_dir / "model.json").read_text())
-    except FileNotFoundError:
-        raise ModelError(
-            f"there is no model in {model_dir}; train one with `sentiment train --quick`"
-        ) from None
-    except ValueError as error:
-        raise ModelError(f"{model_dir / 'model.json'} is damaged ({error}); train again") from None
-    return card
+        return model_card.read_card(model_dir, model_card.ModelCard).model_dump()
+    except ModelError as error:
+        raise ModelError(f"{model_dir}: {error}; train again") from None
 
 
 def record_champion(engine: Engine, model_dir: Path, card: dict[str, Any]) -> UUID:
-    """Return the id of the champion's row for this artifact, made unless it is the active one already."""
+    """Return the id of this artifact's deployment; records one unless it is the active one."""
     uri = model_dir.resolve().as_uri()
-    decision = decision_on(model_dir.parent, card["model_version"])
+    decision = last_promotion_of(model_dir.parent, card["model_version"])
     with transaction(engine) as session:
         active = active_deployment(session)
         if active is None or (active.model_version, active.artifact_uri) != (card["model_version"], uri):
@@ -48,7 +41,7 @@ def record_champion(engine: Engine, model_dir: Path, card: dict[str, Any]) -> UU
                 model_version=card["model_version"],
                 metrics=card["metrics"],
                 artifact_uri=uri,
-                deployed_by=decision.by if decision else person(),
+                deployed_by=decision.by if decision else current_user(),
                 reason=decision.reason if decision else None,
             )
             record_deployment(session, active)
@@ -57,7 +50,7 @@ def record_champion(engine: Engine, model_dir: Path, card: dict[str, Any]) -> UU
 
 
 def _record_run(session: Session, card: dict[str, Any], uri: str) -> None:
-    """Write which run and data the model came from, as the registrar does in the cloud."""
+    """Record the run and the data set of the model, as the registrar does in AWS."""
     ended = datetime.fromisoformat(card["created_at"])
     record_experiment_run(
         session,
@@ -84,9 +77,9 @@ def _record_run(session: Session, card: dict[str, Any], uri: str) -> None:
         )
 
 
-def person() -> str:
-    """Return who is at this machine, as far as it knows."""
+def current_user() -> str:
+    """Return the name of this machine's user, or "unknown"."""
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
+    except (KeyError, OSError):  # a container's user may have no name
         return "unknown"

@@ -1,9 +1,8 @@
-"""Does what the training's state machine asks for: trains again when the drift monitor started an execution.
+"""Run the training of a Step Functions execution that the drift monitor started.
 
-One training at a time: as the served model was trained, by the recipe in its card, with the rows that
-feedback labelled added. What comes of it is a candidate like that of any other training: `sentiment promote`
-compares it with the model that serves. `python -m local.retraining RECIPE` is that training, in a process of
-its own.
+One training at a time, with the options in the served model's card and with the labelled feedback added. The
+result is a candidate, which `sentiment promote` compares with the champion. The training itself is a separate
+process: `python -m local.retraining OPTIONS_FILE`.
 """
 
 import json
@@ -20,16 +19,17 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local.logs import error_fields
 from local.processes import stop
 from local.system import System
 
 logger = logging.getLogger(__name__)
 
-LOOK_SECONDS = 5.0
+POLL_SECONDS = 5.0
 FINISH_SECONDS = 5.0
-# What the card says of a training that is no option of the next one: what was measured, and what sources
-# weighed, whose names belong to that training's files.
-OF_THAT_RUN = {
+# Fields of the card's training record that are not options: measurements of that run, and the source weights,
+# whose names belong to its files.
+NOT_OPTIONS = {
     "run_key",
     "steps",
     "seconds",
@@ -40,57 +40,57 @@ OF_THAT_RUN = {
 }
 
 
-class Retraining:
-    """Watches the state machine from a thread of its own; `tell` hears when a training starts and ends."""
+class RetrainingWorker:
+    """Polls for executions in a thread; `report` receives a line when a training starts and ends."""
 
-    def __init__(self, system: System, *, data: str | None, tell: Callable[[str], None]) -> None:
-        self._system, self._data, self._tell = system, data, tell
+    def __init__(self, system: System, *, data: str | None, report: Callable[[str], None]) -> None:
+        self._system, self._data, self._report = system, data, report
         self._sqs, self._step_functions = (system.aws.client(name) for name in ("sqs", "stepfunctions"))
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="retraining", daemon=True)
 
     def start(self) -> None:
-        """Begin to watch."""
+        """Start polling."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop watching, and a training with it."""
+        """Stop polling, and a running training."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(FINISH_SECONDS)
 
     def train_next(self) -> bool:
-        """Train for the execution that waits longest, and end it; return whether there was one."""
+        """Train for the oldest waiting execution and complete it; return whether there was one."""
         queue_url = self._system.aws.training_queue_url
         for message in self._sqs.receive_message(QueueUrl=queue_url).get("Messages", []):
             self._sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
-            work = json.loads(message["Body"])
-            problem = "it was not finished"
+            task = json.loads(message["Body"])
+            failure = "the training was interrupted"
             try:
-                problem = self._train(work["name"], work["input"])
+                failure = self._train(task["name"], task["input"])
             finally:
-                self._end(work["token"], problem)
+                self._complete(task["token"], failure)
             return True
         return False
 
-    def _end(self, token: str, problem: str) -> None:
-        if problem:
-            self._step_functions.send_task_failure(taskToken=token, error="NotPublished", cause=problem)
+    def _complete(self, token: str, failure: str) -> None:
+        if failure:
+            self._step_functions.send_task_failure(taskToken=token, error="NotPublished", cause=failure)
         else:
             self._step_functions.send_task_success(taskToken=token, output="{}")
 
-    def _train(self, name: str, given: Mapping[str, Any]) -> str:
-        """Train and return why nothing was published, which is "" when something was."""
+    def _train(self, name: str, execution_input: Mapping[str, Any]) -> str:
+        """Train and return why no model was published, or "" if one was."""
         folder = self._system.folder / "retraining"
         folder.mkdir(exist_ok=True)
-        recipe = recipe_of(self._system.card, self._data)
-        if uri := given.get("extra_data_uri"):
-            recipe["extra_data"] = [str(self._download(uri, folder / f"{name}.csv"))]
+        options = training_options(self._system.card, self._data)
+        if uri := execution_input.get("extra_data_uri"):
+            options["extra_data"] = [str(self._download(uri, folder / f"{name}.csv"))]
         path = folder / f"{name}.json"
-        path.write_text(json.dumps(recipe | {"artifacts": str(self._system.model_dir.parent)}, indent=2))
+        path.write_text(json.dumps(options | {"artifacts": str(self._system.model_dir.parent)}, indent=2))
         log = self._system.folder / "logs" / f"retraining-{name}.log"
-        added = f" and the labels of {uri}" if uri else ""
-        self._tell(f"retraining {name}: from {recipe['data']}{added}, by {path}; its output is in {log}")
+        feedback = f" and the labels of {uri}" if uri else ""
+        self._report(f"retraining {name}: on {options['data']}{feedback}, options in {path}, log in {log}")
         started = time.monotonic()
         process = self._system.processes.start(
             [sys.executable, "-m", "local.retraining", path],
@@ -99,17 +99,17 @@ class Retraining:
             folder=Path.cwd(),
         )
         code = self._wait(process)
-        problem = {0: "", None: "cut off, as the system stops"}.get(code, f"exit code {code}, see {log}")
+        failure = {0: "", None: "stopped with the system"}.get(code, f"exit code {code}, see {log}")
         outcome = (
-            f"nothing published, {problem}"
-            if problem
+            f"no model published, {failure}"
+            if failure
             else "published as a candidate; `sentiment promote` compares it"
         )
-        self._tell(f"retraining {name}: {outcome} ({time.monotonic() - started:.0f} s)")
-        return problem
+        self._report(f"retraining {name}: {outcome} ({time.monotonic() - started:.0f} s)")
+        return failure
 
     def _wait(self, process: "subprocess.Popen[bytes]") -> int | None:
-        """Return its exit code, or None when it was stopped together with the system."""
+        """Return its exit code, or None if it was stopped with the system."""
         while process.poll() is None:
             if self._stopping.wait(0.2):
                 stop(process)
@@ -122,21 +122,21 @@ class Retraining:
         return path
 
     def _run(self) -> None:
-        while not self._stopping.wait(LOOK_SECONDS):
+        while not self._stopping.wait(POLL_SECONDS):
             try:
                 self.train_next()
             except (BotoCoreError, ClientError, OSError, ValueError) as error:
-                logger.warning("no retraining: %s", error)
+                logger.warning("retraining failed", extra=error_fields(error))
 
 
-def recipe_of(card: Mapping[str, Any], data: str | None = None) -> dict[str, Any]:
-    """Return the options by which the model of this card was trained; `data` replaces the card's."""
-    recipe = {name: value for name, value in card["training"].items() if name not in OF_THAT_RUN}
-    return {**card["data"]["options"], **recipe, "data": data or card["data"]["name"]}
+def training_options(card: Mapping[str, Any], data: str | None = None) -> dict[str, Any]:
+    """Return the options of the training in this card; `data` replaces the card's data set."""
+    options = {name: value for name, value in card["training"].items() if name not in NOT_OPTIONS}
+    return {**card["data"]["options"], **options, "data": data or card["data"]["name"]}
 
 
 def main(path: Path) -> int:
-    """Train by the recipe in the file and return the exit code of `python -m training train`."""
+    """Train with the options in the file; return the exit code of `python -m training train`."""
     from rich.console import Console
 
     from training.config import configure

@@ -1,11 +1,11 @@
-"""A labelled text, as the demonstration, the drift lab and the benchmarks pass it on."""
+"""A labelled text, as the demo, the drift lab and the benchmarks use it."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Review:
-    """A held-out review and the label that people gave it."""
+    """A text and its true label."""
 
     text: str
     label: str

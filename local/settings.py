@@ -1,4 +1,4 @@
-"""What a person may choose about the local system, in the environment or `.env`; all of it has defaults."""
+"""The settings of the local system, from the environment or `.env`; all have defaults."""
 
 import os
 from pathlib import Path
@@ -11,26 +11,26 @@ from sentiment.settings import Secret, Settings, read_settings
 from functions.drift_monitor.settings import DriftMonitorSettings
 from local.processes import HOST
 
-# Settings of the functions that are passed on as they are; all others describe the system and are made by it.
+# Settings of the functions that are passed on unchanged; the local system sets all others.
 PASSED_ON = ("CACHE_ENTRIES", "CORS_ORIGINS", "LOG_LEVEL", "PRIVACY_MODE", "RETENTION_MONTHS", "THREADS")
-# The drift monitor's are many and all a matter of judgement, but for these and where Postgres is.
-MADE = {"model_dir", "alert_topic_arn", "report_bucket", "state_machine_arn"}
+# Settings of the drift monitor that the local system sets; all others but the database's are passed on.
+SET_LOCALLY = {"model_dir", "alert_topic_arn", "report_bucket", "state_machine_arn"}
 
 
 class LocalSettings(Settings):
-    """Ports of `sentiment up`, the artifact it serves, where it keeps its state, and what it watches."""
+    """The ports, artifact, state folder, schedule and database of `sentiment up`."""
 
-    api_host: str = HOST  # 0.0.0.0: for everyone who reaches this machine, without any login
+    api_host: str = HOST  # 0.0.0.0: reachable from other machines, without authentication
     api_port: int = Field(default=8000, ge=1, le=65535)
     postgres_port: int = Field(default=15432, ge=1, le=65535)
     aws_port: int = Field(default=14566, ge=1, le=65535)
     model_dir: Path = Path("artifacts/model")
     state_dir: Path = Path(".local")
-    input_hash_key: Secret | None = None  # None: made at random and kept in the state folder
-    drift_every_minutes: int = Field(default=60, ge=0)  # 0: only when asked
-    training_data: str | None = None  # to train again from; None: what the model card names
+    input_hash_key: Secret | None = None  # None: generated, and stored in the state folder
+    drift_every_minutes: int = Field(default=60, ge=0)  # 0: only on request
+    training_data: str | None = None  # for retraining; None: the data set in the model card
     slack_webhook_url: Secret | None = None
-    database_host: str | None = None  # None: `sentiment up` starts a Postgres of its own
+    database_host: str | None = None  # None: `sentiment up` starts the embedded Postgres
 
     @property
     def up_folder(self) -> Path:
@@ -39,23 +39,23 @@ class LocalSettings(Settings):
 
     @property
     def demo_folder(self) -> Path:
-        """Return the state folder of `sentiment demo`, apart so that both can run at once."""
+        """Return the state folder of `sentiment demo`, a separate one so that both can run at once."""
         return self.state_dir / "demo"
 
 
 def local_settings() -> LocalSettings:
-    """Read the settings; raises ConfigurationError naming every variable at fault."""
+    """Read the settings; raises ConfigurationError naming every invalid variable."""
     return read_settings(LocalSettings)
 
 
-def passed_on() -> dict[str, str]:
-    """Return what the person set of the functions' own settings; the environment wins over `.env`."""
+def function_settings() -> dict[str, str]:
+    """Return the functions' settings that the user set; the environment overrides `.env`."""
     values = dotenv_values(".env") | os.environ
-    judgement = DriftMonitorSettings.model_fields.keys() - DatabaseSettings.model_fields.keys() - MADE
-    names = {*PASSED_ON, *map(str.upper, judgement)}
+    monitor = DriftMonitorSettings.model_fields.keys() - DatabaseSettings.model_fields.keys() - SET_LOCALLY
+    names = {*PASSED_ON, *map(str.upper, monitor)}
     return {name: value for name in sorted(names) if (value := values.get(name))}
 
 
 def external_database() -> DatabaseSettings | None:
-    """Return the Postgres that DATABASE_HOST names, or None when there should be one of our own."""
+    """Return the Postgres in DATABASE_HOST, or None to use the embedded one."""
     return read_settings(DatabaseSettings) if local_settings().database_host else None

@@ -1,7 +1,7 @@
-"""One state folder such as `.local/up`: who owns it now, its secrets, and the processes started from it.
+"""A state folder such as `.local/up`: its owner, its secrets, and the processes started from it.
 
-The folder outlives the system: Postgres keeps its data there between runs. Deleting it is always safe while
-nothing runs on it, and starts afresh.
+The folder persists between runs and holds the data of Postgres. It can be deleted while no system runs on it;
+the next run then starts with an empty database.
 """
 
 import fcntl
@@ -22,32 +22,32 @@ SECRETS = ("DATABASE_PASSWORD", "INPUT_HASH_KEY")
 
 @dataclass(frozen=True)
 class StateFolder:
-    """The folder while this process owns it."""
+    """A folder that this process owns."""
 
     path: Path
     processes: ProcessRegister
-    leftovers: int  # processes of an interrupted run that were ended on the way in
+    leftovers: int  # processes of an interrupted run that were ended
 
     @property
     def logs(self) -> Path:
-        """Return the folder with one log per program."""
+        """Return the folder with one log per process."""
         return self.path / "logs"
 
     def secrets(self) -> dict[str, str]:
-        """Return this folder's secrets by variable, made at random the first time and kept (mode 0600)."""
+        """Return this folder's secrets by variable; generated once and stored (mode 0600)."""
         path = self.path / "secrets.env"
-        known = read_environment(path)
-        values = {name: known.get(name) or secrets.token_hex(32) for name in SECRETS}
-        if values != known:
+        stored = read_environment(path)
+        values = {name: stored.get(name) or secrets.token_hex(32) for name in SECRETS}
+        if values != stored:
             write_environment(path, values)
         return values
 
 
 @contextmanager
 def owned_state(folder: Path) -> Iterator[StateFolder]:
-    """Own the folder (made when absent) for the length of the block, and end what an interrupted run left.
+    """Own the folder while the block runs, create it if needed, and end the processes of an interrupted run.
 
-    Raises ConfigurationError, naming the other process, when somebody else owns it.
+    Raises ConfigurationError with the process id when another process owns it.
     """
     folder = folder.resolve()
     (folder / "logs").mkdir(parents=True, exist_ok=True)
@@ -56,7 +56,7 @@ def owned_state(folder: Path) -> Iterator[StateFolder]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise ConfigurationError(
-                f"{folder} is in use by process {running_owner(folder)}; stop that one first (Ctrl-C in its "
+                f"{folder} is in use by process {running_owner(folder)}; stop it first (Ctrl-C in its "
                 "terminal) or use another folder"
             ) from None
         lock.truncate(0)
@@ -72,7 +72,7 @@ def owned_state(folder: Path) -> Iterator[StateFolder]:
 
 
 def running_owner(folder: Path) -> int | None:
-    """Return the process id of who runs a system on this folder now, or None."""
+    """Return the id of the process that owns this folder, or None."""
     path = folder / "owner.pid"
     if not path.exists():
         return None
@@ -85,12 +85,12 @@ def running_owner(folder: Path) -> int | None:
 
 
 def read_environment(path: Path) -> dict[str, str]:
-    """Read the variables of a `.env` file; a missing file has none."""
+    """Return the variables of a `.env` file; none if it does not exist."""
     return {name: value for name, value in dotenv_values(path).items() if value}
 
 
 def write_environment(path: Path, values: Mapping[str, str]) -> None:
-    """Write variables as a `.env` file that only this user can read, all or nothing."""
+    """Write variables atomically to a `.env` file that only this user can read."""
     partial = path.with_suffix(".partial")
     partial.unlink(missing_ok=True)
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -1,7 +1,7 @@
-"""The whole system on one machine: Postgres, moto, the functions, and the event source that connects them.
+"""The whole system on one machine: Postgres, moto, the functions, and the event sources that connect them.
 
-What differs from the cloud is only what the environment variables say. Nothing here knows what the functions
-do beyond their handlers and events.
+It differs from AWS only in the values of environment variables. Nothing here knows more of the functions than
+their handlers and events.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,28 +16,29 @@ from sentiment.database.session import DatabaseSettings, make_engine
 from sentiment.exceptions import ModelError
 from sqlalchemy import Engine
 
-from local import functions
+from local import function_specs
 from local.deployment import read_card, record_champion
-from local.postgres.external import reach, variables
+from local.logs import shown_warnings
+from local.postgres.external import environment_of, wait_for
 from local.postgres.server import PostgresServer, running_postgres
 from local.processes import ProcessRegister
-from local.settings import local_settings, passed_on
-from local.stand_ins.aws import LocalAws, running_aws
+from local.progress import Steps
+from local.settings import function_settings, local_settings
 from local.stand_ins.event_source import EventSource
 from local.stand_ins.gateway import invoke_api
 from local.stand_ins.lambda_runtime import Function, FunctionSpec, emulator, start_function
-from local.stand_ins.notifications import Notices
+from local.stand_ins.moto_server import LocalAws, running_aws
+from local.stand_ins.sns_delivery import SnsDelivery
 from local.stand_ins.traffic_counter import TrafficCounter
 from local.state import StateFolder, owned_state, write_environment
-from local.steps import Steps
 
 DRAIN_SECONDS = 15.0
-MAIL = "mail"
+MAIL_FOLDER = "mail"
 
 
 @dataclass(frozen=True)
 class Ports:
-    """Where the stand-ins listen; None takes a free port."""
+    """The ports of the stand-ins; None uses a free port."""
 
     postgres: int | None = None
     aws: int | None = None
@@ -45,35 +46,35 @@ class Ports:
 
 @dataclass(frozen=True)
 class System:
-    """The running parts."""
+    """The running system."""
 
     folder: Path
     processes: ProcessRegister
     model_dir: Path
     card: dict[str, Any]
     deployment_id: UUID
-    postgres: PostgresServer | None  # None: somebody else's is used
-    database: dict[str, str]  # the variables from which functions reach it
+    postgres: PostgresServer | None  # None: an external one is used
+    database: dict[str, str]  # the variables with which functions connect to it
     aws: LocalAws
     engine: Engine
     api: Function
     log_writer: Function
     reports: Function
     drift_monitor: Function
-    source: EventSource
-    notices: EventSource
-    traffic: TrafficCounter
+    event_source: EventSource  # from the queue to the log writer
+    alert_source: EventSource  # from the alert topic to email and Slack
+    traffic_counter: TrafficCounter
 
     @property
-    def mail(self) -> Path:
-        """Return the folder with everything that people were told by mail."""
-        return self.folder / MAIL
+    def mail_folder(self) -> Path:
+        """Return the folder with the emails that were sent."""
+        return self.folder / MAIL_FOLDER
 
     def check_health(self) -> None:
-        """Ask the API whether all its parts work; raises ModelError naming those that do not."""
-        status, answer, _ = invoke_api(self.api, "GET", "/health")
+        """Check the API's /health; raises ModelError that names the failing checks."""
+        status, health, _ = invoke_api(self.api, "GET", "/health")
         if status != 200:
-            raise ModelError(f"the API is not healthy: {', '.join(answer.get('failing', [str(answer)]))}")
+            raise ModelError(f"the API is not healthy: {', '.join(health.get('failing', [str(health)]))}")
 
 
 @contextmanager
@@ -86,25 +87,25 @@ def running_system(
     visibility_seconds: int = 10,
     external: DatabaseSettings | None = None,
     slack_webhook_url: str | None = None,
-    judgement: Mapping[str, str] = MappingProxyType({}),
+    monitor_settings: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[System]:
-    """Run everything for the length of the block, on a state folder that keeps its data between runs.
+    """Run the system while the block runs, on a state folder that keeps its data between runs.
 
-    `external` names a Postgres to use in place of one of our own, `judgement` holds settings of the drift
-    monitor. A process starts with its function's first call, so one that is never called costs 20 ms.
+    `external` is a Postgres to use instead of the embedded one; `monitor_settings` override the drift
+    monitor's settings. A handler's process starts with its first call, so an unused function costs 20 ms.
 
-    On the way out the queue is drained; messages that cannot be stored (Postgres is away) are kept in the
-    folder and sent again by the next run. Raises ConfigurationError when the folder or a port is in use, and
-    ModelError when there is no artifact.
+    At the end the queues are drained; undelivered messages are saved in the folder and sent by the next run.
+    Raises ConfigurationError when the folder or a port is in use, and ModelError when there is no artifact.
     """
     card = read_card(model_dir)
     with ExitStack() as stack:
         state = stack.enter_context(owned_state(folder))
         if state.leftovers:
             steps.console.print(f"[yellow]ended {state.leftovers} processes of an interrupted run[/]")
+        stack.enter_context(shown_warnings())
         if emulator() is None:
             steps.console.print(
-                "[yellow]no Lambda emulator here: handlers run in this process; its cold start is not real[/]"
+                "[yellow]no Lambda emulator: handlers run in this process, cold starts are not real[/]"
             )
         secrets = state.secrets()
         postgres, database = _database(stack, state, steps, ports, secrets["DATABASE_PASSWORD"], external)
@@ -115,36 +116,43 @@ def running_system(
                     port=ports.aws,
                     visibility_seconds=visibility_seconds,
                     slack_webhook_url=slack_webhook_url,
-                    trains={**passed_on(), **judgement}.get("ON_DRIFT") == "retrain",
+                    with_state_machine={**function_settings(), **monitor_settings}.get("ON_DRIFT")
+                    == "retrain",
                 )
             )
         with steps.step("migrate the database"):
-            _call_once(state, functions.migrations(aws, database))
+            _invoke_once(state, function_specs.migrations(aws, database))
         engine = make_engine(DatabaseSettings.model_validate(_lower(database)), pool_size=2)
         stack.callback(engine.dispose)
         deployment_id = record_champion(engine, model_dir, card)
         with steps.step("start the functions"):
             key = local_settings().input_hash_key
             hash_key = key.get_secret_value() if key else secrets["INPUT_HASH_KEY"]
-            api = _start(stack, state, functions.api(aws, model_dir, deployment_id, hash_key))
-            log_writer = _start(stack, state, functions.log_writer(aws, database))
-            reports = _start(stack, state, functions.reports(aws, database, model_dir))
-            drift_monitor = _start(stack, state, functions.drift_monitor(aws, database, model_dir, judgement))
-            slack = _start(stack, state, functions.slack_notifier(aws)) if slack_webhook_url else None
-            sqs = aws.client("sqs")
-            source = EventSource(sqs, aws.queue_url, log_writer)
-            notices = EventSource(
-                sqs, aws.alert_queue_url, Notices(state.path / MAIL, slack), batch_size=1, window_seconds=0
+            api = _start(stack, state, function_specs.api(aws, model_dir, deployment_id, hash_key))
+            log_writer = _start(stack, state, function_specs.log_writer(aws, database))
+            reports = _start(stack, state, function_specs.reports(aws, database, model_dir))
+            drift_monitor = _start(
+                stack, state, function_specs.drift_monitor(aws, database, model_dir, monitor_settings)
             )
-            kept = state.path / "undelivered.jsonl"
-            aws.restore_messages(kept)
-            stack.callback(_stop_delivery, source, notices, aws, kept, steps)
-            source.start()
-            notices.start()
-            traffic = TrafficCounter(api, sqs, aws.queue_url)
-            stack.callback(traffic.stop)
-        own = {**aws.environment(), **database, **judgement, "MODEL_DIR": str(model_dir.resolve())}
-        write_environment(state.path / "system.env", own)
+            slack = _start(stack, state, function_specs.slack_notifier(aws)) if slack_webhook_url else None
+            sqs = aws.client("sqs")
+            event_source = EventSource(sqs, aws.queue_url, log_writer)
+            delivery = SnsDelivery(state.path / MAIL_FOLDER, slack)
+            alert_source = EventSource(sqs, aws.alert_queue_url, delivery, batch_size=1, window_seconds=0)
+            undelivered = state.path / "undelivered.jsonl"
+            aws.restore_messages(undelivered)
+            stack.callback(_stop_delivery, event_source, alert_source, aws, undelivered, steps)
+            event_source.start()
+            alert_source.start()
+            traffic_counter = TrafficCounter(api, sqs, aws.queue_url)
+            stack.callback(traffic_counter.stop)
+        environment = {
+            **aws.environment(),
+            **database,
+            **monitor_settings,
+            "MODEL_DIR": str(model_dir.resolve()),
+        }
+        write_environment(state.path / "system.env", environment)
         stack.callback((state.path / "system.env").unlink, missing_ok=True)
         yield System(
             folder=state.path,
@@ -160,9 +168,9 @@ def running_system(
             log_writer=log_writer,
             reports=reports,
             drift_monitor=drift_monitor,
-            source=source,
-            notices=notices,
-            traffic=traffic,
+            event_source=event_source,
+            alert_source=alert_source,
+            traffic_counter=traffic_counter,
         )
 
 
@@ -175,9 +183,9 @@ def _database(
     external: DatabaseSettings | None,
 ) -> tuple[PostgresServer | None, dict[str, str]]:
     if external is not None:
-        with steps.step(f"reach Postgres at {external.database_host}:{external.database_port}"):
-            reach(external)
-        return None, variables(external)
+        with steps.step(f"connect to Postgres at {external.database_host}:{external.database_port}"):
+            wait_for(external)
+        return None, environment_of(external)
     with steps.step("start Postgres"):
         postgres = stack.enter_context(
             running_postgres(state.path / "postgres", password=password, port=ports.postgres)
@@ -185,7 +193,7 @@ def _database(
     return postgres, postgres.environment()
 
 
-def _call_once(state: StateFolder, spec: FunctionSpec) -> None:
+def _invoke_once(state: StateFolder, spec: FunctionSpec) -> None:
     function = start_function(spec, state)
     try:
         function.invoke({"action": "upgrade"})
@@ -200,16 +208,16 @@ def _start(stack: ExitStack, state: StateFolder, spec: FunctionSpec) -> Function
 
 
 def _stop_delivery(
-    source: EventSource, notices: EventSource, aws: LocalAws, kept: Path, steps: Steps
+    event_source: EventSource, alert_source: EventSource, aws: LocalAws, undelivered: Path, steps: Steps
 ) -> None:
-    with suppress(KeyboardInterrupt), steps.step("store what is still queued"):
-        source.drain(DRAIN_SECONDS)
-        notices.drain(DRAIN_SECONDS)
-    source.stop()
-    notices.stop()
-    if count := aws.keep_messages(kept):
+    with suppress(KeyboardInterrupt), steps.step("drain the queues"):
+        event_source.drain(DRAIN_SECONDS)
+        alert_source.drain(DRAIN_SECONDS)
+    event_source.stop()
+    alert_source.stop()
+    if count := aws.save_messages(undelivered):
         steps.console.print(
-            f"[yellow]{count} messages are not delivered yet: kept in {kept} for the next start[/]"
+            f"[yellow]{count} messages are not delivered: saved to {undelivered} for the next run[/]"
         )
 
 

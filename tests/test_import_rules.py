@@ -5,6 +5,7 @@ that is imported does nothing but define what is in it.
 import ast
 import sys
 from collections.abc import Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -21,6 +22,7 @@ PACKAGES = {
     "sentiment": SHARED / "sentiment",
     "training": ROOT / "training",
 } | {f"functions.{name}": ROOT / "functions" / name for name in FUNCTIONS}
+ALL = PACKAGES | {"benchmarks": ROOT / "benchmarks"}
 
 # A module may call these when it is imported, and whatever is named like a class: they make values of values.
 MAKE_VALUES = {
@@ -46,8 +48,13 @@ def may_import(package: str) -> set[str]:
     return {package}
 
 
+@cache
+def parse(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
 def imported(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parse(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -59,7 +66,7 @@ def imported_modules(path: Path) -> set[str]:
     """Return what a module imports, with the names it imports from a package: they may be modules."""
     names = {
         f"{node.module}.{alias.name}"
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(parse(path))
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
@@ -82,15 +89,45 @@ def violations(package: str, folder: Path) -> list[str]:
     ]
 
 
-def cycle(package: str, folder: Path) -> list[str]:
-    """Return a circle that the package's modules import each other in; imports for types alone count too."""
-    names = {
-        ".".join((package, *path.relative_to(folder).with_suffix("").parts)).removesuffix(".__init__"): path
+def module_graph(packages: dict[str, Path]) -> dict[str, set[str]]:
+    """Map each module to the modules of the packages that it imports, at any place and for any reason."""
+    paths = {
+        f"{folder_of(path, package, folder)}.{path.stem}".removesuffix(".__init__"): path
+        for package, folder in packages.items()
         for path in modules(folder)
     }
-    imports = {name: (imported_modules(path) & names.keys()) - {name} for name, path in names.items()}
+    return {name: (imported_modules(path) & paths.keys()) - {name} for name, path in paths.items()}
+
+
+def folder_graph(packages: dict[str, Path]) -> dict[str, set[str]]:
+    """Map each subfolder to the subfolders that it imports; a package's own modules are left out."""
+    subfolders = {
+        folder
+        for package, root in packages.items()
+        for path in modules(root)
+        if (folder := folder_of(path, package, root)) != package
+    }
+    graph: dict[str, set[str]] = {folder: set() for folder in subfolders}
+    for name, imports in module_graph(packages).items():
+        if importing := innermost(name, subfolders):
+            graph[importing] |= {found for each in imports if (found := innermost(each, subfolders))}
+    return {folder: imports - {folder} for folder, imports in graph.items()}
+
+
+def folder_of(path: Path, package: str, root: Path) -> str:
+    return ".".join((package, *path.relative_to(root).parent.parts))
+
+
+def innermost(module: str, folders: set[str]) -> str | None:
+    """Return the deepest of the folders that a module is in."""
+    found = [folder for folder in folders if module == folder or module.startswith(f"{folder}.")]
+    return max(found, key=len, default=None)
+
+
+def cycle(graph: dict[str, set[str]]) -> list[str]:
+    """Return one import cycle, closed by its first member, or nothing."""
     try:
-        TopologicalSorter(imports).prepare()
+        TopologicalSorter(graph).prepare()
     except CycleError as error:
         return list(error.args[1])
     return []
@@ -102,16 +139,41 @@ def test_a_package_imports_only_what_it_may(package: str) -> None:
     assert violations(package, PACKAGES[package]) == []
 
 
-@pytest.mark.parametrize("package", PACKAGES)
-def test_no_imports_run_in_a_circle(package: str) -> None:
-    assert cycle(package, PACKAGES[package]) == []
+def test_no_modules_import_one_another_in_a_cycle() -> None:
+    assert cycle(module_graph(ALL)) == []
 
 
-def test_the_rule_catches_a_circle_through_a_folder(tmp_path: Path) -> None:
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "rows.py").write_text("from shop import page\n")
-    (tmp_path / "page.py").write_text("def show():\n    import shop.data.rows\n")
-    assert set(cycle("shop", tmp_path)) == {"shop.page", "shop.data.rows"}
+def test_subfolders_import_one_another_in_one_direction_only() -> None:
+    graph = folder_graph(ALL)
+    assert {"cdk.data", "functions.api.model", "local.demo", "sentiment.database", "training.export"} <= set(
+        graph
+    )
+    assert cycle(graph) == []
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> dict[str, Path]:
+    """A package with two subfolders that import each other, but no module that imports itself."""
+    for name, source in (
+        ("prices.py", ""),
+        ("stock/rows.py", "from shop import prices\n"),
+        ("stock/orders.py", "def order():\n    from shop.page.form import Form\n"),
+        ("page/form.py", ""),
+        ("page/list.py", "import shop.stock.rows\n"),
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(source)
+    return {"shop": tmp_path}
+
+
+def test_the_rule_names_the_subfolders_of_a_cycle(shop: dict[str, Path]) -> None:
+    assert cycle(module_graph(shop)) == []
+    assert set(cycle(folder_graph(shop))) == {"shop.stock", "shop.page"}
+
+
+def test_the_rule_names_the_modules_of_a_cycle_through_a_subfolder(shop: dict[str, Path]) -> None:
+    (shop["shop"] / "prices.py").write_text("if TYPE_CHECKING:\n    from shop.stock.rows import Row\n")
+    assert set(cycle(module_graph(shop))) == {"shop.prices", "shop.stock.rows"}
 
 
 def test_the_rule_catches_a_function_that_imports_another(tmp_path: Path) -> None:
@@ -164,7 +226,7 @@ def test_nothing_happens_at_import() -> None:
         (str(path.relative_to(ROOT)), done)
         for folder in (*PACKAGES.values(), ROOT / "functions")
         for path in modules(folder)
-        for done in done_at_import(ast.parse(path.read_text()))
+        for done in done_at_import(parse(path))
     }
     assert happens == ON_PURPOSE
 

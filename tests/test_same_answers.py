@@ -1,4 +1,4 @@
-"""Training and serving share no code and say the same of every text: how sure, how novel, how unknown."""
+"""Training and serving share no code and compute the same confidence, novelty and unknown tokens."""
 
 import itertools
 from pathlib import Path
@@ -28,7 +28,7 @@ STRANGE = [
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::torch.jit.TracerWarning")
-def test_the_reference_says_of_each_text_what_the_api_says(tiny_model: Path, tmp_path: Path) -> None:
+def test_the_reference_has_the_same_predictions_as_the_api(tiny_model: Path, tmp_path: Path) -> None:
     validation = Rows(FAMILIAR, [0, 1] * 6)
     test = Rows(STRANGE, [0, 1] * 3)
     artifact = build_artifact(

@@ -1,4 +1,4 @@
-"""Training and serving share no code and yet read every text the same way: the same ids from both."""
+"""Training and serving share no code and tokenize every text to the same ids."""
 
 import pytest
 from hypothesis import given, settings
@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from functions.api.model.tokenization import tokenize
-from training.finetune.model import backend, load_embedded_tokenizer
+from training.finetune.model import backend_tokenizer, load_embedded_tokenizer
 from training.text import CLEANING, TRUNCATIONS, Truncation, encode, encode_batch
 
-TOKENIZER: Tokenizer = backend(load_embedded_tokenizer())
+TOKENIZER: Tokenizer = backend_tokenizer(load_embedded_tokenizer())
 REVIEW = "The plot<br /><br/>drags, the <BR>cast doesn't; naïve 映画 …and 🎬 " * 40
 # Words, breaks in every spelling, and whatever else Unicode has.
 PIECES = st.one_of(

@@ -1,7 +1,6 @@
-"""Hash the code behind a result: some modules of a package and all that they import from it.
+"""Hash the code behind a result: modules of a package and everything they import from it.
 
-Modules are found by name, wherever in the package they lie. Only imports are followed: what a module reads
-from disk is not seen.
+Only imports are followed: files that a module reads are not part of the hash.
 """
 
 import ast
@@ -22,7 +21,7 @@ def code_digest(package: Path, roots: Iterable[str]) -> str:
 
 
 def modules_behind(package: Path, roots: Iterable[str]) -> dict[str, Path]:
-    """Return the file of each module that the roots are, hold or import."""
+    """Return the files of the root modules and of everything that they import, by module name."""
     known = {_module_name(package, path): path for path in package.rglob("*.py")}
     waiting: list[str] = []
     for root in roots:
@@ -45,7 +44,7 @@ def _module_name(package: Path, path: Path) -> str:
 
 
 def _imported(path: Path) -> Iterator[str]:
-    """Return every name that might be a module: Python runs the packages above it as well."""
+    """Yield every name that might be a module, and its parent packages, which Python imports too."""
     for node in ast.walk(ast.parse(path.read_text())):
         names: list[str] = []
         if isinstance(node, ast.Import):

@@ -1,4 +1,4 @@
-"""Measure a classifier from its probabilities; says nothing about where they came from."""
+"""Compute the metrics of a classifier from its probabilities."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,10 +17,10 @@ Metrics = dict[str, Any]
 def classification_metrics(
     labels: NDArray[np.integer[Any]], probabilities: NDArray[np.floating[Any]], *, seed: int = 0
 ) -> Metrics:
-    """Measure scores (rows, classes; normalised here) against integer `labels`, as JSON-serialisable values.
+    """Compare scores (rows, classes; normalized here) with integer `labels`; values are JSON-serializable.
 
     Keys: accuracy; accuracy_ci95, its percentile bootstrap interval [low, high]; f1, macro-averaged; roc_auc,
-    one against the rest and macro-averaged over three or more classes, null unless every class occurs;
+    one-vs-rest and macro-averaged for three or more classes, null unless every class occurs;
     log_loss in nats; ece, the expected calibration error.
     """
     classes = np.arange(probabilities.shape[1])
@@ -43,13 +43,13 @@ def classification_metrics(
 def confusion(
     labels: NDArray[np.integer[Any]], probabilities: NDArray[np.floating[Any]]
 ) -> NDArray[np.int64]:
-    """Count the rows by their label (first axis) and by the decision (second axis)."""
+    """Count rows by label (first axis) and predicted class (second axis)."""
     classes, decisions = range(probabilities.shape[1]), probabilities.argmax(axis=1)
     return np.array([[((labels == i) & (decisions == j)).sum() for j in classes] for i in classes])
 
 
 def numbers(metrics: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
-    """Keep the plain numbers of (nested) metrics under dotted names, as experiment trackers want them."""
+    """Flatten the numbers of (nested) metrics to dotted names, for experiment trackers."""
     flat: dict[str, float] = {}
     for name, value in metrics.items():
         if isinstance(value, Mapping):

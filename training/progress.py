@@ -1,4 +1,4 @@
-"""Show how far a run is: one line per stage, and a bar for those whose end is known."""
+"""Show the progress of a run: one line per stage, and a bar where the total is known."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -11,14 +11,14 @@ from rich.progress import Progress as Bars
 
 
 class Progress(Protocol):
-    """Anything that can be told how far a run is."""
+    """A callable that reports progress."""
 
     def __call__(self, message: str, done: int = 0, total: int | None = None) -> None:
-        """Take note that the stage `message` has done `done` of `total` steps (None: nobody knows)."""
+        """Report that the stage `message` has done `done` of `total` steps (None: unknown)."""
 
 
 def silent(message: str, done: int = 0, total: int | None = None) -> None:
-    """Show nothing."""
+    """Report nothing."""
 
 
 def _print_now(line: str) -> None:
@@ -26,9 +26,9 @@ def _print_now(line: str) -> None:
 
 
 class RichProgress:
-    """Progress on a terminal: the stage that runs now with a bar and its time, those before it above.
+    """Progress on a terminal: the current stage with a bar and its time, below the finished ones.
 
-    Where there is no terminal to animate, it is lines as of a log.
+    Without a terminal it prints log lines.
     """
 
     def __init__(self, console: Console) -> None:
@@ -57,7 +57,7 @@ class RichProgress:
         self._bars.stop()
 
     def __call__(self, message: str, done: int = 0, total: int | None = None) -> None:
-        """Show the stage `message`; one that was shown before it is finished."""
+        """Show the stage `message`; the stage before it is then finished."""
         if self._lines is not None:
             self._lines(message, done, total)
             return
@@ -77,25 +77,25 @@ class RichProgress:
 
 
 class LineProgress:
-    """Progress as lines of a log: each stage when it begins, then how far it is every half minute."""
+    """Progress as log lines: each stage when it begins, then every half minute."""
 
     every_seconds = 30.0
 
-    def __init__(self, say: Callable[[str], None] = _print_now) -> None:
-        self._say = say
+    def __init__(self, write: Callable[[str], None] = _print_now) -> None:
+        self._write = write
         self._stage = ""
-        self._said_at = 0.0
+        self._written_at = 0.0
 
     def __call__(self, message: str, done: int = 0, total: int | None = None) -> None:
-        """Print the stage `message` if there is news of it."""
+        """Print the stage `message` if it is new or its last line is old."""
         begins, now = message != self._stage, time.monotonic()
-        if begins or (total and now - self._said_at >= self.every_seconds):
-            self._stage, self._said_at = message, now
-            self._say(message if not total else f"{message}: {done:,} of {total:,}")
+        if begins or (total and now - self._written_at >= self.every_seconds):
+            self._stage, self._written_at = message, now
+            self._write(message if not total else f"{message}: {done:,} of {total:,}")
 
 
 def print_metrics(metrics: Mapping[str, Any], step: int) -> None:
-    """Print the numbers of a step as `name=value`, which metric definitions of SageMaker can match."""
+    """Print the numbers of a step as `name=value`, for the metric definitions of SageMaker."""
     shown = (f"{name}={value:.6g}" for name, value in metrics.items() if isinstance(value, int | float))
     if line := " ".join(shown):
         print(f"step={step} {line}", flush=True)

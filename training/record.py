@@ -1,6 +1,6 @@
-"""What is known about a fine-tuned checkpoint that its weights do not say, so that any job can publish it.
+"""The record of a fine-tuning, stored as `run.json` beside the checkpoint so that any job can publish it.
 
-The record lies beside the checkpoint as `run.json` and becomes the data and training parts of the card.
+It becomes the data and training parts of the model card.
 """
 
 import subprocess
@@ -34,7 +34,7 @@ _DATA_OPTIONS = {
 
 
 class TrainingRecord(BaseModel):
-    """One fine-tuning: its recipe, what it read, and what it took."""
+    """One fine-tuning: its recipe, data and cost."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -42,20 +42,20 @@ class TrainingRecord(BaseModel):
     data_fingerprint: str
     run_key: str
     steps: int
-    seconds: float  # of the last attempt, without what came before a resume
+    seconds: float  # since the last resume
     resumed_from_step: int
     precision: str
     processes: int
     git_commit: str | None
     mlflow_run_id: str | None
-    distilled_from: dict[str, int | str] | None = None  # the teacher's layers and what its files are
+    distilled_from: dict[str, int | str] | None = None  # the teacher's layers and the hash of its files
 
     def write(self, folder: Path) -> None:
-        """Write the record into the folder that the checkpoint is in."""
+        """Write the record into the folder of the checkpoint."""
         (folder / FILE).write_text(self.model_dump_json(indent=2) + "\n")
 
-    def check(self, data: Dataset) -> None:
-        """Raise DataError unless `data` is what was trained on: rows of another may have been seen."""
+    def check_data(self, data: Dataset) -> None:
+        """Raise DataError unless `data` is what was trained on: another split may leak test rows."""
         if data.fingerprint != self.data_fingerprint:
             raise DataError(
                 f"{data.name} is not the data that the checkpoint was trained on ({data.fingerprint[:19]}, "
@@ -63,7 +63,7 @@ class TrainingRecord(BaseModel):
             )
 
     def card_fields(self, data: Dataset) -> dict[str, Any]:
-        """Return the parts of the card that the export cannot know."""
+        """Return the fields of the card that describe data and training."""
         recipe = {name: value for name, value in self.config.recipe().items() if name not in _DATA_OPTIONS}
         return {
             "base_model": self.config.model,
@@ -103,7 +103,7 @@ def read_record(folder: Path) -> TrainingRecord:
 
 
 def git_commit() -> str | None:
-    """Return the commit of this code, ending in -dirty if there are changes; None outside a repository."""
+    """Return the commit of this code, with -dirty if there are changes; None outside a repository."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         found = subprocess.run(  # noqa: S603  (a fixed command)

@@ -1,7 +1,7 @@
 """Turn a text into the token ids that the model reads.
 
-Serving does the same in its own code; `tests/test_same_ids.py` proves that both give the same ids. Nothing
-here pads: batches are padded where they are made.
+Serving has its own implementation; `tests/test_same_ids.py` proves that both give the same ids. Nothing here
+pads: batches are padded where they are built.
 """
 
 import re
@@ -18,7 +18,7 @@ _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 
 
 def clean(text: str) -> str:
-    """Replace every HTML line break with as many spaces, so that character offsets stay those of `text`."""
+    """Replace every HTML line break with as many spaces, so that character offsets do not change."""
     return _BREAK.sub(lambda found: " " * len(found[0]), text)
 
 
@@ -39,7 +39,7 @@ def encode_batch(
 
 
 def unknown_id(tokenizer: Tokenizer) -> int | None:
-    """Return the id that stands for what the vocabulary cannot spell; None when it can spell every text."""
+    """Return the id of the unknown token; None if the vocabulary covers every text."""
     token = getattr(tokenizer.model, "unk_token", None)
     return None if token is None else tokenizer.token_to_id(token)
 

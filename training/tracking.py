@@ -1,7 +1,7 @@
-"""Record runs in MLflow and register the models that passed the gate.
+"""Track runs in MLflow and register the models that passed the gate.
 
-The store is a local SQLite file unless MLFLOW_TRACKING_URI names another. MLflow takes seconds to import, so
-it is imported when a run starts.
+The store is a local SQLite file unless MLFLOW_TRACKING_URI is set. MLflow takes seconds to import, so it is
+imported when a run starts.
 """
 
 import os
@@ -17,9 +17,9 @@ from training.metrics import numbers
 
 CHAMPION = "champion"
 PREVIOUS = "previous"  # the champion before
-CANDIDATE = "candidate"  # passed the gate, but nobody has decided yet that it shall answer
-_VERSION_TAG = "model_version"  # of a registered version: the artifact's, which its card names
-# MLflow reads these when it is imported; a value that is already set stays.
+CANDIDATE = "candidate"  # passed the gate, not yet promoted
+_VERSION_TAG = "model_version"  # tag of a registered version: the artifact's version
+# MLflow reads these at import; values that are already set are kept.
 _QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
@@ -43,7 +43,7 @@ class Run:
         mlflow.log_metrics(numbers(metrics), step=step)
 
     def log_files(self, files: Iterable[Path], folder: str) -> None:
-        """Keep these files with the run, in a folder of its artifacts."""
+        """Store these files in a folder of the run's artifacts."""
         import mlflow
 
         for file in files:
@@ -51,16 +51,16 @@ class Run:
 
     @contextmanager
     def child(self, name: str, parameters: Mapping[str, Any]) -> Iterator["Run"]:
-        """Record what happens inside as a run nested in this one; an exception marks it failed."""
+        """Track the body as a nested run; an exception marks it as failed."""
         import mlflow
 
-        experiment = mlflow.active_run().info.experiment_id  # else it would lie in the default one
+        experiment = mlflow.active_run().info.experiment_id  # otherwise it would be in the default one
         with mlflow.start_run(run_name=name, nested=True, experiment_id=experiment) as run:
             mlflow.log_params(dict(parameters))
             yield Run(run.info.run_id)
 
     def register(self, folder: Path, card: Mapping[str, Any], alias: str = CANDIDATE) -> str:
-        """Log the artifact in `folder`, register its graph and give that version the alias.
+        """Log the artifact in `folder`, register its graph and set the alias on that version.
 
         Returns the registered version. Call it only for a model that passed the gate.
         """
@@ -92,14 +92,14 @@ class Run:
 
 
 @contextmanager
-def track(
+def tracked_run(
     config: TrainingConfig, fingerprint: str, *, run_id: str | None = None, name: str | None = None
 ) -> Iterator[Run]:
-    """Record what happens inside as one run (`run_id`: go on with that one); an exception marks it failed."""
-    with store(config.artifacts) as artifact_root:
+    """Track the body as a run, or continue the run `run_id`; an exception marks it as failed."""
+    with mlflow_store(config.artifacts) as artifact_root:
         import mlflow
 
-        known = run_id if run_id and _exists(run_id) else None
+        known = run_id if run_id and _run_exists(run_id) else None
         with mlflow.start_run(run_id=known, experiment_id=_experiment(artifact_root), run_name=name) as run:
             if known is None:
                 mlflow.log_params(config.recipe() | {"data_fingerprint": fingerprint})
@@ -107,10 +107,10 @@ def track(
 
 
 @contextmanager
-def store(artifacts: Path) -> Iterator[str | None]:
-    """Let what happens inside use the MLflow store in `artifacts`, or the one that the environment names.
+def mlflow_store(artifacts: Path) -> Iterator[str | None]:
+    """Use the MLflow store in `artifacts`, or the one that MLFLOW_TRACKING_URI names, in the body.
 
-    Gives where the files of a new experiment belong; None leaves that to the store.
+    Yields the artifact location for a new experiment; None leaves it to the store.
     """
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
@@ -123,14 +123,14 @@ def store(artifacts: Path) -> Iterator[str | None]:
     try:
         yield (artifacts.resolve() / "mlruns").as_uri() if local else None
     finally:
-        if local:  # MLflow also put it into the environment, where the next run would find it
+        if local:  # MLflow also sets the variable, which the next run would read
             mlflow.set_tracking_uri(None)
 
 
 def check_registry(artifacts: Path) -> None:
-    """Ask the registry for anything at all; raises RegistryError, after seconds, when it does not answer."""
+    """Check that the registry answers; raises RegistryError after a few seconds if not."""
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-    with store(artifacts):
+    with mlflow_store(artifacts):
         import mlflow
 
         try:
@@ -138,36 +138,36 @@ def check_registry(artifacts: Path) -> None:
         except mlflow.MlflowException as error:
             reason = shorten(str(error), 160, placeholder="…")
             raise RegistryError(
-                f"MLflow's registry at {mlflow.get_registry_uri()} does not answer ({reason}), so nothing "
-                "was changed; start it, mend MLFLOW_TRACKING_URI, or unset that to use the one in "
+                f"MLflow's registry at {mlflow.get_registry_uri()} does not answer ({reason}); nothing "
+                "was changed. Start it, fix MLFLOW_TRACKING_URI, or unset that variable to use the one in "
                 f"{artifacts}"
             ) from error
 
 
-def point_aliases(artifacts: Path, *, champion: str, previous: str | None) -> bool:
-    """Give the aliases to the registered versions of these models; return whether the champion is registered.
+def set_aliases(artifacts: Path, *, champion: str, previous: str | None) -> bool:
+    """Set the aliases on the registered versions; return whether the champion is registered.
 
-    The champion's alias is never absent in between, and doing it again changes nothing.
+    The champion's alias is never missing in between. Idempotent.
     """
-    with store(artifacts):
+    with mlflow_store(artifacts):
         import mlflow
 
         client = mlflow.MlflowClient()
         found = client.search_model_versions(f"name = '{MODEL_NAME}'")
-        numbers_of = {version.tags.get(_VERSION_TAG): version.version for version in reversed(found)}
-        if previous in numbers_of:
-            client.set_registered_model_alias(MODEL_NAME, PREVIOUS, numbers_of[previous])
-        if champion not in numbers_of:
+        registered = {version.tags.get(_VERSION_TAG): version.version for version in reversed(found)}
+        if previous in registered:
+            client.set_registered_model_alias(MODEL_NAME, PREVIOUS, registered[previous])
+        if champion not in registered:
             return False
-        client.set_registered_model_alias(MODEL_NAME, CHAMPION, numbers_of[champion])
+        client.set_registered_model_alias(MODEL_NAME, CHAMPION, registered[champion])
         aliases = client.get_registered_model(MODEL_NAME).aliases
-        if aliases.get(CANDIDATE) == numbers_of[champion]:
+        if aliases.get(CANDIDATE) == registered[champion]:
             client.delete_registered_model_alias(MODEL_NAME, CANDIDATE)
     return True
 
 
 def _experiment(artifact_root: str | None) -> str:
-    """Return the id of this project's experiment; one that is made keeps its files in `artifact_root`."""
+    """Return the experiment's id; a new experiment stores its files in `artifact_root`."""
     import mlflow
 
     found = mlflow.get_experiment_by_name(MODEL_NAME)
@@ -176,7 +176,7 @@ def _experiment(artifact_root: str | None) -> str:
     return str(mlflow.create_experiment(MODEL_NAME, artifact_location=artifact_root))
 
 
-def _exists(run_id: str) -> bool:
+def _run_exists(run_id: str) -> bool:
     import mlflow
 
     try:

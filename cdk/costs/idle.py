@@ -1,7 +1,7 @@
-"""What an environment costs: dollars a month when nobody calls it, and a month with so many predictions.
+"""The cost of an environment: dollars per month when idle, and with a number of predictions.
 
-Pure arithmetic over cdk/environments.py and prices.json; a test holds the counts below against the
-synthesized templates. Free tiers are left out, and so is what people do by hand: training runs, queries,
+Pure arithmetic over cdk/environments.py and prices.json; a test compares the counts below with the
+synthesized templates. Free tiers are not included, nor is what you start yourself: training runs, queries,
 releases.
 """
 
@@ -12,7 +12,7 @@ from typing import get_args
 
 from cdk.costs.price_list import price, table
 from cdk.costs.usage import (
-    HOURS_A_MONTH,
+    HOURS_PER_MONTH,
     MILLION,
     Inference,
     Line,
@@ -21,40 +21,40 @@ from cdk.costs.usage import (
     total,
 )
 from cdk.environments import Environment, StartStrategy
-from cdk.functions import DRIFT_MONITOR
+from cdk.function_config import DRIFT_MONITOR
 
 STRATEGIES: tuple[StartStrategy, ...] = get_args(StartStrategy)
 
-# How many an environment has of each.
+# Resources of an environment.
 KEYS = 1
 DASHBOARDS = 1
 ALARMS = 28
 WAF_RULES = 4
-# Of each run: DriftScore, DriftedFeatures, WindowRows, EstimatedAccuracy, MonitorFailures, HoursSinceJudged;
-# MissingPredictions is billed in one hour of the day.
+# Per run: DriftScore, DriftedFeatures, WindowRows, EstimatedAccuracy, MonitorFailures, HoursSinceJudged;
+# MissingPredictions is billed for one hour of the day.
 DRIFT_METRICS = 6
-# What the traffic counter asks CloudWatch for, each hour.
-COUNTED_METRICS = 7
-# Of predictions: RequestTime, ServerErrors, ClientErrors, InferenceTime, Confidence, Novelty, Truncated,
-# Predictions of each of two labels, ColdStarts, and the HTTP API's six detailed ones of the route.
+# That the traffic counter reads from CloudWatch each hour.
+TRAFFIC_METRICS = 7
+# Of a prediction: RequestTime, ServerErrors, ClientErrors, InferenceTime, Confidence, Novelty, Truncated,
+# Predictions for each of two labels, ColdStarts, and six detailed ones of the HTTP API's route.
 API_METRICS = 16
-# The live version, and the one before it until nobody has called that for 14 days.
+# The live version, and the previous one until it has not been invoked for 14 days.
 SNAPSHOTS = 2
-# An event source mapping asks an empty queue with five long polls of 20 seconds (Lambda Developer Guide,
+# An event source mapping polls an empty queue with five long polls of 20 seconds (Lambda Developer Guide,
 # "Configuring scaling behavior for SQS event source mappings").
-POLLS_A_MINUTE = 15
-# How long a drift run takes, not how long it may: it starts cold each hour, and that over 20,000 sampled rows
+POLLS_PER_MINUTE = 15
+# Duration of a drift run, not its time-out. Every hourly run has a cold start; one over 20,000 sampled rows
 # took 20 s (docs/results.md).
 DRIFT_RUN_SECONDS = 20
-# Assumed: compressed layers of three images, shared ones once, before releases add theirs.
+# Assumed: compressed layers of three images, shared ones once, without those of later releases.
 IMAGES_GB = 2.0
-# Assumed: bytes of RDS enhanced monitoring's record, one a minute.
+# Assumed: bytes of a record of RDS Enhanced Monitoring, one per minute.
 MONITORING_RECORD_BYTES = 6000
 
 
 @dataclass(frozen=True)
 class Month:
-    """A month under one start strategy, in dollars; `metrics` are paid for in hours with requests."""
+    """A month with one start strategy, in dollars; `metrics` are billed for hours with requests."""
 
     strategy: StartStrategy
     idle: float
@@ -64,23 +64,27 @@ class Month:
 
 
 def idle_costs(environment: Environment) -> list[Line]:
-    """Return what a month costs without one request, the largest position first."""
+    """Return the cost of a month without requests, the largest line first."""
 
     def cost(name: str, count: float) -> float:
         return price(name, environment.region).dollars * count
 
     secrets = 1 + (environment.slack_webhook_secret_arn is not None)
-    runs = HOURS_A_MONTH / environment.drift_every_hours
+    runs = HOURS_PER_MONTH / environment.drift_every_hours
     drift_gb_seconds = runs * DRIFT_RUN_SECONDS * DRIFT_MONITOR.memory_mb / 1024
-    polls = POLLS_A_MINUTE * 60 * HOURS_A_MONTH
+    polls = POLLS_PER_MINUTE * 60 * HOURS_PER_MONTH
     lines = [
         *_database(environment),
         _endpoints(environment),
-        Line("keys", cost("kms.key_month", KEYS), f"{KEYS} KMS key; its first two rotations add $1 each"),
+        Line("keys", cost("kms.key_month", KEYS), f"{KEYS} KMS key; the first two rotations add $1 each"),
         Line("secrets", cost("secrets_manager.secret_month", secrets), "the database's master password"),
-        Line("alarms", cost("cloudwatch.alarm_month", ALARMS), f"{ALARMS} metrics are watched"),
-        Line("dashboard", cost("cloudwatch.dashboard_month", DASHBOARDS), "every panel in one"),
-        Line("queue polling", cost("sqs.request", polls / MILLION), f"{POLLS_A_MINUTE} empty polls a minute"),
+        Line("alarms", cost("cloudwatch.alarm_month", ALARMS), f"{ALARMS} metrics with alarms"),
+        Line("dashboard", cost("cloudwatch.dashboard_month", DASHBOARDS), "one dashboard"),
+        Line(
+            "queue polling",
+            cost("sqs.request", polls / MILLION),
+            f"{POLLS_PER_MINUTE} empty polls per minute",
+        ),
         Line(
             "drift runs",
             cost(f"lambda.{environment.architecture}.gb_second", drift_gb_seconds),
@@ -89,12 +93,12 @@ def idle_costs(environment: Environment) -> list[Line]:
         Line(
             "drift metrics",
             cost("cloudwatch.metric_month", DRIFT_METRICS / environment.drift_every_hours),
-            f"{DRIFT_METRICS}, each billed in the hours of a run",
+            f"{DRIFT_METRICS}, each billed for the hours with a run",
         ),
         Line(
             "traffic counts",
-            cost("cloudwatch.metric_read", COUNTED_METRICS * HOURS_A_MONTH / 1000),
-            f"{COUNTED_METRICS} of CloudWatch's metrics are read each hour",
+            cost("cloudwatch.metric_read", TRAFFIC_METRICS * HOURS_PER_MONTH / 1000),
+            f"{TRAFFIC_METRICS} CloudWatch metrics are read each hour",
         ),
         Line("images", cost("ecr.storage_gb_month", IMAGES_GB), f"about {IMAGES_GB:.0f} GB in ECR (assumed)"),
     ]
@@ -107,7 +111,7 @@ def idle_costs(environment: Environment) -> list[Line]:
         lines.append(Line("firewall", firewall, f"a web ACL with {WAF_RULES} rules"))
     if environment.managed_mlflow:
         app = cost("sagemaker.mlflow_app_month", 1)
-        lines.append(Line("managed MLflow", app, "the app is free, its S3 storage is not"))
+        lines.append(Line("managed MLflow", app, "the app is free; its S3 storage is not included"))
     if environment.training_schedule:
         lines.append(_training(environment, environment.training_schedule))
     return sorted(lines, key=lambda line: -line.dollars)
@@ -116,10 +120,10 @@ def idle_costs(environment: Environment) -> list[Line]:
 def monthly(
     environment: Environment, requests: float, inference: Inference | None = None
 ) -> dict[StartStrategy, Month]:
-    """Return a month with so many predictions under every start strategy."""
+    """Return a month with this many predictions for every start strategy."""
     months = {}
     metric = price("cloudwatch.metric_month", environment.region).dollars
-    metrics = API_METRICS * metric * min(requests / HOURS_A_MONTH, 1)
+    metrics = API_METRICS * metric * min(requests / HOURS_PER_MONTH, 1)
     for strategy in STRATEGIES:
         variant = dataclasses.replace(environment, start=strategy)
         idle = total(idle_costs(variant))
@@ -130,15 +134,15 @@ def monthly(
 
 
 def summary(environment: Environment) -> str:
-    """Say in two lines what the environment costs, for whoever synthesizes it."""
+    """Summarize in two lines what the environment costs."""
     idle = idle_costs(environment)
     largest = ", ".join(f"{line.item} ${line.dollars:.2f}" for line in idle[:4])
     million = total(cost_per_million(environment))
     region = price("lambda.request", environment.region).region
     return (
         f"{environment.name} costs about ${total(idle):.2f} a month when idle ({largest}, ...) and"
-        f" ${million:.2f} for a million predictions,\nby prices of {table()['dated']} in {region} without tax"
-        f" and free tiers. All positions: sentiment cost --env {environment.name}"
+        f" ${million:.2f} for a million predictions,\nat prices of {table()['dated']} in {region}, without"
+        f" tax and free tiers. Details: sentiment cost --env {environment.name}"
     )
 
 
@@ -148,18 +152,18 @@ def _database(environment: Environment) -> list[Line]:
     zones = "in two zones" if environment.multi_az else "in one zone"
     hour = price(f"rds.single_az.db.{environment.database_class}", region).dollars
     storage = price("rds.gp3_gb_month", region).dollars * environment.database_storage_gb
-    records = MONITORING_RECORD_BYTES * 60 * HOURS_A_MONTH * times / 1e9
+    records = MONITORING_RECORD_BYTES * 60 * HOURS_PER_MONTH * times / 1e9
     return [
-        Line("database", hour * HOURS_A_MONTH * times, f"db.{environment.database_class} {zones}"),
+        Line("database", hour * HOURS_PER_MONTH * times, f"db.{environment.database_class} {zones}"),
         Line(
             "database storage",
             storage * times,
-            f"{environment.database_storage_gb} GB gp3 {zones}; as much of backups is free",
+            f"{environment.database_storage_gb} GB gp3 {zones}; the same amount of backups is free",
         ),
         Line(
             "database monitoring",
             price("logs.ingested_gb", region).dollars * records,
-            f"one record of about {MONITORING_RECORD_BYTES:,} bytes a minute (assumed)",
+            f"one record of about {MONITORING_RECORD_BYTES:,} bytes per minute (assumed)",
         ),
     ]
 
@@ -169,27 +173,27 @@ def _endpoints(environment: Environment) -> Line:
     count = len(services) * environment.endpoint_zones
     hour = price("vpc.interface_endpoint_hour", environment.region).dollars
     why = f"{' and '.join(services)}, each in {environment.endpoint_zones} of the zones; no NAT"
-    return Line("endpoints", hour * HOURS_A_MONTH * count, why)
+    return Line("endpoints", hour * HOURS_PER_MONTH * count, why)
 
 
 def _start(environment: Environment) -> Line:
-    """Return what it costs a month to have instances ready, or snapshots of them."""
+    """Return the monthly cost of provisioned instances or snapshots."""
     gigabytes = environment.api_memory_mb / 1024
-    seconds = HOURS_A_MONTH * 3600
+    seconds = HOURS_PER_MONTH * 3600
     if environment.start == "snapstart":
         cached = price("lambda.snapstart_cached_gb_second", environment.region).dollars
         why = f"{SNAPSHOTS} versions of {environment.api_memory_mb:,} MB are cached"
         return Line("snapshots", cached * gigabytes * seconds * SNAPSHOTS, why)
     share, count = provisioned_share(environment), environment.provisioned_instances
     kept = price(f"lambda.{environment.architecture}.provisioned_gb_second", environment.region).dollars
-    why = f"{count} of {environment.api_memory_mb:,} MB are kept for {share * 24:.0f} hours a day"
+    why = f"{count} of {environment.api_memory_mb:,} MB for {share * 24:.0f} hours per day"
     return Line("provisioned instances", kept * gigabytes * seconds * share * count, why)
 
 
 def _training(environment: Environment, schedule: str) -> Line:
-    """Return the cap of the scheduled runs; a cron expression counts as one run a month."""
+    """Return the most that scheduled runs can cost; a cron expression counts as one run per month."""
     match = re.fullmatch(r"rate\((\d+) (hour|day)s?\)", schedule)
-    hours = int(match[1]) * (24 if match[2] == "day" else 1) if match else HOURS_A_MONTH
-    runs = HOURS_A_MONTH / hours
+    hours = int(match[1]) * (24 if match[2] == "day" else 1) if match else HOURS_PER_MONTH
+    runs = HOURS_PER_MONTH / hours
     cap = environment.training_max_dollars
     return Line("scheduled training", runs * cap, f"at most: {runs:.1f} runs, each stopped at ${cap:.2f}")

@@ -1,7 +1,7 @@
-"""What predictions cost on top of an idle month: dollars for a million of them, position by position.
+"""The cost of predictions on top of an idle month, in dollars per million, line by line.
 
-Pure arithmetic over cdk/environments.py and prices.json. What a prediction weighs was measured by
-`python -m benchmarks.scale --measure`; how long it takes is the caller's to say.
+Pure arithmetic over cdk/environments.py and prices.json. The size of a prediction was measured by
+`python -m benchmarks.scale --measure`; its duration is a parameter.
 """
 
 import math
@@ -10,27 +10,27 @@ from dataclasses import dataclass
 
 from cdk.costs.price_list import price
 from cdk.environments import Environment
-from cdk.functions import LOG_WRITER
+from cdk.function_config import LOG_WRITER
 
-HOURS_A_MONTH = 730
+HOURS_PER_MONTH = 730
 MILLION = 1_000_000
 
-BYTES_BESIDE_AN_EVENT = 26  # that CloudWatch Logs bills (PutLogEvents, API reference)
-# Bytes of one prediction, over real IMDB reviews.
-LOG_BYTES = 1451  # the function's and the platform's lines
+BYTES_PER_LOG_EVENT = 26  # that CloudWatch Logs bills on top (PutLogEvents, API reference)
+# Bytes per prediction, for real IMDB reviews.
+LOG_BYTES = 1451  # lines of the function and of Lambda
 RESPONSE_BYTES = 298
-ACCESS_LOG_BYTES = 350  # the HTTP API's line, from its format in cdk/serving/gateway.py
+ACCESS_LOG_BYTES = 350  # the HTTP API's line, by its format in cdk/serving/gateway.py
 
-# `python -m benchmarks.log_writer`: seconds of a whole core for a batch, whatever it holds, and for each row.
+# `python -m benchmarks.log_writer`: seconds of a whole core per batch, and per row in it.
 WRITER_BATCH_SECONDS = 0.0027
 WRITER_ROW_SECONDS = 0.000033
-MB_OF_A_CORE = 1769  # memory that brings one whole vCPU (Lambda Developer Guide, "Configure memory")
-MESSAGES_OF_A_CALL = 10  # that SQS hands over or deletes at once
+MB_PER_VCPU = 1769  # memory with one whole vCPU (Lambda Developer Guide, "Configure memory")
+MESSAGES_PER_CALL = 10  # that SQS delivers or deletes at once
 
 
 @dataclass(frozen=True)
 class Line:
-    """One position of a bill."""
+    """One line of a bill; `why` says what it is computed from."""
 
     item: str
     dollars: float
@@ -39,29 +39,29 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Inference:
-    """One prediction as docs/results.md has it, measured on a Xeon with VNNI: a Lambda may be slower."""
+    """One prediction, measured on a Xeon with VNNI (docs/results.md); a Lambda function may be slower."""
 
     duration_ms: float = 11.0  # the whole handler, embedded model, 128 tokens
-    init_ms: float = 610.0  # fresh process to first answer, which Lambda bills since August 2025
-    cold_share: float = 0.01  # assumed: one request in a hundred finds no warm instance
+    init_ms: float = 610.0  # new process to first response; billed by Lambda since August 2025
+    cold_share: float = 0.01  # assumed: one request in a hundred has a cold start
 
 
 def total(lines: Sequence[Line]) -> float:
-    """Add up a bill."""
+    """Return the total of a bill."""
     return sum(line.dollars for line in lines)
 
 
 def cost_per_million(
     environment: Environment, inference: Inference | None = None, *, requests: float = MILLION
 ) -> list[Line]:
-    """Return what a million predictions add in a month with so many, evenly spread over it.
+    """Return the cost per million predictions in a month with this many, evenly distributed.
 
-    How many there are matters where a price does not follow them: X-Ray keeps the first request of each
-    second, and the writer's batches are as full as its window lets them be.
+    Their number matters where the cost is not proportional to it: X-Ray samples the first request of each
+    second, and the writer's batches contain what arrives within its window.
     """
     inference = inference or Inference()
     memory_mb = environment.api_memory_mb
-    rate = max(requests, 1) / (HOURS_A_MONTH * 3600)
+    rate = max(requests, 1) / (HOURS_PER_MONTH * 3600)
     batch = writer_batch(environment, rate)
     writer_seconds = writer_batch_seconds(batch)
     warm = provisioned_share(environment) if environment.start == "provisioned" else 0.0
@@ -73,7 +73,7 @@ def cost_per_million(
         return price(name, environment.region).dollars * count
 
     def gb_seconds(milliseconds: float, mb: int) -> float:
-        """Return what a million runs use, each billed by the started millisecond."""
+        """Return the GB-seconds of a million invocations, each rounded up to a millisecond."""
         return math.ceil(milliseconds) / 1000 * mb / 1024 * MILLION
 
     used = gb_seconds(inference.duration_ms, memory_mb)
@@ -101,8 +101,8 @@ def cost_per_million(
         start,
         Line(
             "queue",
-            cost("sqs.request", 1 + 2 / min(batch, MESSAGES_OF_A_CALL)),
-            "one send each; received and deleted up to ten at once",
+            cost("sqs.request", 1 + 2 / min(batch, MESSAGES_PER_CALL)),
+            "one send each; received and deleted up to ten at a time",
         ),
         Line(
             "writer",
@@ -115,15 +115,15 @@ def cost_per_million(
         Line(
             "logs",
             cost("logs.ingested_gb", (LOG_BYTES + ACCESS_LOG_BYTES) * MILLION / 1e9),
-            f"{LOG_BYTES + ACCESS_LOG_BYTES:,} bytes each, with the metrics that are in them",
+            f"{LOG_BYTES + ACCESS_LOG_BYTES:,} bytes each, including the embedded metrics",
         ),
-        Line("traces", cost("xray.trace", traced), f"X-Ray keeps {traced:.0%}"),
+        Line("traces", cost("xray.trace", traced), f"X-Ray samples {traced:.0%}"),
         Line("data out", cost("data.out_gb", RESPONSE_BYTES * MILLION / 1e9), f"{RESPONSE_BYTES} bytes each"),
     ]
 
 
 def provisioned_share(environment: Environment) -> float:
-    """Return the share of the day in which provisioned instances are kept."""
+    """Return the share of the day with provisioned instances."""
     if environment.provisioned_hours is None:
         return 1.0
     first, last = environment.provisioned_hours
@@ -131,20 +131,20 @@ def provisioned_share(environment: Environment) -> float:
 
 
 def writer_batch(environment: Environment, rate: float) -> float:
-    """Return how many messages a batch holds at so many a second: what one window gathers, within bounds."""
+    """Return the messages per batch at a rate per second: those of one window, within the batch size."""
     return min(max(rate * environment.writer_window_seconds, 1.0), float(environment.writer_batch))
 
 
 def writer_batch_seconds(messages: float) -> float:
-    """Return how long the writer's share of a core takes for a batch, Postgres on the same machine."""
+    """Return how long a batch takes on the writer's share of a core, with Postgres on the same machine."""
     seconds = WRITER_BATCH_SECONDS + WRITER_ROW_SECONDS * messages
-    return seconds * MB_OF_A_CORE / LOG_WRITER.memory_mb
+    return seconds * MB_PER_VCPU / LOG_WRITER.memory_mb
 
 
 def traced_share(rate: float) -> float:
-    """Return the share of requests that X-Ray's default rule keeps: one each second and 5% of the others.
+    """Return the share of requests that X-Ray's default rule samples: one per second and 5% of the others.
 
-    Arrivals are Poisson, so at a tenth of a request a second nearly every one is the first of its second.
+    Arrivals are Poisson, so at 0.1 requests per second nearly every request is the first of its second.
     """
     firsts = -math.expm1(-rate)
     return (firsts + 0.05 * (rate - firsts)) / rate

@@ -1,4 +1,4 @@
-"""The one Postgres: encrypted, backed up, over TLS alone, with logins by IAM, and logs without user text."""
+"""The Postgres instance: encrypted, backed up, TLS only, with IAM logins and no user text in its logs."""
 
 import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
@@ -8,7 +8,7 @@ from constructs import Construct
 
 from cdk.acknowledgments import acknowledge
 from cdk.environments import Environment
-from cdk.packaging import log_group, removal_policy
+from cdk.retention import log_group, removal_policy
 
 DATABASE = "sentiment"
 ADMIN = "administrator"
@@ -16,7 +16,7 @@ PARAMETERS = {
     "rds.force_ssl": "1",
     "log_min_duration_statement": "1000",
     "log_statement": "ddl",
-    # Rows hold what people wrote, and logs must not: neither bound values nor "failing row contains ...".
+    # Rows contain user text and logs must not: no bound values, no "failing row contains ...".
     "log_parameter_max_length": "0",
     "log_parameter_max_length_on_error": "0",
     "log_error_verbosity": "terse",
@@ -26,9 +26,9 @@ PARAMETERS = {
 def make_database(
     scope: Construct, id: str, *, environment: Environment, vpc: ec2.IVpc, key: kms.IKey
 ) -> rds.DatabaseInstance:
-    """Make the instance in the VPC's isolated subnets; RDS keeps and rotates the master's password."""
+    """Make the instance in the VPC's isolated subnets; RDS stores and rotates the master password."""
     engine = rds.DatabaseInstanceEngine.postgres(version=rds.PostgresEngineVersion.VER_18)
-    # RDS names its log groups after the instance and would keep them for ever, so both are ours to name.
+    # RDS names its log groups after the instance and would keep them forever, so both are created here.
     name = f"sentiment-{environment.name}"
     exports = ["postgresql", "upgrade"]
     groups = [
@@ -68,14 +68,16 @@ def make_database(
         cloudwatch_logs_exports=exports,
     )
     database.node.add_dependency(*groups)
-    accepted = {
-        "AwsSolutions-RDS11": "Only our own functions reach the port, whatever its number.",
+    reasons = {
+        "AwsSolutions-RDS11": "Only our own functions can reach the port, so its number does not matter.",
         "AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/"
-        "AmazonRDSEnhancedMonitoringRole]": "RDS's own policy: it writes to RDS's own log group alone.",
+        "AmazonRDSEnhancedMonitoringRole]": "RDS's managed policy: it writes to RDS's own log group only.",
     }
     if not environment.multi_az:
-        accepted["AwsSolutions-RDS3"] = "A zone's outage is an outage here, at half the price; prod has two."
+        reasons["AwsSolutions-RDS3"] = (
+            "A zone's outage is an outage here, for half the price; prod uses two zones."
+        )
     if not environment.keep_data:
-        accepted["AwsSolutions-RDS10"] = "It is made to be destroyed with its stack; prod refuses deletion."
-    acknowledge(database, accepted)
+        reasons["AwsSolutions-RDS10"] = "It can be deleted with its stack; prod is protected."
+    acknowledge(database, reasons)
     return database

@@ -1,6 +1,6 @@
-"""The network of everything that touches Postgres: isolated subnets, and no way out but to named services.
+"""The VPC of everything that uses Postgres: isolated subnets, with endpoints for the services it calls.
 
-There is no NAT: it would cost more than the rest of an idle system, and nothing in here calls the internet.
+There is no NAT: it would cost more than the rest of an idle system, and nothing here calls the internet.
 """
 
 from aws_cdk import aws_ec2 as ec2
@@ -11,7 +11,7 @@ from cdk.environments import Environment
 
 
 class Network(Construct):
-    """A VPC in two zones, the group that its functions share, and the endpoints that they call."""
+    """A VPC in two zones, the security group of its functions, and the endpoints that they call."""
 
     def __init__(self, scope: Construct, id: str, *, environment: Environment, log: logs.ILogGroup) -> None:
         super().__init__(scope, id)
@@ -28,11 +28,11 @@ class Network(Construct):
             gateway_endpoints={
                 "S3": ec2.GatewayVpcEndpointOptions(service=ec2.GatewayVpcEndpointAwsService.S3)
             },
-            # No rule of ours mentions the default group; emptying it would take a function of CDK's own.
+            # Nothing uses the default group; CDK would need a function of its own to empty it.
             restrict_default_security_group=False,
         )
         self.vpc.add_flow_log(
-            "Refused",
+            "RejectedTraffic",
             destination=ec2.FlowLogDestination.to_cloud_watch_logs(log),
             traffic_type=ec2.FlowLogTrafficType.REJECT,
         )
@@ -43,7 +43,7 @@ class Network(Construct):
             description="Functions that use Postgres",
             allow_all_outbound=False,
         )
-        # S3's addresses are public ones behind the gateway endpoint; no route leads anywhere else.
+        # S3 has public addresses behind the gateway endpoint; there is no route to any other.
         self.clients.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(443), "S3 and the interface endpoints")
         self._endpoint("Sns", ec2.InterfaceVpcEndpointAwsService.SNS, environment)
         self._endpoint("Secrets", ec2.InterfaceVpcEndpointAwsService.SECRETS_MANAGER, environment)
@@ -53,9 +53,13 @@ class Network(Construct):
     def _endpoint(
         self, id: str, service: ec2.InterfaceVpcEndpointAwsService, environment: Environment
     ) -> None:
-        """Put a service into as many zones as the environment pays for, open to our functions alone."""
+        """Add an endpoint in as many zones as configured, open to our functions only."""
         group = ec2.SecurityGroup(
-            self, f"{id}Access", vpc=self.vpc, description=f"Who may call {id}", allow_all_outbound=False
+            self,
+            f"{id}Access",
+            vpc=self.vpc,
+            description=f"Access to the {id} endpoint",
+            allow_all_outbound=False,
         )
         group.add_ingress_rule(self.clients, ec2.Port.tcp(443), "Functions that use Postgres")
         self.vpc.add_interface_endpoint(

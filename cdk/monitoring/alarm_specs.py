@@ -1,6 +1,7 @@
-"""What rings an alarm beside the releases of the API, with the sentence people read and its runbook place."""
+"""The alarms of the monitoring stack: on the drift monitor, traffic counter, storage, and notifications.
 
-from typing import NamedTuple
+Alarms that roll a release back are in cdk/serving/releases.py.
+"""
 
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -9,105 +10,94 @@ from aws_cdk import aws_rds as rds
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 
+from cdk.alarms import AlarmSpec
 from cdk.data.stack import DataStack
 from cdk.environments import Environment
-from cdk.monitoring.dashboard import FIVE_MINUTES, figure
+from cdk.metrics import DAY, FIVE_MINUTES, HOUR, function_errors, queue_depth, service_metric
 from cdk.serving.releases import Releases
 
 GIBIBYTE = 1024**3
-DAY = cdk.Duration.days(1)
-
-
-class AlarmSpec(NamedTuple):
-    """One alarm, as cdk/alarms.py takes it."""
-
-    id: str
-    metric: cloudwatch.IMetric
-    threshold: float
-    what: str
-    anchor: str
-    periods: int = 1
-    below: bool = False
-    missing: cloudwatch.TreatMissingData = cloudwatch.TreatMissingData.NOT_BREACHING
 
 
 def drift_alarm_specs(
-    environment: Environment, monitor: lambda_.IFunction, not_run: sqs.IQueue
+    environment: Environment, monitor: lambda_.IFunction, dead_letters: sqs.IQueue
 ) -> list[AlarmSpec]:
-    """Watch the watcher: it fails, cannot judge, does not run, or was given up on; and what it counts."""
+    """Return the alarms on the drift monitor itself, and on the missing predictions that it counts."""
     return [
         AlarmSpec(
-            "DriftFailed",
-            _errors(monitor),
+            "DriftMonitorErrors",
+            function_errors(monitor),
             1,
-            "The drift monitor fails.",
+            "The drift monitor failed.",
             "drift-monitor-failed",
         ),
         AlarmSpec(
-            "DriftNotJudged",
-            figure(environment, "MonitorFailures", "Sum", service="drift_monitor"),
+            "DriftMonitorFailures",
+            service_metric(environment, "MonitorFailures", "Sum", service="drift_monitor"),
             1,
             "The drift monitor could not judge a window.",
             "drift-monitor-failed",
         ),
-        _silence(
-            "DriftSilent",
+        _missed_runs(
+            "DriftMonitorMissedRuns",
             monitor,
             cdk.Duration.hours(environment.drift_every_hours),
             "The drift monitor has not run when it was due.",
             "drift-monitor-silent",
         ),
         AlarmSpec(
-            "DriftGivenUp",
-            _waiting(not_run),
+            "DriftMonitorDeadLetters",
+            queue_depth(dead_letters),
             1,
-            "A run of the drift monitor was given up.",
+            "A run of the drift monitor failed after its retries; its event is in the dead-letter queue.",
             "drift-monitor-silent",
         ),
         AlarmSpec(
             "MissingPredictions",
-            # Compared once a day, so it rings until the next day's comparison.
-            figure(environment, "MissingPredictions", "Maximum", service="drift_monitor", period=DAY),
+            # Counted once a day, so the alarm stays active until the next day's count.
+            service_metric(environment, "MissingPredictions", "Maximum", service="drift_monitor", period=DAY),
             1,
-            "Predictions that the API answered are not stored.",
+            "Predictions were answered but are not stored.",
             "missing-predictions",
         ),
     ]
 
 
 def traffic_alarm_specs(
-    environment: Environment, counter: lambda_.IFunction, not_counted: sqs.IQueue
+    environment: Environment, counter: lambda_.IFunction, dead_letters: sqs.IQueue
 ) -> list[AlarmSpec]:
-    """Watch what is counted, and that it is compared with what is stored."""
+    """Return the alarms on the traffic counter, and on the daily comparison with the stored rows."""
     counts = counter.metric_invocations(period=DAY, statistic="Sum")
-    compared = figure(environment, "MissingPredictions", "SampleCount", service="drift_monitor", period=DAY)
+    compared = service_metric(
+        environment, "MissingPredictions", "SampleCount", service="drift_monitor", period=DAY
+    )
     return [
         AlarmSpec(
-            "TrafficGivenUp",
-            _waiting(not_counted),
+            "TrafficCounterDeadLetters",
+            queue_depth(dead_letters),
             1,
             "An hour of traffic could not be counted.",
             "traffic-not-counted",
         ),
-        _silence(
-            "TrafficSilent",
+        _missed_runs(
+            "TrafficCounterMissedRuns",
             counter,
-            cdk.Duration.hours(1),
+            HOUR,
             "The traffic counter has not run when it was due.",
             "traffic-not-counted",
         ),
         AlarmSpec(
-            "NotReconciled",
+            "MissedReconciliations",
             cloudwatch.MathExpression(
-                # A day that counted nearly all its hours was there to be compared, the first one too. The sum
-                # leaves out what has no point, as a comparison that was never made has none to be filled.
+                # A day with nearly all its hours counted should have been compared, even the first. SUM skips
+                # missing points, and FILL could not fill a comparison that was never made: it has none.
                 expression="IF(counts > 20, SUM([compared, 0 * counts]), 1)",
                 using_metrics={"counts": counts, "compared": compared},
                 period=DAY,
                 label="comparisons",
             ),
             0,
-            "What was answered has not been compared with what is stored for two days.",
+            "Answered and stored predictions have not been compared for two days.",
             "missing-predictions",
             periods=2,
             below=True,
@@ -116,13 +106,13 @@ def traffic_alarm_specs(
 
 
 def storage_alarm_specs(environment: Environment, database: rds.IDatabaseInstance) -> list[AlarmSpec]:
-    """Watch where predictions are kept, and the way around it."""
+    """Return the alarms on Postgres, and on records that went to S3 because SQS refused them."""
     return [
         AlarmSpec(
             "DatabaseBusy",
             database.metric_cpu_utilization(period=FIVE_MINUTES),
             80,
-            "Postgres has used over 80% of its CPU for a quarter of an hour.",
+            "Postgres has used at least 80% of its CPU for 15 minutes.",
             "database-busy",
             periods=3,
         ),
@@ -130,7 +120,7 @@ def storage_alarm_specs(environment: Environment, database: rds.IDatabaseInstanc
             "DatabaseMemory",
             database.metric_freeable_memory(period=FIVE_MINUTES),
             0.05 * GIBIBYTE,
-            "Postgres has little memory left.",
+            "Postgres has had little free memory for 15 minutes.",
             "database-busy",
             periods=3,
             below=True,
@@ -138,7 +128,7 @@ def storage_alarm_specs(environment: Environment, database: rds.IDatabaseInstanc
         AlarmSpec(
             "DatabaseConnections",
             database.metric_database_connections(period=FIVE_MINUTES, statistic="Maximum"),
-            60,  # the smallest instance takes about 80
+            60,  # the smallest instance allows about 80
             "Postgres has at least 60 connections, more than its capped clients open.",
             "database-connections",
             periods=2,
@@ -147,57 +137,57 @@ def storage_alarm_specs(environment: Environment, database: rds.IDatabaseInstanc
             "DatabaseFull",
             database.metric_free_storage_space(period=FIVE_MINUTES, statistic="Minimum"),
             2 * GIBIBYTE,
-            "Postgres has under 2 GiB of storage left, and may have grown as far as it is allowed to.",
+            "Postgres has less than 2 GiB of free storage and may have reached its maximum size.",
             "database-full",
             periods=3,
             below=True,
         ),
         AlarmSpec(
-            "Unsent",
-            figure(environment, "UnsentRecords", "Sum"),
+            "UnsentRecords",
+            service_metric(environment, "UnsentRecords", "Sum"),
             1,
-            "The queue refused facts, which wait in S3 until they are replayed.",
+            "SQS refused records; they are in S3 until `sentiment replay` sends them.",
             "unsent-records",
         ),
     ]
 
 
 def function_alarm_specs(data: DataStack, releases: Releases) -> list[AlarmSpec]:
-    """Watch the functions that keep the schema, the registry, and the gate of releases."""
+    """Return the alarms on `migrations`, `registrar` and `release_check`."""
     return [
         AlarmSpec(
-            "MigrationsFailed",
-            _errors(data.migrations),
+            "MigrationsErrors",
+            function_errors(data.migrations),
             1,
-            "The daily upkeep of the tables fails; without it rows outlive their retention.",
+            "The daily maintenance of the tables failed; without it, expired rows are not deleted.",
             "migrations-failed",
         ),
         AlarmSpec(
-            "RegistrarFailed",
-            _errors(data.registrar),
+            "RegistrarErrors",
+            function_errors(data.registrar),
             1,
-            "The registrar fails: a training or a release is not on record.",
+            "The registrar failed: a training or a release was not recorded.",
             "registrar-failed",
         ),
         AlarmSpec(
-            "ReleaseCheckFailed",
-            _errors(releases.check),
+            "ReleaseCheckErrors",
+            function_errors(releases.check),
             1,
-            "The release check fails: a release is refused, or one that was given up is not on record.",
+            "The release check failed: it rejected a release, or did not record one that was rolled back.",
             "release-refused",
         ),
         AlarmSpec(
-            "ReturnNotRecorded",
-            _waiting(releases.not_recorded),
+            "ReleaseCheckDeadLetters",
+            queue_depth(releases.check_dead_letters),
             1,
-            "A release was given up, which nobody wrote down: predictions name the wrong deployment.",
+            "A rolled-back release was not recorded: predictions have the wrong deployment id.",
             "registrar-failed",
         ),
     ]
 
 
-def delivery_alarm_specs(topic: sns.ITopic, not_told: sqs.IQueue | None) -> list[AlarmSpec]:
-    """Watch the ways to people; one that is broken is told of by the others."""
+def notification_alarm_specs(topic: sns.ITopic, slack_dead_letters: sqs.IQueue | None) -> list[AlarmSpec]:
+    """Return the alarms on undelivered notifications, which reach the other subscribers."""
     failed = cloudwatch.Metric(
         namespace="AWS/SNS",
         metric_name="NumberOfNotificationsFailed",
@@ -207,50 +197,44 @@ def delivery_alarm_specs(topic: sns.ITopic, not_told: sqs.IQueue | None) -> list
     )
     alarm_specs = [
         AlarmSpec(
-            "Undelivered",
+            "FailedNotifications",
             failed,
             1,
-            "An alert could not be delivered to one of its subscribers.",
+            "A notification could not be delivered to one of the subscribers.",
             "alerts-undelivered",
         )
     ]
-    if not_told:
+    if slack_dead_letters:
         alarm_specs.append(
             AlarmSpec(
-                "SlackNotTold",
-                _waiting(not_told),
+                "SlackDeadLetters",
+                queue_depth(slack_dead_letters),
                 1,
-                "Alerts that Slack did not take wait in a queue.",
+                "Notifications that Slack refused are in the dead-letter queue.",
                 "alerts-undelivered",
             )
         )
     return alarm_specs
 
 
-def _silence(id: str, function: lambda_.IFunction, period: cdk.Duration, what: str, anchor: str) -> AlarmSpec:
-    """Watch that a scheduled function runs, from the deployment on: one that never ran rings too."""
+def _missed_runs(
+    id: str, function: lambda_.IFunction, period: cdk.Duration, description: str, anchor: str
+) -> AlarmSpec:
+    """Return an alarm on a scheduled function that did not run, or has never run since its deployment."""
     runs = function.metric_invocations(period=period, statistic="Sum")
     return AlarmSpec(
         id,
         cloudwatch.MathExpression(
-            # A period without a run has no point, and is noticed at once as a zero.
+            # A period without a run has no point; as a zero, it is detected immediately.
             expression="FILL(runs, 0)",
             using_metrics={"runs": runs},
             period=period,
             label="runs",
         ),
         0,
-        what,
+        description,
         anchor,
         periods=2,
         below=True,
-        missing=cloudwatch.TreatMissingData.BREACHING,  # there is nothing to fill when it never ran
+        missing_data=cloudwatch.TreatMissingData.BREACHING,  # without any run, there is nothing to fill
     )
-
-
-def _errors(function: lambda_.IFunction) -> cloudwatch.Metric:
-    return function.metric_errors(period=FIVE_MINUTES, statistic="Sum")
-
-
-def _waiting(queue: sqs.IQueue) -> cloudwatch.Metric:
-    return queue.metric_approximate_number_of_messages_visible(period=FIVE_MINUTES, statistic="Maximum")

@@ -1,4 +1,4 @@
-"""The CloudWatch dashboard: from who calls to what it costs, in the order in which people look."""
+"""The CloudWatch dashboard: traffic, model, drift, storage, and cost."""
 
 from collections.abc import Sequence
 
@@ -9,34 +9,15 @@ from constructs import Construct
 
 from cdk.data.stack import DataStack
 from cdk.environments import Environment
+from cdk.metrics import DAY, FIVE_MINUTES, HOUR, queue_depth, service_metric
 from cdk.serving.stack import ServingStack
 
 DRIFT_THRESHOLD = 0.5  # the drift monitor's default
 PERCENTILES = ("p50", "p95", "p99")
-FIVE_MINUTES = cdk.Duration.minutes(5)
-
-
-def figure(
-    environment: Environment,
-    name: str,
-    statistic: str,
-    *,
-    service: str = "api",
-    period: cdk.Duration = FIVE_MINUTES,
-) -> cloudwatch.Metric:
-    """Return a figure that a function counts itself."""
-    return cloudwatch.Metric(
-        namespace=environment.namespace,
-        metric_name=name,
-        dimensions_map={"service": service},
-        statistic=statistic,
-        period=period,
-        label=f"{name} {statistic}",
-    )
 
 
 class Dashboard(Construct):
-    """One page for one environment."""
+    """The dashboard of one environment."""
 
     def __init__(
         self,
@@ -56,95 +37,98 @@ class Dashboard(Construct):
         for start in range(0, len(panels), 3):
             self.page.add_widgets(*panels[start : start + 3])
 
-    def _figure(self, name: str, statistic: str) -> cloudwatch.Metric:
-        return figure(self.environment_settings, name, statistic)
+    def _api_metric(self, name: str, statistic: str) -> cloudwatch.Metric:
+        return service_metric(self.environment_settings, name, statistic)
 
-    def _found(self, name: str, period: cdk.Duration | None = None) -> cloudwatch.Metric:
-        """Return what the drift monitor counted in a run, of which there is one an hour or fewer."""
-        settings = self.environment_settings
-        return figure(
-            settings, name, "Maximum", service="drift_monitor", period=period or cdk.Duration.hours(1)
+    def _drift_metric(self, name: str, period: cdk.Duration = HOUR) -> cloudwatch.Metric:
+        """Return a metric that the drift monitor publishes once per run, at most hourly."""
+        return service_metric(
+            self.environment_settings, name, "Maximum", service="drift_monitor", period=period
         )
 
     def _traffic(self) -> list[cloudwatch.IWidget]:
         api, live = self.serving.http_api, self.serving.live
-        cold = logs.MetricFilter(
+        cold_starts = logs.MetricFilter(
             self,
             "ColdStarts",
             log_group=self.serving.api.log_group,
-            # Only the report of an instance's first invocation has one of these.
+            # Only the REPORT line of an instance's first invocation contains one of these.
             filter_pattern=logs.FilterPattern.any_term("Init Duration", "Restore Duration"),
             metric_namespace=self.environment_settings.namespace,
             metric_name="ColdStarts",
             metric_value="1",
         )
-        counted = cold.metric(statistic="Sum", period=FIVE_MINUTES, label="cold starts")
         return [
-            _graph("Requests", [_every_five(api.metric_count(), "Sum", "requests")]),
+            _graph("Requests", [_line(api.metric_count(), "Sum", "requests")]),
             _graph(
-                "Latency, whole request (ms)",
-                [self._figure("RequestTime", each) for each in PERCENTILES],
+                "Request latency in the API (ms)",
+                [self._api_metric("RequestTime", each) for each in PERCENTILES],
             ),
             _graph(
                 "Errors and throttles",
                 [
-                    _every_five(api.metric_client_error(), "Sum", "4xx"),
-                    _every_five(api.metric_server_error(), "Sum", "5xx"),
-                    _every_five(live.metric_errors(), "Sum", "crashes and time-outs"),
-                    _every_five(live.metric_throttles(), "Sum", "throttles"),
+                    _line(api.metric_client_error(), "Sum", "4xx"),
+                    _line(api.metric_server_error(), "Sum", "5xx"),
+                    _line(live.metric_errors(), "Sum", "crashes and time-outs"),
+                    _line(live.metric_throttles(), "Sum", "throttles"),
                 ],
             ),
-            _graph("Cold starts of the API", [counted]),
             _graph(
-                "API function (ms)",
-                [_every_five(live.metric_duration(), each, each) for each in PERCENTILES],
+                "Cold starts of the API",
+                [cold_starts.metric(statistic="Sum", period=FIVE_MINUTES, label="cold starts")],
             ),
-            _graph("Inference (ms)", [self._figure("InferenceTime", each) for each in PERCENTILES]),
+            _graph(
+                "Duration of the API function (ms)",
+                [_line(live.metric_duration(), each, each) for each in PERCENTILES],
+            ),
+            _graph("Inference (ms)", [self._api_metric("InferenceTime", each) for each in PERCENTILES]),
         ]
 
     def _model(self) -> list[cloudwatch.IWidget]:
         namespace = self.environment_settings.namespace
         by_sentiment = cloudwatch.MathExpression(
             expression=f"SEARCH('{{{namespace},sentiment,service}} MetricName=\"Predictions\"', 'Sum', 300)",
-            label="",  # each line is called by its own sentiment
+            label="",  # each line is labelled with its sentiment
             period=FIVE_MINUTES,
             using_metrics={},
         )
         return [
             _graph("Predictions by sentiment", [by_sentiment], stacked=True),
-            _graph("Confidence", [self._figure("Confidence", each) for each in ("p10", "p50", "Average")]),
+            _graph(
+                "Confidence", [self._api_metric("Confidence", each) for each in ("p10", "p50", "Average")]
+            ),
             _graph(
                 "Novelty (about 1: like the training texts), truncated texts",
-                [self._figure("Novelty", each) for each in ("p50", "p90", "p99")],
-                right=[self._figure("Truncated", "Sum")],
+                [self._api_metric("Novelty", each) for each in ("p50", "p90", "p99")],
+                right=[self._api_metric("Truncated", "Sum")],
             ),
         ]
 
     def _drift(self) -> list[cloudwatch.IWidget]:
-        """Show what the drift monitor last said, hour by hour."""
+        """Show the drift monitor's results by the hour."""
         return [
             _graph(
                 "Drift score",
-                [self._found("DriftScore")],
+                [self._drift_metric("DriftScore")],
                 left_annotations=[cloudwatch.HorizontalAnnotation(value=DRIFT_THRESHOLD, label="alert")],
                 left_y_axis=cloudwatch.YAxisProps(min=0, max=1),
             ),
             _graph(
-                "Drift monitor: predictions judged, features that drifted",
-                [self._found("WindowRows")],
-                right=[self._found("DriftedFeatures")],
+                "Drift monitor: predictions in the window, drifted features",
+                [self._drift_metric("WindowRows")],
+                right=[self._drift_metric("DriftedFeatures")],
             ),
             _graph(
-                "Accuracy as estimated without labels; feedback",
-                [self._found("EstimatedAccuracy")],
-                right=[self._figure("Feedback", "Sum")],
+                "Estimated accuracy (without labels), feedback",
+                [self._drift_metric("EstimatedAccuracy")],
+                right=[self._api_metric("Feedback", "Sum")],
                 left_y_axis=cloudwatch.YAxisProps(min=0, max=1),
             ),
-            _graph("Hours since a window could be judged", [self._found("HoursSinceJudged")]),
+            _graph("Hours since the last judged window", [self._drift_metric("HoursSinceJudged")]),
         ]
 
     def _storage(self) -> list[cloudwatch.IWidget]:
-        queue, dead, writer = (
+        queue, dead_letters, writer = (
             self.serving.queue,
             self.serving.dead_letter_queue,
             self.serving.log_writer,
@@ -153,36 +137,34 @@ class Dashboard(Construct):
         return [
             _graph(
                 "Queue: age of the oldest fact (s), waiting",
-                [_every_five(queue.metric_approximate_age_of_oldest_message(), "Maximum", "age")],
-                right=[
-                    _every_five(queue.metric_approximate_number_of_messages_visible(), "Maximum", "waiting")
-                ],
+                [_line(queue.metric_approximate_age_of_oldest_message(), "Maximum", "age")],
+                right=[_line(queue.metric_approximate_number_of_messages_visible(), "Maximum", "waiting")],
             ),
             _graph(
-                "Facts that were not stored; predictions missing by the day's count",
+                "Messages not stored, missing predictions per day",
                 [
-                    _every_five(dead.metric_approximate_number_of_messages_visible(), "Maximum", "dead"),
-                    self._figure("UnsentRecords", "Sum"),
+                    queue_depth(dead_letters).with_(label="dead letters"),
+                    self._api_metric("UnsentRecords", "Sum"),
                 ],
-                right=[self._found("MissingPredictions", cdk.Duration.days(1))],
+                right=[self._drift_metric("MissingPredictions", DAY)],
             ),
             _graph(
-                "Log writer: facts stored, time for a batch (ms)",
+                "Log writer: messages stored, batch duration (ms)",
                 [
-                    _every_five(queue.metric_number_of_messages_deleted(), "Sum", "facts stored"),
-                    _every_five(writer.metric_errors(), "Sum", "errors"),
+                    _line(queue.metric_number_of_messages_deleted(), "Sum", "messages stored"),
+                    _line(writer.metric_errors(), "Sum", "errors"),
                 ],
-                right=[_every_five(writer.metric_duration(), "p95", "p95")],
+                right=[_line(writer.metric_duration(), "p95", "p95")],
             ),
             _graph(
                 "Database: CPU (%), connections",
-                [_every_five(database.metric_cpu_utilization(), "Average", "CPU")],
-                right=[_every_five(database.metric_database_connections(), "Maximum", "connections")],
+                [_line(database.metric_cpu_utilization(), "Average", "CPU")],
+                right=[_line(database.metric_database_connections(), "Maximum", "connections")],
             ),
             _graph(
                 "Database: free storage and memory (bytes)",
-                [_every_five(database.metric_free_storage_space(), "Minimum", "storage")],
-                right=[_every_five(database.metric_freeable_memory(), "Minimum", "memory")],
+                [_line(database.metric_free_storage_space(), "Minimum", "storage")],
+                right=[_line(database.metric_freeable_memory(), "Minimum", "memory")],
             ),
         ]
 
@@ -191,10 +173,10 @@ class Dashboard(Construct):
             namespace="AWS/Billing",
             metric_name="EstimatedCharges",
             dimensions_map={"Currency": "USD"},
-            region="us-east-1",  # where AWS keeps it, and only once billing alerts are switched on
+            region="us-east-1",  # where AWS publishes it, once billing alerts are enabled
             statistic="Maximum",
             period=cdk.Duration.hours(6),
-            label="this month so far, whole account",
+            label="month to date, whole account",
         )
         return [
             _graph(
@@ -209,7 +191,7 @@ class Dashboard(Construct):
         ]
 
 
-def _every_five(metric: cloudwatch.Metric, statistic: str, label: str) -> cloudwatch.Metric:
+def _line(metric: cloudwatch.Metric, statistic: str, label: str) -> cloudwatch.Metric:
     return metric.with_(period=FIVE_MINUTES, statistic=statistic, label=label)
 
 

@@ -1,13 +1,12 @@
-"""Who watches and who is told: drift monitor, traffic counter, alarms, dashboard, budget, mail and Slack.
+"""The monitoring stack: drift monitor, traffic counter, alarms, dashboard, budget, and notifications.
 
-The alarms on serving's releases are releases.py; here are those on which no release rolls back.
+Its alarms do not roll releases back; those that do are in cdk/serving/releases.py.
 """
 
 from typing import Any
 
 import aws_cdk as cdk
 from aws_cdk import aws_budgets as budgets
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_sns_subscriptions as subscriptions
@@ -15,26 +14,29 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from cdk.alarms import alarm, runbook
+from cdk.alarms import add_alarms, runbook
 from cdk.data.stack import DataStack
 from cdk.environments import Environment
-from cdk.functions import DRIFT_MONITOR, SLACK_NOTIFIER
+from cdk.function_config import DRIFT_MONITOR, SLACK_NOTIFIER, TRAFFIC_COUNTER
+from cdk.metrics import HOUR
 from cdk.monitoring.alarm_specs import (
-    delivery_alarm_specs,
     drift_alarm_specs,
     function_alarm_specs,
+    notification_alarm_specs,
     storage_alarm_specs,
     traffic_alarm_specs,
 )
 from cdk.monitoring.dashboard import Dashboard
 from cdk.packaging import image_function, zip_function
+from cdk.permissions import allow
 from cdk.queues import dead_letter_queue
 from cdk.schedules import Schedules
-from cdk.serving.stack import MODEL_DIR, ServingStack
+from cdk.serving.api import MODEL_DIR
+from cdk.serving.stack import ServingStack
 
 
 class MonitoringStack(cdk.Stack):
-    """Drift monitor, traffic counter, alarms, dashboard, budget and the ways to people."""
+    """Drift monitor, traffic counter, alarms, dashboard, budget, email and Slack notifications."""
 
     def __init__(
         self,
@@ -51,25 +53,25 @@ class MonitoringStack(cdk.Stack):
         self.environment_settings = environment
         self.data = data
         self.serving = serving
-        self.not_run = dead_letter_queue(self, "DriftNotRun")
-        self.not_counted = dead_letter_queue(self, "TrafficNotCounted")
+        self.drift_dead_letters = dead_letter_queue(self, "DriftMonitorDeadLetterQueue")
+        self.traffic_dead_letters = dead_letter_queue(self, "TrafficCounterDeadLetterQueue")
         self.drift_monitor = self._drift_monitor(state_machine)
         self.traffic_counter = self._traffic_counter()
-        self._schedule()
+        self._add_schedules()
         for address in environment.alert_emails:
             data.alert_topic.add_subscription(subscriptions.EmailSubscription(address))
-        self.not_told: sqs.Queue | None = None
+        slack_dead_letters = None
         if environment.slack_webhook_secret_arn:
-            self.not_told = dead_letter_queue(self, "NotTold")
-            self._slack(environment.slack_webhook_secret_arn, self.not_told)
+            slack_dead_letters = dead_letter_queue(self, "SlackDeadLetterQueue")
+            self._add_slack(environment.slack_webhook_secret_arn, slack_dead_letters)
         alarm_specs = [
-            *drift_alarm_specs(environment, self.drift_monitor, self.not_run),
-            *traffic_alarm_specs(environment, self.traffic_counter, self.not_counted),
+            *drift_alarm_specs(environment, self.drift_monitor, self.drift_dead_letters),
+            *traffic_alarm_specs(environment, self.traffic_counter, self.traffic_dead_letters),
             *storage_alarm_specs(environment, data.database),
             *function_alarm_specs(data, serving.releases),
-            *delivery_alarm_specs(data.alert_topic, self.not_told),
+            *notification_alarm_specs(data.alert_topic, slack_dead_letters),
         ]
-        self.alarms = [alarm(self, topic=data.alert_topic, **watch._asdict()) for watch in alarm_specs]
+        self.alarms = add_alarms(self, data.alert_topic, alarm_specs)
         dashboard = Dashboard(
             self,
             "Dashboard",
@@ -78,7 +80,7 @@ class MonitoringStack(cdk.Stack):
             serving=serving,
             alarms=[*serving.alarms, *self.alarms],
         )
-        self._budget()
+        self._add_budget()
         cdk.CfnOutput(self, "DashboardName", value=dashboard.page.dashboard_name)
         cdk.CfnOutput(self, "DriftMonitorFunction", value=self.drift_monitor.function_name)
 
@@ -97,23 +99,21 @@ class MonitoringStack(cdk.Stack):
                 "ON_DRIFT": environment.on_drift,
                 "RUNBOOK_URL": runbook(self),
                 **({"STATE_MACHINE_ARN": state_machine.state_machine_arn} if retrain else {}),
-                # Where a browser gets in, links lead through reports; elsewhere they are signed, for a while.
+                # Links go through `reports` if it needs no token; otherwise they are presigned and expire.
                 **({} if environment.authorize else {"REPORTS_URL": self.serving.http_api.api_endpoint}),
             },
-            **DRIFT_MONITOR._asdict(),
+            config=DRIFT_MONITOR,
             database=self.data.database_access("drift_monitor"),
             retry_attempts=1,
-            dead_letter_queue=self.not_run,
+            dead_letter_queue=self.drift_dead_letters,
         )
-        signed = ["s3:GetObject"] if environment.authorize else []
-        self.data.allow_objects(function, "reports", "s3:PutObject", *signed)
+        presigning = ["s3:GetObject"] if environment.authorize else []
+        self.data.allow_objects(function, "reports", "s3:PutObject", *presigning)
         self.data.allow_alerts(function)
         if retrain:
             self.data.allow_objects(function, "training/feedback", "s3:PutObject")
-            actions = ["states:ListExecutions", "states:StartExecution"]
-            function.add_to_role_policy(
-                iam.PolicyStatement(actions=actions, resources=[state_machine.state_machine_arn])
-            )
+            actions = ("states:ListExecutions", "states:StartExecution")
+            allow(function, *actions, on=[state_machine.state_machine_arn])
         return function
 
     def _traffic_counter(self) -> lambda_.Function:
@@ -127,69 +127,64 @@ class MonitoringStack(cdk.Stack):
                 "API_FUNCTION_NAME": self.serving.api.function_name,
                 "QUEUE_URL": self.serving.queue.queue_url,
             },
-            memory_mb=256,
-            timeout_seconds=120,
+            config=TRAFFIC_COUNTER,
             retry_attempts=2,
-            dead_letter_queue=self.not_counted,
+            dead_letter_queue=self.traffic_dead_letters,
         )
-        for action, resource in (
-            ("cloudwatch:GetMetricData", "*"),
-            ("sqs:SendMessage", self.serving.queue.queue_arn),
-        ):
-            function.add_to_role_policy(iam.PolicyStatement(actions=[action], resources=[resource]))
+        allow(function, "cloudwatch:GetMetricData", on=["*"])
+        allow(function, "sqs:SendMessage", on=[self.serving.queue.queue_arn])
         return function
 
-    def _schedule(self) -> None:
-        """Look for drift and count traffic from the deployment on; compare once the day's counts are in."""
-        hour = cdk.Duration.hours(1)
+    def _add_schedules(self) -> None:
+        """Schedule drift runs, traffic counts, and the reconciliation once a day's counts are complete."""
         drift_hours = cdk.Duration.hours(self.environment_settings.drift_every_hours)
         schedules = Schedules(self, "Schedules")
         schedules.add(
             "Drift",
             self.drift_monitor,
             scheduler.ScheduleExpression.rate(drift_hours),
-            what="Looks for drift",
-            not_run=self.not_run,
-            within=drift_hours,
+            description="Detects drift",
+            dead_letter_queue=self.drift_dead_letters,
+            max_age=drift_hours,
         )
         schedules.add(
             "Reconciliation",
             self.drift_monitor,
             scheduler.ScheduleExpression.cron(hour="2", minute="30"),
-            what="Compares what was answered with what is stored",
-            not_run=self.not_run,
-            within=hour,
+            description="Compares answered with stored predictions",
+            dead_letter_queue=self.drift_dead_letters,
+            max_age=HOUR,
             action="reconcile",
         )
         schedules.add(
             "Traffic",
             self.traffic_counter,
-            scheduler.ScheduleExpression.rate(hour),
-            what="Counts what the API answered",
-            not_run=self.not_counted,
-            within=hour,
+            scheduler.ScheduleExpression.rate(HOUR),
+            description="Counts requests and predictions",
+            dead_letter_queue=self.traffic_dead_letters,
+            max_age=HOUR,
         )
 
-    def _slack(self, secret_arn: str, queue: sqs.Queue) -> None:
-        """Subscribe the notifier; what SNS cannot hand over and what it fails on end in the same queue."""
+    def _add_slack(self, secret_arn: str, dead_letters: sqs.Queue) -> None:
+        """Subscribe the notifier; undelivered and failed notifications go to the same dead-letter queue."""
         notifier = zip_function(
             self,
             "SlackNotifier",
             folder="slack_notifier",
             environment=self.environment_settings,
             settings={"SLACK_WEBHOOK_SECRET_ARN": secret_arn},
-            **SLACK_NOTIFIER._asdict(),
+            config=SLACK_NOTIFIER,
             retry_attempts=2,
-            dead_letter_queue=queue,
+            dead_letter_queue=dead_letters,
         )
         action = "ssm:GetParameter" if ":ssm:" in secret_arn else "secretsmanager:GetSecretValue"
-        notifier.add_to_role_policy(iam.PolicyStatement(actions=[action], resources=[secret_arn]))
+        allow(notifier, action, on=[secret_arn])
         self.data.alert_topic.add_subscription(
-            subscriptions.LambdaSubscription(notifier, dead_letter_queue=queue)
+            subscriptions.LambdaSubscription(notifier, dead_letter_queue=dead_letters)
         )
 
-    def _budget(self) -> None:
-        """Watch the whole account's bill: a budget by tag sees nothing until somebody activates the tag."""
+    def _add_budget(self) -> None:
+        """Add a budget for the whole account: one by tag stays empty until the tag is activated."""
         environment = self.environment_settings
         subscribers = [
             budgets.CfnBudget.SubscriberProperty(
@@ -197,7 +192,7 @@ class MonitoringStack(cdk.Stack):
             ),
             *(
                 budgets.CfnBudget.SubscriberProperty(subscription_type="EMAIL", address=address)
-                for address in environment.alert_emails[:10]  # as many as AWS takes
+                for address in environment.alert_emails[:10]  # AWS allows no more
             ),
         ]
         budgets.CfnBudget(

@@ -1,7 +1,7 @@
-"""The HTTP API: which routes exist, how often each may be called, with which scope, and what is logged of it.
+"""The HTTP API: its routes, their rate limits and scopes, and the access log.
 
-A route that is not in ROUTES answers 404 before any function runs. GET /model/golden is not there: it is for
-the release check alone, which calls the function itself.
+A path that is not in ROUTES gets a 404 before any function runs. GET /model/golden is not in it: only the
+release check needs it, and that invokes the function directly.
 """
 
 import json
@@ -15,14 +15,14 @@ from constructs import Construct
 
 from cdk.acknowledgments import acknowledge
 from cdk.environments import Environment
-from cdk.packaging import log_group
+from cdk.retention import log_group
 from cdk.serving.identity import RESOURCE_SERVER, Identity
 
 CORRELATION_HEADER = "x-correlation-id"
 
 
 class Route(NamedTuple):
-    """One route; `share` is its part of the environment's requests a second, `scope` what a token needs."""
+    """One route: `share` is its share of the environment's requests per second, `scope` the token's."""
 
     method: str
     path: str
@@ -44,8 +44,8 @@ ROUTES = (
     Route("GET", "/openapi.json", "api", 0.1, "operate"),
     Route("GET", "/reports/{proxy+}", "reports", 0.2, "reports"),
 )
-# The caller's address is kept for investigations and goes with the log; nothing of the text is in here.
-LOGGED = {
+# The caller's address is logged for investigations, for as long as the log is kept. User text never is.
+ACCESS_LOG_FIELDS = {
     "requestId": "$context.requestId",
     "requestTime": "$context.requestTime",
     "sourceIp": "$context.identity.sourceIp",
@@ -61,7 +61,7 @@ LOGGED = {
 
 
 class Gateway(Construct):
-    """The HTTP API with its one stage."""
+    """The HTTP API with its only stage."""
 
     def __init__(
         self,
@@ -94,19 +94,22 @@ class Gateway(Construct):
         resource = self.stage.node.default_child
         assert isinstance(resource, apigateway.CfnStage)  # noqa: S101
         resource.access_log_settings = apigateway.CfnStage.AccessLogSettingsProperty(
-            destination_arn=log_group(self, "AccessLog", environment).log_group_arn, format=json.dumps(LOGGED)
+            destination_arn=log_group(self, "AccessLog", environment).log_group_arn,
+            format=json.dumps(ACCESS_LOG_FIELDS),
         )
         for route in ROUTES:
-            guarded = identity if route.scope else None
-            [made] = self.api.add_routes(
+            required = identity if route.scope else None
+            [added] = self.api.add_routes(
                 path=route.path,
                 methods=[apigateway.HttpMethod[route.method]],
                 integration=integrations[route.function],
-                authorizer=guarded.authorizer if guarded else None,
-                authorization_scopes=[f"{RESOURCE_SERVER}/{route.scope}"] if guarded else None,
+                authorizer=required.authorizer if required else None,
+                authorization_scopes=[f"{RESOURCE_SERVER}/{route.scope}"] if required else None,
             )
             limits = _throttle(environment, route.share)
-            key = f"{route.method} {route.path}".replace(".", "\\.")  # a bare point would end the key
+            key = f"{route.method} {route.path}".replace(
+                ".", "\\."
+            )  # a dot without a backslash would end the key
             resource.add_property_override(
                 f"RouteSettings.{key}",
                 {
@@ -115,9 +118,9 @@ class Gateway(Construct):
                     "ThrottlingRateLimit": limits.rate_limit,
                 },
             )
-            resource.node.add_dependency(made)  # a stage cannot limit a route that is not there yet
+            resource.node.add_dependency(added)  # a stage cannot limit a route that does not exist yet
             if not route.scope or not identity:
-                acknowledge(made, {"AwsSolutions-APIG4": _open_because(route, environment)})
+                acknowledge(added, {"AwsSolutions-APIG4": _reason_for_no_authorizer(route, environment)})
 
 
 def _cors(origins: tuple[str, ...]) -> apigateway.CorsPreflightOptions:
@@ -135,7 +138,7 @@ def _throttle(environment: Environment, share: float) -> apigateway.ThrottleSett
     return apigateway.ThrottleSettings(rate_limit=rate, burst_limit=2 * rate)
 
 
-def _open_because(route: Route, environment: Environment) -> str:
+def _reason_for_no_authorizer(route: Route, environment: Environment) -> str:
     if route.scope:
-        return f"{environment.name} holds no real data; staging and prod authorize this route."
-    return "Load balancers and people without a token ask whether the API is healthy; it tells nothing else."
+        return f"{environment.name} has no real data; staging and prod require a token on this route."
+    return "Health checks have no token, and the response contains nothing else."

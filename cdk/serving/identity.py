@@ -1,9 +1,9 @@
-"""Who may call: a Cognito user pool, clients for machines and for the page, a scope for each kind of call.
+"""Authorization: a Cognito user pool, clients for machines and the page, and a scope per kind of request.
 
-A machine exchanges its client's id and secret for a token of an hour. People, whom somebody has to invite,
-sign in from the page by authorization code with PKCE; that needs to know where the page is (`web_domain`), as
-Cognito sends them back to addresses that it knows beforehand, and the distribution comes after the API. API
-Gateway checks the token before any function runs.
+A machine exchanges its client id and secret for a token that is valid for an hour. Users, who must be
+invited, sign in on the page by authorization code with PKCE. That requires `web_domain`: Cognito redirects
+only to registered URLs, and the distribution is created after the API. API Gateway checks the token before
+any function runs.
 """
 
 from typing import Any
@@ -15,13 +15,13 @@ from constructs import Construct
 
 from cdk.acknowledgments import acknowledge
 from cdk.environments import Environment
-from cdk.packaging import removal_policy
+from cdk.retention import removal_policy
 
 RESOURCE_SERVER = "sentiment"
 SCOPES = {
     "predict": "Classify and explain texts",
-    "feedback": "Say whether a prediction was right",
-    "reports": "Read what was stored",
+    "feedback": "Send feedback on predictions",
+    "reports": "Read stored predictions and reports",
     "operate": "Read the model card and metrics",
 }
 
@@ -50,9 +50,9 @@ class Identity(Construct):
         acknowledge(
             self.user_pool,
             {
-                "AwsSolutions-COG3": "Threat protection is the Plus plan's; people are invited one by one, "
-                "and none signs in without a second factor.",
-                "AwsSolutions-COG8": "The Plus plan costs more a month than all the rest of the sign-in.",
+                "AwsSolutions-COG3": "Threat protection needs the Plus plan; users are invited one by one, "
+                "and must use a second factor.",
+                "AwsSolutions-COG8": "The Plus plan costs more per month than the rest of the sign-in.",
             },
         )
         scopes = [
@@ -71,7 +71,7 @@ class Identity(Construct):
         )
         self.page_client = environment.web_domain and self.user_pool.add_client(
             "Page",
-            generate_secret=False,  # a browser keeps none; PKCE stands in for it
+            generate_secret=False,  # a browser cannot keep one; PKCE replaces it
             access_token_validity=cdk.Duration.hours(1),
             refresh_token_validity=cdk.Duration.days(1),
             prevent_user_existence_errors=True,
@@ -86,7 +86,7 @@ class Identity(Construct):
                 logout_urls=[f"https://{environment.web_domain}/"],
             ),
         )
-        # Token addresses are unique in a region, so the account's number makes it so.
+        # The domain must be unique in a region, so it contains the account id.
         domain = self.user_pool.add_domain(
             "Domain",
             cognito_domain=cognito.CognitoDomainOptions(
@@ -103,7 +103,7 @@ class Identity(Construct):
         )
 
     def sign_in(self) -> dict[str, Any] | None:
-        """Return what the page needs to know to sign people in (web/src/session); None without a domain."""
+        """Return what the page needs for sign-in (web/src/session); None without a domain."""
         if not self.page_client:
             return None
         return {

@@ -1,7 +1,7 @@
-"""How a new version of the API gets traffic: checked before the first request, a tenth of it, then all.
+"""How a new version of the API gets traffic: after a check, a tenth of the requests first, then all.
 
-CodeDeploy moves the alias. `release_check` holds it back while the version is cold, wrong or slow, and every
-alarm here takes the alias back to the version before.
+CodeDeploy shifts the alias. `release_check` blocks a version that is wrong or slow, and every alarm here
+rolls the alias back to the previous version.
 """
 
 import aws_cdk as cdk
@@ -9,35 +9,34 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_codedeploy as codedeploy
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from aws_cdk import triggers
 from constructs import Construct
 
-from cdk import queues
 from cdk.acknowledgments import acknowledge, acknowledge_wildcards
-from cdk.alarms import alarm, each_minute
+from cdk.alarms import AlarmSpec, add_alarms
 from cdk.environments import Environment
-from cdk.functions import LIVE_ALIAS
+from cdk.function_config import LIVE_ALIAS, RELEASE_CHECK
+from cdk.metrics import MINUTE, function_errors, queue_depth
 from cdk.packaging import zip_function
+from cdk.permissions import allow
+from cdk.queues import dead_letter_queue
 
 CANARIES = {
     "all_at_once": codedeploy.LambdaDeploymentConfig.ALL_AT_ONCE,
     "10_percent_5_minutes": codedeploy.LambdaDeploymentConfig.CANARY_10_PERCENT_5_MINUTES,
     "10_percent_15_minutes": codedeploy.LambdaDeploymentConfig.CANARY_10_PERCENT_15_MINUTES,
 }
-# Lambda's caches hold a version's image after enough instances have started from it.
+# After this many starts, Lambda has cached the version's image.
 WARM_UP_CALLS = 20
-CHECK_SECONDS = 600
 
 
 class Releases(Construct):
     """The deployment group, its check before traffic, and its alarms.
 
-    With the context key `ignore_alarms` a release goes through while they ring, which is how the fix of what
-    they ring about gets out.
+    With the context key `ignore_alarms`, a release proceeds in spite of active alarms, to deploy a fix.
     """
 
     def __init__(
@@ -50,13 +49,14 @@ class Releases(Construct):
         live: lambda_.Alias,
         server_errors: cloudwatch.Metric,
         queue: sqs.Queue,
-        dead_letter_queue: sqs.Queue,
+        dead_letters: sqs.Queue,
         registrar: lambda_.Function,
         topic: sns.ITopic,
     ) -> None:
         super().__init__(scope, id)
-        self.alarms = self._alarms(environment, live, server_errors, queue, dead_letter_queue, topic)
-        self.not_recorded = not_recorded = queues.dead_letter_queue(self, "NotRecorded")
+        specs = self._alarm_specs(environment, live, server_errors, queue, dead_letters)
+        self.alarms = add_alarms(self, topic, specs)
+        self.check_dead_letters = dead_letter_queue(self, "CheckDeadLetterQueue")
         version = api.current_version
         self.check = zip_function(
             self,
@@ -65,7 +65,7 @@ class Releases(Construct):
             environment=environment,
             settings={
                 "API_FUNCTION_NAME": api.function_name,
-                # Not live.alias_name: the alias waits for the deployment group, and that for this function.
+                # Not live.alias_name: the alias depends on the deployment group, which needs this function.
                 "API_ALIAS": LIVE_ALIAS,
                 "API_VERSION_ARN": version.function_arn,
                 "REGISTRAR_FUNCTION_NAME": registrar.function_name,
@@ -73,10 +73,9 @@ class Releases(Construct):
                 "WARM_UP_CALLS": str(WARM_UP_CALLS),
                 "DEPLOYED_BY": str(self.node.try_get_context("deployed_by") or "cdk"),
             },
-            memory_mb=512,
-            timeout_seconds=CHECK_SECONDS,
+            config=RELEASE_CHECK,
             retry_attempts=2,
-            dead_letter_queue=not_recorded,
+            dead_letter_queue=self.check_dead_letters,
         )
         self.group = codedeploy.LambdaDeploymentGroup(
             self,
@@ -93,15 +92,15 @@ class Releases(Construct):
         self._grant(api, registrar)
         triggers.Trigger(
             self,
-            "Deployed",  # the first version has no traffic to shift, so no hook would check and record it
+            "CheckFirstVersion",  # which has no traffic to shift, so no hook would check and record it
             handler=self.check,
-            timeout=cdk.Duration.seconds(CHECK_SECONDS),
+            timeout=cdk.Duration.seconds(RELEASE_CHECK.timeout_seconds),
             execute_after=[live, self.group],
         )
         events.Rule(
             self,
-            "GivenUp",
-            description="Releases that CodeDeploy took back or stopped",
+            "FailedRelease",
+            description="Releases that CodeDeploy rolled back or stopped",
             event_pattern=events.EventPattern(
                 source=["aws.codedeploy"],
                 detail_type=["CodeDeploy Deployment State-change Notification"],
@@ -110,14 +109,18 @@ class Releases(Construct):
                     "deploymentGroup": [self.group.deployment_group_name],
                 },
             ),
-            targets=[targets.LambdaFunction(self.check, retry_attempts=3, dead_letter_queue=not_recorded)],
+            targets=[
+                targets.LambdaFunction(
+                    self.check, retry_attempts=3, dead_letter_queue=self.check_dead_letters
+                )
+            ],
         )
         acknowledge(
             self.group,
             {
                 "AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/"
-                "AWSCodeDeployRoleForLambdaLimited]": "CodeDeploy's own policy, the limited one: it moves "
-                "aliases and reads alarms."
+                "AWSCodeDeployRoleForLambdaLimited]": "CodeDeploy's managed policy, the limited one: it "
+                "shifts aliases and reads alarms."
             },
         )
         acknowledge_wildcards(
@@ -125,91 +128,74 @@ class Releases(Construct):
         )
 
     def _grant(self, api: lambda_.Function, registrar: lambda_.Function) -> None:
-        """Let the check call any version of the API, since rollbacks release old ones, and write it down."""
+        """Let the check invoke every version of the API (rollbacks release old ones) and the registrar."""
         versions = f"{api.function_arn}:*"
-        for actions, resources in (
-            (["lambda:InvokeFunction"], [versions, registrar.function_arn]),
-            (["lambda:GetAlias", "lambda:GetFunction"], [api.function_arn, versions]),
-            (["codedeploy:GetDeployment"], [self.group.deployment_group_arn]),
-        ):
-            self.check.add_to_role_policy(iam.PolicyStatement(actions=actions, resources=resources))
-        role = self.check.role
-        assert role is not None  # noqa: S101
-        acknowledge_wildcards(role, {versions: "Versions of one function, all of which may be released."})
+        allow(self.check, "lambda:InvokeFunction", on=[versions, registrar.function_arn])
+        allow(self.check, "lambda:GetAlias", "lambda:GetFunction", on=[api.function_arn, versions])
+        allow(self.check, "codedeploy:GetDeployment", on=[self.group.deployment_group_arn])
+        acknowledge_wildcards(
+            self.check, {versions: "Versions of one function, each of which can be released."}
+        )
 
-    def _alarms(
+    def _alarm_specs(
         self,
         environment: Environment,
         live: lambda_.Alias,
         server_errors: cloudwatch.Metric,
         queue: sqs.Queue,
-        dead_letter_queue: sqs.Queue,
-        topic: sns.ITopic,
-    ) -> list[cloudwatch.Alarm]:
-        depth = each_minute(dead_letter_queue.metric_approximate_number_of_messages_visible(), "Maximum")
-        # Letters that lay there before a release must not forbid it; new ones are its doing.
-        growth = cloudwatch.MathExpression(
+        dead_letters: sqs.Queue,
+    ) -> list[AlarmSpec]:
+        # Only new dead letters are the release's fault; older ones must not block it.
+        new_dead_letters = cloudwatch.MathExpression(
             expression="DIFF(depth)",
-            using_metrics={"depth": depth},
-            period=cdk.Duration.minutes(1),
+            using_metrics={"depth": queue_depth(dead_letters, MINUTE)},
+            period=MINUTE,
             label="new dead letters",
         )
         return [
-            alarm(
-                self,
+            AlarmSpec(
                 "Errors",
-                metric=each_minute(live.metric_errors(), "Sum"),
-                threshold=3,
-                what="The API function crashed or timed out at least three times in a minute.",
-                anchor="api-errors",
-                topic=topic,
+                function_errors(live, MINUTE),
+                3,
+                "The API function crashed or timed out at least three times in a minute.",
+                "api-errors",
             ),
-            alarm(
-                self,
+            AlarmSpec(
                 "ServerErrors",
-                metric=each_minute(server_errors, "Sum"),
-                threshold=5,
-                what="The API answered at least five requests in a minute with a server error.",
-                anchor="api-errors",
-                topic=topic,
+                server_errors.with_(period=MINUTE, statistic="Sum"),
+                5,
+                "At least five requests in a minute got a response with status 5xx.",
+                "api-errors",
             ),
-            alarm(
-                self,
+            AlarmSpec(
                 "Throttles",
-                metric=each_minute(live.metric_throttles(), "Sum"),
-                threshold=1,
+                live.metric_throttles(period=MINUTE, statistic="Sum"),
+                1,
+                "Lambda has throttled requests for two minutes: no instance was free.",
+                "api-throttles",
                 periods=2,
-                what="Lambda refuses requests because too many run at once.",
-                anchor="api-throttles",
-                topic=topic,
             ),
-            alarm(
-                self,
+            AlarmSpec(
                 "Latency",
-                metric=each_minute(live.metric_duration(), "p99"),
-                threshold=environment.p99_budget_ms,
+                live.metric_duration(period=MINUTE, statistic="p99"),
+                environment.p99_budget_ms,
+                f"The API's p99 latency was at least {environment.p99_budget_ms} ms for three minutes.",
+                "api-latency",
                 periods=3,
-                what=f"One answer in a hundred has taken over {environment.p99_budget_ms} ms for 3 minutes.",
-                anchor="api-latency",
-                topic=topic,
             ),
-            alarm(
-                self,
+            AlarmSpec(
                 "NewDeadLetters",
-                metric=growth,
-                threshold=1,
-                what="More facts ended in the dead-letter queue within a minute.",
-                anchor="dead-letters",
-                topic=topic,
+                new_dead_letters,
+                1,
+                "More messages went to the dead-letter queue within a minute.",
+                "dead-letters",
             ),
-            alarm(
-                self,
+            AlarmSpec(
                 "QueueAge",
-                metric=each_minute(queue.metric_approximate_age_of_oldest_message(), "Maximum"),
-                threshold=300,
+                queue.metric_approximate_age_of_oldest_message(period=MINUTE, statistic="Maximum"),
+                300,
+                "Messages have waited for five minutes to be stored in Postgres.",
+                "queue-age",
                 periods=2,
-                what="Facts have waited five minutes for Postgres.",
-                anchor="queue-age",
-                topic=topic,
             ),
         ]

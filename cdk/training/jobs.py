@@ -1,23 +1,33 @@
-"""The SageMaker training jobs that the state machine starts: what each runs on, reads, writes and may cost.
+"""The SageMaker training jobs of the state machine: instances, inputs, outputs, and limits.
 
-A request is written as one JSONata expression, because JSONata leaves out keys and elements that come to
-nothing (a channel that is not there, a wait that only spot has), which a JSON template cannot.
+A request is one JSONata expression, because JSONata omits keys and elements without a value (a channel that
+is not given, the wait for spot capacity of an on-demand job). A JSON template cannot.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-# These bring disks of their own, encrypted by the machine, for which SageMaker refuses a key.
-LOCAL_DISKS = ("ml.g4dn.", "ml.g5.", "ml.g6.", "ml.g6e.", "ml.p3dn.", "ml.p4d.", "ml.p5.", "ml.trn1.")
+from cdk.training.jsonata import expression, literal
+
+# These have local disks, encrypted by the hardware, for which SageMaker does not accept a key.
+LOCAL_DISK_INSTANCES = (
+    "ml.g4dn.",
+    "ml.g5.",
+    "ml.g6.",
+    "ml.g6e.",
+    "ml.p3dn.",
+    "ml.p4d.",
+    "ml.p5.",
+    "ml.trn1.",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One training job: what it runs on and when it is stopped."""
+    """One training job: its instances and when it is stopped."""
 
-    name: str  # as `python -m training.sagemaker.job` knows it
+    name: str  # the hyperparameter `job` of `python -m training.sagemaker.job`
     instance_type: str
     max_seconds: int
     instances: int = 1
@@ -26,50 +36,36 @@ class Job:
 
     @property
     def label(self) -> str:
-        """Return the name that people read, which job names and S3 prefixes carry too."""
+        """Return the name as it appears in messages, job names and S3 prefixes."""
         return self.name.replace("_", "-")
 
 
-def expression(text: str) -> str:
-    """Mark a JSONata expression as one."""
-    return f"{{% {text} %}}"
+def job_request(
+    job: Job, channels: Sequence[tuple[str, str]], *, isolated: bool, mlflow: bool
+) -> dict[str, Any]:
+    """Build the CreateTrainingJob request; a channel whose variable is null is omitted.
 
-
-def literal(value: Any) -> str:
-    """Write data as JSONata, in which marked expressions stand for themselves."""
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{json.dumps(key)}: {literal(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(literal(item) for item in value) + "]"
-    if isinstance(value, str) and value.startswith("{%"):
-        return value.removeprefix("{%").removesuffix("%}").strip()
-    return json.dumps(value)
-
-
-def request(job: Job, channels: Sequence[tuple[str, str]], *, isolated: bool, mlflow: bool) -> dict[str, Any]:
-    """Build the CreateTrainingJob request; a channel whose variable is null is left out.
-
-    `isolated` jobs reach nothing but S3 through SageMaker, and each other.
+    `isolated` jobs have no network except to each other; SageMaker copies from and to S3 for them.
     """
-    present = [f"({uri} ? {literal(_channel(name, uri))})" for name, uri in channels]
-    given = f"[{', '.join(present)}]"
+    optional = [f"({uri} ? {literal(_channel(name, uri))})" for name, uri in channels]
+    available = f"[{', '.join(optional)}]"
     folder = f"'s3://${{Bucket}}/training/' & $states.context.Execution.Name & '/{job.label}"
     overrides = {"job": job.name} | ({"trials": expression("$trials")} if job.name == "search" else {})
     body: dict[str, Any] = {
-        # Names are unique in an account and region for good, so each attempt gets its own.
+        # A name can never be used again in an account and region, so each attempt gets its own.
         "TrainingJobName": expression(
             f"'${{Prefix}}-{job.label}-' & $now('[Y0001][M01][D01]-[H01][m01][s01]-[f001]')"
         ),
         "RoleArn": "${TrainingRole}",
         "AlgorithmSpecification": {"TrainingImage": "${Image}", "TrainingInputMode": "File"},
         "HyperParameters": expression(f"$merge([$hyperparameters, {literal(overrides)}])"),
-        "InputDataConfig": expression(f"$count({given}) > 0 ? {given}"),
+        "InputDataConfig": expression(f"$count({available}) > 0 ? {available}"),
         "OutputDataConfig": {"S3OutputPath": expression(f"{folder}'"), "KmsKeyId": "${Key}"},
         "ResourceConfig": {
             "InstanceType": job.instance_type,
             "InstanceCount": job.instances,
             "VolumeSizeInGB": job.volume_gb,
-            **({} if job.instance_type.startswith(LOCAL_DISKS) else {"VolumeKmsKeyId": "${Key}"}),
+            **({} if job.instance_type.startswith(LOCAL_DISK_INSTANCES) else {"VolumeKmsKeyId": "${Key}"}),
         },
         "StoppingCondition": {"MaxRuntimeInSeconds": job.max_seconds},
         "EnableNetworkIsolation": isolated,
@@ -83,7 +79,7 @@ def request(job: Job, channels: Sequence[tuple[str, str]], *, isolated: bool, ml
         body["StoppingCondition"]["MaxWaitTimeInSeconds"] = expression(
             f"$spot ? {job.max_seconds + job.spot_wait_seconds}"
         )
-        # The same folder for every attempt of an execution, so that the next goes on where the last was cut.
+        # The same folder for every attempt of an execution, so the next resumes where the last stopped.
         body["CheckpointConfig"] = {
             "S3Uri": expression(f"{folder}/checkpoints'"),
             "LocalPath": "/opt/ml/checkpoints",

@@ -1,4 +1,4 @@
-"""What the training may do: the state machine, its jobs, and MLflow, each by name and no further."""
+"""The roles of the state machine, its jobs, and MLflow; each may use named resources only."""
 
 from collections.abc import Sequence
 
@@ -10,38 +10,29 @@ from constructs import Construct
 
 from cdk.acknowledgments import acknowledge_wildcards, exported
 from cdk.data.stack import DataStack
+from cdk.permissions import allow, service_principal
 
-# The rule by which Step Functions learns that a job has ended.
-WAITING_RULE = "StepFunctionsGetEventsForSageMakerTrainingJobsRule"
-JOB_LOG = "/aws/sagemaker/TrainingJobs"
-
-
-def allow(role: iam.Role, *actions: str, on: Sequence[str], when: dict[str, object] | None = None) -> None:
-    """Add a statement to a role."""
-    role.add_to_policy(iam.PolicyStatement(actions=list(actions), resources=list(on), conditions=when))
-
-
-def service(stack: cdk.Stack, name: str) -> iam.ServicePrincipal:
-    """Return a service as it acts for this account, so that nobody else's use of it can borrow the role."""
-    return iam.ServicePrincipal(
-        f"{name}.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": stack.account}}
-    )
+# The EventBridge rule that notifies Step Functions of the end of a job.
+JOB_EVENTS_RULE = "StepFunctionsGetEventsForSageMakerTrainingJobsRule"
+JOB_LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 
 
 class JobRole(iam.Role):
-    """What a job may do: read data, read and write outputs, log. Code in the image gets no more."""
+    """The role of the jobs: read data, read and write outputs, log."""
 
     def __init__(
         self, scope: Construct, id: str, *, data: DataStack, image: ecr_assets.DockerImageAsset
     ) -> None:
         stack = cdk.Stack.of(scope)
-        super().__init__(scope, id, assumed_by=service(stack, "sagemaker"), description="Training jobs")
+        super().__init__(
+            scope, id, assumed_by=service_principal(stack, "sagemaker"), description="Training jobs"
+        )
         bucket, key = data.artifacts, data.key.key_arn
         outputs, inputs = bucket.arn_for_objects("training/*"), bucket.arn_for_objects("data/*")
         logs = stack.format_arn(
             service="logs",
             resource="log-group",
-            resource_name=f"{JOB_LOG}:*",
+            resource_name=f"{JOB_LOG_GROUP}:*",
             arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
         )
         allow(self, "s3:GetObject", on=[inputs, outputs])
@@ -50,11 +41,11 @@ class JobRole(iam.Role):
             self,
             "s3:ListBucket",
             on=[bucket.bucket_arn],
-            when={"StringLike": {"s3:prefix": ["data/*", "training/*"]}},
+            conditions={"StringLike": {"s3:prefix": ["data/*", "training/*"]}},
         )
         allow(self, "kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey", on=[key])
-        # By which SageMaker attaches the encrypted volume.
-        allow(self, "kms:CreateGrant", on=[key], when={"Bool": {"kms:GrantIsForAWSResource": "true"}})
+        # SageMaker needs a grant to attach the encrypted volume.
+        allow(self, "kms:CreateGrant", on=[key], conditions={"Bool": {"kms:GrantIsForAWSResource": "true"}})
         allow(
             self,
             "logs:CreateLogGroup",
@@ -67,31 +58,33 @@ class JobRole(iam.Role):
             self,
             "cloudwatch:PutMetricData",
             on=["*"],
-            when={"StringEquals": {"cloudwatch:namespace": JOB_LOG}},
+            conditions={"StringEquals": {"cloudwatch:namespace": JOB_LOG_GROUP}},
         )
         image.repository.grant_pull(self)
-        named = "SageMaker names the objects; the prefix is of one bucket."
+        reason = "SageMaker names the objects, under a prefix of one bucket."
         imported = exported(data, bucket.bucket_arn)
         acknowledge_wildcards(
             self,
             {
-                f"{imported}/data/*": named,
-                f"{imported}/training/*": named,
+                f"{imported}/data/*": reason,
+                f"{imported}/training/*": reason,
                 logs: "SageMaker names the log streams.",
-                "*": "ecr:GetAuthorizationToken and cloudwatch:PutMetricData know no resources; the second is"
+                "*": "ecr:GetAuthorizationToken and cloudwatch:PutMetricData take no resources; the second is"
                 " limited to SageMaker's namespace.",
             },
         )
 
 
-class MachineRole(iam.Role):
-    """What the states do: jobs of this environment, one function, one topic."""
+class StateMachineRole(iam.Role):
+    """The role of the state machine: jobs of this environment, the registrar, the alert topic."""
 
     def __init__(
         self, scope: Construct, id: str, *, data: DataStack, job_role: iam.IRole, prefix: str
     ) -> None:
         stack = cdk.Stack.of(scope)
-        super().__init__(scope, id, assumed_by=service(stack, "states"), description="Runs the training")
+        super().__init__(
+            scope, id, assumed_by=service_principal(stack, "states"), description="Training state machine"
+        )
         jobs = stack.format_arn(service="sagemaker", resource="training-job", resource_name=f"{prefix}-*")
         allow(
             self,
@@ -105,9 +98,9 @@ class MachineRole(iam.Role):
             self,
             "iam:PassRole",
             on=[job_role.role_arn],
-            when={"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
+            conditions={"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
         )
-        rule = stack.format_arn(service="events", resource="rule", resource_name=WAITING_RULE)
+        rule = stack.format_arn(service="events", resource="rule", resource_name=JOB_EVENTS_RULE)
         allow(self, "events:DescribeRule", "events:PutRule", "events:PutTargets", on=[rule])
         allow(self, "lambda:InvokeFunction", on=[data.registrar.function_arn])
         allow(self, "sns:Publish", on=[data.alert_topic.topic_arn])
@@ -115,25 +108,30 @@ class MachineRole(iam.Role):
         acknowledge_wildcards(
             self,
             {
-                jobs: "A job is named when it starts; the prefix is this environment's own.",
-                "*": "X-Ray and the delivery of logs know no resources.",
+                jobs: "A job is named when it starts, with this environment's prefix.",
+                "*": "The actions of X-Ray and of log delivery take no resources.",
             },
         )
 
 
 class ManagedMlflow(Construct):
-    """SageMaker's serverless MLflow, which jobs report to; what it stores costs money, the app does not."""
+    """SageMaker's serverless MLflow, where jobs log their runs; only its storage costs money."""
 
     def __init__(self, scope: Construct, id: str, *, data: DataStack, users: Sequence[iam.Role]) -> None:
         super().__init__(scope, id)
         stack = cdk.Stack.of(scope)
         role = iam.Role(
-            self, "Role", assumed_by=service(stack, "sagemaker"), description="MLflow's artifacts"
+            self, "Role", assumed_by=service_principal(stack, "sagemaker"), description="Managed MLflow"
         )
         bucket, key = data.artifacts, data.key.key_arn
         store = bucket.arn_for_objects("mlflow/*")
         allow(role, "s3:DeleteObject", "s3:GetObject", "s3:PutObject", on=[store])
-        allow(role, "s3:ListBucket", on=[bucket.bucket_arn], when={"StringLike": {"s3:prefix": ["mlflow/*"]}})
+        allow(
+            role,
+            "s3:ListBucket",
+            on=[bucket.bucket_arn],
+            conditions={"StringLike": {"s3:prefix": ["mlflow/*"]}},
+        )
         allow(role, "kms:Decrypt", "kms:GenerateDataKey", on=[key])
         app = sagemaker.CfnMlflowApp(
             self,

@@ -1,6 +1,6 @@
-"""Training in the cloud: the image, the state machine that runs it on SageMaker, and who may start it.
+"""The training stack: the image, the state machine that runs it on SageMaker, and its schedule.
 
-Nothing here costs anything until an execution starts.
+It costs nothing until an execution starts.
 """
 
 import json
@@ -15,23 +15,25 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from cdk.acknowledgments import acknowledge
-from cdk.alarms import alarm, each_minute, runbook
+from cdk.alarms import AlarmSpec, add_alarms, runbook
 from cdk.costs.price_list import hourly_price
 from cdk.data.stack import DataStack
 from cdk.environments import Environment
-from cdk.packaging import JUNK, log_group
+from cdk.metrics import MINUTE, queue_depth
+from cdk.packaging import IGNORED, base_image_arguments
 from cdk.paths import ROOT
 from cdk.queues import dead_letter_queue
+from cdk.retention import log_group
 from cdk.training.jobs import Job
-from cdk.training.roles import JobRole, MachineRole, ManagedMlflow
-from cdk.training.workflow import TOLD, definition
+from cdk.training.roles import JobRole, ManagedMlflow, StateMachineRole
+from cdk.training.workflow import REPORTED_ERROR, definition
 
-GPUS = ("ml.g", "ml.p")
-IMAGE_CONTEXT = ["*", "!training", "!layers/requirements/training.txt", *JUNK]
+GPU_INSTANCES = ("ml.g", "ml.p")
+IMAGE_CONTEXT = ["*", "!training", "!layers/requirements/training.txt", *IGNORED]
 
 
 class TrainingStack(cdk.Stack):
-    """The training image and the state machine; stack output StateMachineArn is what the CLI starts."""
+    """The training image and the state machine, which the CLI finds by the output StateMachineArn."""
 
     def __init__(
         self, scope: Construct, id: str, *, environment: Environment, data: DataStack, **stack: object
@@ -48,13 +50,9 @@ class TrainingStack(cdk.Stack):
             file="training/Dockerfile",
             exclude=IMAGE_CONTEXT,
             ignore_mode=cdk.IgnoreMode.DOCKER,
-            build_args={"TORCH": "cuda" if environment.training_instance.startswith(GPUS) else "cpu"}
-            | {
-                name.upper(): value
-                for name in ("base_image", "base_digest")
-                if (value := self.node.try_get_context(f"training_{name}"))
-            },
-            platform=ecr_assets.Platform.LINUX_AMD64,  # what SageMaker's GPU instances are
+            build_args={"TORCH": "cuda" if environment.training_instance.startswith(GPU_INSTANCES) else "cpu"}
+            | base_image_arguments(self, "training_"),
+            platform=ecr_assets.Platform.LINUX_AMD64,  # as SageMaker's GPU instances
         )
         self.job_role = JobRole(self, "JobRole", data=data, image=self.image)
         self.mlflow = (
@@ -63,17 +61,19 @@ class TrainingStack(cdk.Stack):
             else None
         )
         self.state_machine = self._state_machine()
-        self._report_silent_ends()
+        self._notify_of_unreported_failures()
         if environment.training_schedule:
             self._schedule(environment.training_schedule)
         cdk.CfnOutput(self, "StateMachineArn", value=self.state_machine.state_machine_arn)
 
     def _state_machine(self) -> sfn.StateMachine:
         environment, data = self.environment_settings, self.data
-        machine = sfn.StateMachine(
+        return sfn.StateMachine(
             self,
             "StateMachine",
-            role=MachineRole(self, "MachineRole", data=data, job_role=self.job_role, prefix=self.prefix),
+            role=StateMachineRole(
+                self, "StateMachineRole", data=data, job_role=self.job_role, prefix=self.prefix
+            ),
             definition_body=sfn.DefinitionBody.from_string(
                 json.dumps(
                     definition(
@@ -99,18 +99,17 @@ class TrainingStack(cdk.Stack):
             timeout=cdk.Duration.days(7),
             tracing_enabled=True,
             logs=sfn.LogOptions(
-                destination=log_group(self, "MachineLog", environment), level=sfn.LogLevel.ALL
+                destination=log_group(self, "StateMachineLog", environment), level=sfn.LogLevel.ALL
             ),
         )
-        return machine
 
-    def _report_silent_ends(self) -> None:
-        """Tell the topic of the ends that the state machine cannot: time-outs, aborts, its own faults."""
+    def _notify_of_unreported_failures(self) -> None:
+        """Notify of failures that the state machine cannot report: time-outs, aborts, its own errors."""
         arn = self.state_machine.state_machine_arn
         rule = events.Rule(
             self,
-            "SilentEnd",
-            description="Executions of the training that ended without a message",
+            "UnreportedFailure",
+            description="Training executions that failed without a notification",
             event_pattern=events.EventPattern(
                 source=["aws.states"],
                 detail_type=["Step Functions Execution Status Change"],
@@ -118,7 +117,7 @@ class TrainingStack(cdk.Stack):
                     "stateMachineArn": [arn],
                     "$or": [
                         {"status": ["TIMED_OUT", "ABORTED"]},
-                        {"status": ["FAILED"], "error": [{"anything-but": TOLD}]},
+                        {"status": ["FAILED"], "error": [{"anything-but": REPORTED_ERROR}]},
                     ],
                 },
             ),
@@ -126,7 +125,7 @@ class TrainingStack(cdk.Stack):
                 targets.SnsTopic(
                     self.data.alert_topic,
                     message=events.RuleTargetInput.from_text(
-                        f"Training in {self.environment_settings.name} ended as"
+                        f"Training in {self.environment_settings.name} ended with status"
                         f" {events.EventField.from_path('$.detail.status')}.\n\n"
                         f"Execution: {events.EventField.from_path('$.detail.executionArn')}\n\n"
                         f"What to do: {self.runbook}"
@@ -137,40 +136,39 @@ class TrainingStack(cdk.Stack):
         )
         acknowledge(
             rule,
-            {"AwsSolutions-IAM5[Action::kms:GenerateDataKey*]": "CDK's grant, on the topic's key alone."},
+            {"AwsSolutions-IAM5[Action::kms:GenerateDataKey*]": "CDK's grant, on the topic's key only."},
         )
 
     def _schedule(self, expression: str) -> None:
-        not_started = dead_letter_queue(self, "NotStarted")
-        alarm(
-            self,
-            "NotStartedAlarm",
-            metric=each_minute(not_started.metric_approximate_number_of_messages_visible(), "Maximum"),
-            threshold=1,
-            what="A scheduled training could not be started.",
-            anchor="training-failed",
-            topic=self.data.alert_topic,
+        dead_letters = dead_letter_queue(self, "ScheduleDeadLetterQueue")
+        spec = AlarmSpec(
+            "ScheduleDeadLetters",
+            queue_depth(dead_letters, MINUTE),
+            1,
+            "A scheduled training could not be started.",
+            "training-failed",
         )
+        add_alarms(self, self.data.alert_topic, [spec])
         scheduler.Schedule(
             self,
-            "Regularly",
-            description="Trains again",
+            "Schedule",
+            description="Starts a training",
             schedule=scheduler.ScheduleExpression.expression(expression),
             target=scheduler_targets.StepFunctionsStartExecution(
                 self.state_machine,
                 input=scheduler.ScheduleTargetInput.from_object({"reason": "schedule"}),
                 retry_attempts=3,
                 max_event_age=cdk.Duration.hours(1),
-                dead_letter_queue=not_started,
+                dead_letter_queue=dead_letters,
             ),
         )
 
 
 def training_jobs(environment: Environment) -> dict[str, Job]:
-    """Return the three jobs on the environment's instances, each stopped at its cap of seconds or dollars.
+    """Return the three jobs on the environment's instances, each with a limit of seconds and dollars.
 
-    An attempt costs at most the cap, by the on-demand price. A search or fine-tuning that spot could not
-    finish in its wait goes on on demand, with the cap anew.
+    An attempt costs at most the limit, at the on-demand price. A search or fine-tuning that did not finish on
+    spot instances within their wait continues on demand, with a new limit.
     """
 
     def job(name: str, instance_type: str, *, instances: int = 1, spot: bool = False) -> Job:

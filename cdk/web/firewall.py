@@ -1,24 +1,23 @@
-"""The web application firewall, which CloudFront takes from us-east-1 only; an HTTP API cannot have one.
+"""The web application firewall (WAF) of the distribution, which must be in us-east-1.
 
-It guards what comes through CloudFront. Who calls the HTTP API by its own address meets its throttles and its
-authorizer, and no firewall.
+It covers requests through CloudFront. An HTTP API cannot have a WAF: direct requests to it are limited by its
+throttles and its authorizer only.
 """
 
 from typing import Any
 
 import aws_cdk as cdk
-from aws_cdk import aws_logs as logs
 from aws_cdk import aws_wafv2 as waf
 from constructs import Construct
 
 from cdk.environments import Environment
-from cdk.packaging import RETENTIONS, removal_policy
+from cdk.retention import log_group
 
 REGION = "us-east-1"
-MANAGED = ("AWSManagedRulesAmazonIpReputationList", "AWSManagedRulesKnownBadInputsRuleSet")
-# People send reviews with markup, links and paths in them, in batches over 8 KB. The API treats text as data,
-# so these rules of the common set only count.
-COUNTED = (
+MANAGED_RULE_GROUPS = ("AWSManagedRulesAmazonIpReputationList", "AWSManagedRulesKnownBadInputsRuleSet")
+# Reviews contain markup, links and paths, and batches are over 8 KB. To the API text is only data, so these
+# rules of the common rule set count instead of blocking.
+COUNTING_RULES = (
     "CrossSiteScripting_BODY",
     "EC2MetaDataSSRF_BODY",
     "GenericLFI_BODY",
@@ -28,7 +27,7 @@ COUNTED = (
 
 
 class FirewallStack(cdk.Stack):
-    """A rate limit for each address, AWS's managed rules, and a log of what they stopped."""
+    """A web ACL with a rate limit per IP address and AWS's managed rules, and its log."""
 
     def __init__(self, scope: Construct, id: str, *, environment: Environment, **stack: Any) -> None:
         super().__init__(scope, id, **stack)
@@ -37,15 +36,15 @@ class FirewallStack(cdk.Stack):
             limit=environment.web_requests_per_5_minutes,
             evaluation_window_sec=300,
         )
-        common = _managed("AWSManagedRulesCommonRuleSet", counted=COUNTED)
-        statements = [common, *map(_managed, MANAGED)]
+        common = _managed_rules("AWSManagedRulesCommonRuleSet", counting=COUNTING_RULES)
+        statements = [common, *map(_managed_rules, MANAGED_RULE_GROUPS)]
         rules = [
             waf.CfnWebACL.RuleProperty(
                 name="RateLimit",
                 priority=0,
                 statement=waf.CfnWebACL.StatementProperty(rate_based_statement=limit),
                 action=waf.CfnWebACL.RuleActionProperty(block={}),
-                visibility_config=_visible("RateLimit"),
+                visibility_config=_visibility("RateLimit"),
             )
         ]
         for priority, statement in enumerate(statements, start=1):
@@ -55,7 +54,7 @@ class FirewallStack(cdk.Stack):
                     priority=priority,
                     statement=waf.CfnWebACL.StatementProperty(managed_rule_group_statement=statement),
                     override_action=waf.CfnWebACL.OverrideActionProperty(none={}),
-                    visibility_config=_visible(statement.name),
+                    visibility_config=_visibility(statement.name),
                 )
             )
         self.acl = waf.CfnWebACL(
@@ -64,15 +63,11 @@ class FirewallStack(cdk.Stack):
             scope="CLOUDFRONT",
             default_action=waf.CfnWebACL.DefaultActionProperty(allow={}),
             rules=rules,
-            visibility_config=_visible("Acl"),
+            visibility_config=_visibility("Acl"),
         )
-        log = logs.LogGroup(
-            self,
-            "Log",
-            log_group_name=f"aws-waf-logs-{self.stack_name}",  # WAF takes no other names
-            retention=RETENTIONS[environment.log_retention_days],
-            removal_policy=removal_policy(environment),
-        )
+        log = log_group(
+            self, "Log", environment, name=f"aws-waf-logs-{self.stack_name}"
+        )  # prefix is required
         waf.CfnLoggingConfiguration(
             self,
             "Logging",
@@ -101,7 +96,9 @@ class FirewallStack(cdk.Stack):
         )
 
 
-def _managed(name: str, counted: tuple[str, ...] = ()) -> waf.CfnWebACL.ManagedRuleGroupStatementProperty:
+def _managed_rules(
+    name: str, counting: tuple[str, ...] = ()
+) -> waf.CfnWebACL.ManagedRuleGroupStatementProperty:
     return waf.CfnWebACL.ManagedRuleGroupStatementProperty(
         vendor_name="AWS",
         name=name,
@@ -109,13 +106,13 @@ def _managed(name: str, counted: tuple[str, ...] = ()) -> waf.CfnWebACL.ManagedR
             waf.CfnWebACL.RuleActionOverrideProperty(
                 name=rule, action_to_use=waf.CfnWebACL.RuleActionProperty(count={})
             )
-            for rule in counted
+            for rule in counting
         ]
         or None,
     )
 
 
-def _visible(name: str) -> waf.CfnWebACL.VisibilityConfigProperty:
+def _visibility(name: str) -> waf.CfnWebACL.VisibilityConfigProperty:
     return waf.CfnWebACL.VisibilityConfigProperty(
         cloud_watch_metrics_enabled=True, metric_name=name, sampled_requests_enabled=False
     )

@@ -1,1 +1,1 @@
-"""The API Lambda: FastAPI behind Mangum, ONNX Runtime in process, records to SQS."""
+"""The API Lambda: FastAPI behind Mangum, ONNX Runtime in process, records sent to SQS."""

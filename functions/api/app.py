@@ -1,53 +1,54 @@
-"""The wiring: parts, routes, middleware and error handlers make one FastAPI application.
+"""Builds the FastAPI application from its dependencies, routes, middleware and error handlers.
 
-Reads no environment and loads nothing by itself, so tests and tools can build as many as they like.
+This module does not read the environment, so tests and tools can build any number of applications.
 """
 
 from fastapi import FastAPI
+from sentiment.http import CORRELATION_HEADER
 from starlette.middleware.cors import CORSMiddleware
 
 from functions.api import operations, predictions
 from functions.api.dependencies import Dependencies
 from functions.api.errors import install_error_handlers
 from functions.api.metrics import Metrics
-from functions.api.middleware import CORRELATION_HEADER, RequestMiddleware
+from functions.api.middleware import RequestMiddleware
 from functions.api.model.artifact import load_artifact
 from functions.api.model.classifier import Classifier
 from functions.api.outbox import Outbox
 from functions.api.settings import ApiSettings
 
-DESCRIPTION = (
-    "Classifies texts with a DistilBERT model. Every answered prediction is stored and can be given feedback."
-)
+DESCRIPTION = "Classifies texts with a DistilBERT model. Every prediction is stored and can receive feedback."
 
 
 def create_dependencies(settings: ApiSettings) -> Dependencies:
-    """Load the model and make what the routes need; raises ModelError when the artifact is not whole."""
+    """Load the model and create what the routes need; raises ModelError for an incomplete artifact."""
     artifact = load_artifact(settings.model_dir)
     classifier = Classifier(artifact, threads=settings.threads, cache_entries=settings.cache_entries)
     return Dependencies(
         settings=settings,
         classifier=classifier,
         outbox=Outbox(queue_url=settings.queue_url, unsent_bucket=settings.unsent_bucket),
-        figures=Metrics(classifier.card),
+        metrics=Metrics(classifier.card),
         golden=artifact.golden,
     )
 
 
-def create_app(parts: Dependencies) -> FastAPI:
-    """Build the application around its parts."""
+def create_app(dependencies: Dependencies) -> FastAPI:
+    """Build the application around its dependencies."""
     app = FastAPI(
-        title="Serverless Sentiment", description=DESCRIPTION, version=parts.classifier.card.model_version
+        title="Serverless Sentiment",
+        description=DESCRIPTION,
+        version=dependencies.classifier.card.model_version,
     )
-    app.state.parts = parts
+    app.state.dependencies = dependencies
     app.include_router(predictions.router)
     app.include_router(operations.router)
     install_error_handlers(app)
-    app.add_middleware(RequestMiddleware, figures=parts.figures)
-    if parts.settings.cors_origins:  # added last, so outermost: errors carry the headers too
+    app.add_middleware(RequestMiddleware, metrics=dependencies.metrics)
+    if dependencies.settings.cors_origins:  # added last, so outermost: error responses have the headers too
         app.add_middleware(
             CORSMiddleware,
-            allow_origins=parts.settings.cors_origins,
+            allow_origins=dependencies.settings.cors_origins,
             allow_methods=["GET", "POST"],
             allow_headers=["content-type", CORRELATION_HEADER],
             expose_headers=[CORRELATION_HEADER],

@@ -1,4 +1,4 @@
-"""What the routes need, made once by `create_app` and handed to each request; nothing here does any work."""
+"""What the routes depend on: created once at startup and injected into each request."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -13,23 +13,23 @@ from functions.api.settings import ApiSettings
 
 @dataclass(frozen=True)
 class Dependencies:
-    """The parts of one running API."""
+    """The dependencies of one running API."""
 
     settings: ApiSettings
     classifier: Classifier
     outbox: Outbox
-    figures: Metrics
+    metrics: Metrics
     golden: bytes | None = None
 
 
 async def get_dependencies(request: Request) -> Dependencies:
-    """Return the parts of the application that answers this request."""
-    parts: Dependencies = request.app.state.parts
-    return parts
+    """Return the dependencies of the application that handles this request."""
+    dependencies: Dependencies = request.app.state.dependencies
+    return dependencies
 
 
 async def get_correlation_id(request: Request) -> str:
-    """Return the id that `RequestMiddleware` chose for this request."""
+    """Return the id that `RequestMiddleware` assigned to this request."""
     correlation_id: str = request.state.correlation_id
     return correlation_id
 

@@ -1,7 +1,7 @@
-"""The Lambda entry point: loads the model when the instance starts, then answers one event at a time.
+"""The Lambda entry point: loads the model during init, then handles one event at a time.
 
-Importing this module reads the settings and the artifact, on purpose: Lambda's init is the one moment when
-that costs no request. A wrong setting or artifact raises there, so a bad version never serves.
+Importing this module reads the settings and the artifact on purpose: during Lambda's init that delays no
+request. An invalid setting or artifact raises there, so a bad version never serves.
 """
 
 from typing import Any
@@ -18,22 +18,22 @@ from functions.api.settings import SERVICE, settings
 
 def load() -> tuple[Dependencies, Mangum]:
     """Load the model and wire the application; raises ConfigurationError or ModelError."""
-    parts = create_dependencies(settings())
-    return parts, Mangum(create_app(parts), lifespan="off")
+    dependencies = create_dependencies(settings())
+    return dependencies, Mangum(create_app(dependencies), lifespan="off")
 
 
-parts, answer = load()
+dependencies, respond = load()
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Answer one API Gateway event (HTTP API, payload 2.0) and flush its metrics before Lambda freezes.
+    """Handle one API Gateway event (HTTP API, payload 2.0) and flush metrics before Lambda freezes.
 
-    `{"action": "check_release"}` computes the golden reviews instead. No client can send it: what comes
-    through API Gateway has a requestContext, and a body cannot take that away.
+    `{"action": "check_release"}` evaluates the golden reviews instead. Clients cannot send it, because events
+    from API Gateway always have a requestContext.
     """
     if event.get("action") == "check_release" and "requestContext" not in event:
-        return check_release(parts.classifier, parts.golden)
+        return check_release(dependencies.classifier, dependencies.golden)
     try:
-        return answer(event, context)
+        return respond(event, context)
     finally:
         metrics(SERVICE).flush_metrics()

@@ -1,7 +1,7 @@
-"""The API's figures, recorded once and told twice: as Prometheus text in process, as EMF in Lambda.
+"""The API's metrics, recorded once and published twice: as Prometheus text and as EMF for CloudWatch.
 
-Prometheus sees one warm instance (whoever scrapes it); CloudWatch sees all of them. No figure carries user
-text, and routes are templates, so that no path a client invents becomes a label.
+Prometheus sees one warm instance; CloudWatch sees all of them. No metric contains user text, and routes are
+templates, so that a path invented by a client never becomes a label.
 """
 
 from collections.abc import Sequence
@@ -23,12 +23,12 @@ TOKENS = (16, 32, 64, 128, 256, 512, 1024, 2048)
 
 
 class Metrics:
-    """What one instance has answered so far; EMF lines wait in Powertools until the handler flushes them."""
+    """The metrics of one instance; Powertools buffers EMF until the handler flushes it."""
 
     def __init__(self, card: Card) -> None:
         self._registry = registry = CollectorRegistry()
         self._predictions = Counter(
-            "sentiment_predictions", "Predictions stored and answered.", ["sentiment"], registry=registry
+            "sentiment_predictions", "Predictions stored and returned.", ["sentiment"], registry=registry
         )
         self._inference = Histogram(
             "sentiment_inference_seconds",
@@ -38,47 +38,45 @@ class Metrics:
         )
         self._confidence = Histogram(
             "sentiment_confidence",
-            "Probability of the answered label.",
+            "Probability of the predicted label.",
             buckets=CONFIDENCES,
             registry=registry,
         )
         self._novelty = Histogram(
             "sentiment_novelty",
-            "Distance from what the model was validated on; 1 in 100 familiar texts is beyond 1.5.",
+            "Distance from the validation texts; 1 in 100 familiar texts is beyond 1.5.",
             buckets=NOVELTIES,
             registry=registry,
         )
         self._tokens = Histogram(
             "sentiment_text_tokens", "Tokens before truncation.", buckets=TOKENS, registry=registry
         )
-        self._truncated = Counter(
-            "sentiment_truncated", "Predictions on a part of the text only.", registry=registry
-        )
+        self._truncated = Counter("sentiment_truncated", "Predictions on truncated texts.", registry=registry)
         self._feedback = Counter(
-            "sentiment_feedback", "Feedback stored, by the person's label.", ["label"], registry=registry
+            "sentiment_feedback", "Feedback stored, by label.", ["label"], registry=registry
         )
         self._unsent = Counter(
-            "sentiment_unsent_records", "Records the queue refused and S3 took.", registry=registry
+            "sentiment_unsent_records", "Records that the queue rejected and S3 stored.", registry=registry
         )
         self._requests = Histogram(
             "sentiment_request_seconds",
-            "Whole requests.",
+            "Duration of requests.",
             ["route", "status"],
             buckets=SECONDS,
             registry=registry,
         )
-        info = Info("sentiment_model", "The artifact in memory.", registry=registry)
+        info = Info("sentiment_model", "The loaded artifact.", registry=registry)
         info.info(
             {"version": card.model_version, "labels": ",".join(card.labels), "truncation": card.truncation}
         )
         self._emf = metrics(SERVICE)
         self._predicted_at: datetime | None = None
-        for label in card.labels:  # a series that exists at zero can be alerted on
+        for label in card.labels:  # alerts need series that exist at zero
             self._predictions.labels(label)
             self._feedback.labels(label)
 
     def count_predictions(self, predictions: Sequence[PredictionMade]) -> None:
-        """Count what was stored and is about to be answered, each once."""
+        """Count predictions that were stored and are about to be returned."""
         by_label: dict[str, int] = {}
         for prediction in predictions:
             self._predicted_at = prediction.predicted_at
@@ -100,19 +98,19 @@ class Metrics:
                 metric.add_dimension("sentiment", label)
 
     def count_feedback(self, label: str) -> None:
-        """Count one stored piece of feedback."""
+        """Count one stored feedback."""
         self._feedback.labels(label).inc()
         self._emf.add_metric("Feedback", MetricUnit.Count, 1)
 
     def count_unsent(self, records: int) -> None:
-        """Count records that took the way through S3; an operator should be told when it is not zero."""
+        """Count records that were stored in S3 instead of the queue; an alarm watches them."""
         if records:
             self._unsent.inc(records)
             self._emf.add_metric("UnsentRecords", MetricUnit.Count, records)
 
     def count_request(self, route: str, status: int, seconds: float) -> None:
-        """Count one answered request by its route's template."""
-        # At the time that its predictions carry, so that CloudWatch counts in an hour what is stored of it.
+        """Count one finished request by its route template."""
+        # With the time of its predictions, so that hourly counts match the stored rows.
         self._emf.set_timestamp(self._predicted_at or datetime.now(UTC))
         self._predicted_at = None
         self._requests.labels(route, str(status)).observe(seconds)
@@ -121,5 +119,5 @@ class Metrics:
         self._emf.add_metric("ServerErrors", MetricUnit.Count, int(status >= 500))
 
     def prometheus(self) -> bytes:
-        """Return everything in Prometheus' text format."""
+        """Return all metrics in Prometheus' text format."""
         return generate_latest(self._registry)

@@ -1,14 +1,13 @@
-"""The frame around every request: correlation id, body limit, log line, and the last resort.
+"""Middleware around every request: correlation id, body limit, log line and unexpected errors.
 
-Plain ASGI, because Starlette's BaseHTTPMiddleware costs a task group per request. It knows no route.
+Plain ASGI, because Starlette's BaseHTTPMiddleware costs a task group per request.
 """
 
-import re
 import time
 import traceback
 
-import uuid_utils.compat as uuid
 from sentiment.exceptions import PayloadTooLargeError, SentimentError
+from sentiment.http import CORRELATION_HEADER, INTERNAL_ERROR, choose_correlation_id
 from sentiment.logging import logger
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -17,20 +16,18 @@ from functions.api.errors import error_response
 from functions.api.metrics import Metrics
 from functions.api.settings import SERVICE
 
-CORRELATION_HEADER = "x-correlation-id"
-SAFE_CORRELATION_ID = re.compile(r"[A-Za-z0-9._:=+@/-]{1,128}")
 MAX_BODY_BYTES = 1_048_576
 
 
 class RequestMiddleware:
-    """Wraps the whole application, so that nothing leaves without a correlation id or with a stack trace."""
+    """Wraps the application, so that no response lacks a correlation id or contains a stack trace."""
 
-    def __init__(self, app: ASGIApp, figures: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self.app = app
-        self.figures = figures
+        self.metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run one request; anything but HTTP passes through."""
+        """Handle one request; anything but HTTP is passed through."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -40,7 +37,7 @@ class RequestMiddleware:
         scope.setdefault("state", {})["correlation_id"] = correlation_id
         logger(SERVICE).thread_safe_append_keys(correlation_id=correlation_id)
 
-        async def send_framed(message: Message) -> None:
+        async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -49,21 +46,20 @@ class RequestMiddleware:
 
         try:
             body = await read_body(scope, receive)
-            await self.app(scope, replay(body, receive), send_framed)
+            await self.app(scope, receive_from(body, receive), send_with_id)
         except PayloadTooLargeError as error:
             response = error_response(error.status, error.code, str(error), correlation_id)
-            await response(scope, receive, send_framed)
+            await response(scope, receive, send_with_id)
         except Exception as error:
-            # The stack but not the message: what another library says may quote the user's text.
+            # The stack but not the message: the message of a library may quote the user's text.
             stack = "".join(traceback.format_tb(error.__traceback__))
             logger(SERVICE).error("unexpected error", extra={"error": type(error).__name__, "stack": stack})
-            message = "something went wrong on our side; quote the correlation id when you report it"
-            response = error_response(500, SentimentError.code, message, correlation_id)
-            await response(scope, receive, send_framed)
+            response = error_response(500, SentimentError.code, INTERNAL_ERROR, correlation_id)
+            await response(scope, receive, send_with_id)
 
         seconds = time.perf_counter() - start
         route = getattr(scope.get("route"), "path", "unmatched")
-        self.figures.count_request(route, status, seconds)
+        self.metrics.count_request(route, status, seconds)
         details = {
             "method": scope["method"],
             "route": route,
@@ -73,14 +69,9 @@ class RequestMiddleware:
         logger(SERVICE).info("request answered", extra=details)
 
 
-def choose_correlation_id(sent: str | None) -> str:
-    """Take the caller's id when it is short and safe to log, else make one."""
-    return sent if sent and SAFE_CORRELATION_ID.fullmatch(sent) else str(uuid.uuid7())
-
-
 async def read_body(scope: Scope, receive: Receive) -> bytes:
-    """Read the whole body; raises PayloadTooLargeError before more than the limit is held in memory."""
-    limit = PayloadTooLargeError(f"the body may hold at most {MAX_BODY_BYTES:,} bytes")
+    """Read the body; raises PayloadTooLargeError before more than the limit is in memory."""
+    limit = PayloadTooLargeError(f"the body may have at most {MAX_BODY_BYTES:,} bytes")
     declared = Headers(scope=scope).get("content-length", "")
     if declared.isdecimal() and int(declared) > MAX_BODY_BYTES:
         raise limit
@@ -94,8 +85,8 @@ async def read_body(scope: Scope, receive: Receive) -> bytes:
             return bytes(body)
 
 
-def replay(body: bytes, receive: Receive) -> Receive:
-    """Return a `receive` that gives the body that was already read, then whatever comes after it."""
+def receive_from(body: bytes, receive: Receive) -> Receive:
+    """Return a `receive` that yields the body that was read, then what follows it."""
     messages = iter([{"type": "http.request", "body": body, "more_body": False}])
 
     async def receive_again() -> Message:

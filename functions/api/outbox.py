@@ -1,8 +1,8 @@
-"""Where records become durable before anybody is answered: the queue, or S3 when the queue refuses.
+"""Stores records durably before a request is answered: in the queue, or in S3 if the queue rejects them.
 
-The log writer reads the queue and `sentiment replay` puts what lies under `unsent/` back into it, so a body
-in S3 is the exact body of the message. Clients fail fast (seconds, few retries), because API Gateway gives up
-after 30 seconds; a service that does not answer is not asked again for the same request.
+The log writer reads the queue, and `sentiment replay` sends what is under `unsent/` to the queue, so an
+object in S3 is the exact body of a message. Clients fail fast (seconds, few retries), because API Gateway
+times out after 30 seconds; a service that does not respond is not called again for the same request.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 AWS_ERRORS = (BotoCoreError, ClientError)
-ENTRIES_PER_CALL = 10  # SendMessageBatch takes no more
-BYTES_PER_CALL = 250_000  # under the 262,144 bytes that every region's and emulator's SendMessageBatch takes
+ENTRIES_PER_CALL = 10  # the limit of SendMessageBatch
+BYTES_PER_CALL = 250_000  # below the 262,144 bytes that SendMessageBatch takes in all regions
 
 CLIENT = Config(
     connect_timeout=1,
@@ -36,21 +36,21 @@ CLIENT = Config(
 
 
 class Delivery(NamedTuple):
-    """What became of the messages that the queue did not take, by their position in the request."""
+    """What happened to messages that the queue rejected, by position in the request."""
 
-    unsent: list[int]  # durable in S3, waiting to be replayed
-    lost: list[int]  # durable nowhere: must not be answered
+    unsent: list[int]  # stored in S3, to be replayed
+    lost: list[int]  # not stored: no prediction may be returned
 
 
 class Record(NamedTuple):
-    """One message as it travels, and the key it gets in S3 when the queue refuses it."""
+    """The body of one message, and its key in S3 if the queue rejects it."""
 
     body: str
     key: str
 
 
 class Outbox:
-    """The queue with its fallback; connections are made on first use and live as long as the instance."""
+    """The queue and its fallback; connections are opened on first use and kept for the instance's life."""
 
     def __init__(self, *, queue_url: str, unsent_bucket: str) -> None:
         self.queue_url = queue_url
@@ -66,14 +66,14 @@ class Outbox:
         return cast("S3Client", self._session.create_client("s3", config=CLIENT))
 
     def store(self, messages: Sequence[PredictionMade | FeedbackGiven]) -> Delivery:
-        """Make messages durable, in the queue if it takes them, else in S3; AWS' errors are in the result."""
+        """Store messages in the queue or else in S3; errors of AWS are part of the result."""
         records = [write_record(message) for message in messages]
-        refused = self._send(records)
-        lost = self._put(records, refused) if refused else []
-        return Delivery(unsent=refused[: len(refused) - len(lost)], lost=lost)
+        rejected = self._send(records)
+        lost = self._put(records, rejected) if rejected else []
+        return Delivery(unsent=rejected[: len(rejected) - len(lost)], lost=lost)
 
-    def takes_messages(self) -> bool:
-        """Ask whether the queue exists and answers; sends nothing."""
+    def queue_available(self) -> bool:
+        """Return whether the queue exists and responds; sends nothing."""
         try:
             self._sqs.get_queue_attributes(QueueUrl=self.queue_url, AttributeNames=["QueueArn"])
         except AWS_ERRORS as error:
@@ -81,8 +81,8 @@ class Outbox:
             return False
         return True
 
-    def takes_unsent(self) -> bool:
-        """Ask whether the fallback bucket exists and answers; writes nothing."""
+    def fallback_available(self) -> bool:
+        """Return whether the fallback bucket exists and responds; writes nothing."""
         try:
             self._s3.head_bucket(Bucket=self.unsent_bucket)
         except AWS_ERRORS as error:
@@ -91,11 +91,11 @@ class Outbox:
         return True
 
     def _send(self, records: Sequence[Record]) -> list[int]:
-        """Send records to the queue and return the positions it did not take."""
-        refused: list[int] = []
-        for positions in _calls(records):
+        """Send records to the queue and return the positions of those it rejected."""
+        rejected: list[int] = []
+        for positions in _batches(records):
             try:
-                answer = self._sqs.send_message_batch(
+                response = self._sqs.send_message_batch(
                     QueueUrl=self.queue_url,
                     Entries=[
                         {"Id": str(position), "MessageBody": records[position].body} for position in positions
@@ -103,14 +103,14 @@ class Outbox:
                 )
             except AWS_ERRORS as error:
                 _warn("queue", error)
-                return [*refused, *range(positions.start, len(records))]
-            for failure in answer.get("Failed", ()):
-                logger(SERVICE).warning("queue refused a record", extra={"error": failure["Code"]})
-                refused.append(int(failure["Id"]))
-        return refused
+                return [*rejected, *range(positions.start, len(records))]
+            for failure in response.get("Failed", ()):
+                logger(SERVICE).warning("queue rejected a record", extra={"error": failure["Code"]})
+                rejected.append(int(failure["Id"]))
+        return rejected
 
     def _put(self, records: Sequence[Record], positions: Sequence[int]) -> list[int]:
-        """Write records to S3 and return the positions it did not take."""
+        """Write records to S3 and return the positions of those that failed."""
         for index, position in enumerate(positions):
             record = records[position]
             try:
@@ -127,16 +127,16 @@ class Outbox:
 
 
 def write_record(message: PredictionMade | FeedbackGiven) -> Record:
-    """Turn a message into a record; its JSON is ASCII, since SQS refuses characters that JSON allows."""
+    """Serialize a message; the JSON is ASCII, since SQS rejects some characters that JSON allows."""
     if isinstance(message, PredictionMade):
         name, time = message.prediction_id, message.predicted_at
-    else:  # one prediction may get feedback many times
+    else:  # a prediction may receive feedback several times
         name, time = uuid.uuid7(), message.given_at
     return Record(message.model_dump_json(ensure_ascii=True), f"unsent/{time:%Y/%m/%d}/{name}.json")
 
 
-def _calls(records: Sequence[Record]) -> Iterator[range]:
-    """Cut records into runs of positions that one SendMessageBatch call may carry."""
+def _batches(records: Sequence[Record]) -> Iterator[range]:
+    """Split records into ranges that fit into one SendMessageBatch call each."""
     start = size = 0
     for position, record in enumerate(records):
         if position - start == ENTRIES_PER_CALL or size + len(record.body) > BYTES_PER_CALL:
@@ -146,6 +146,7 @@ def _calls(records: Sequence[Record]) -> Iterator[range]:
     yield range(start, len(records))
 
 
-def _warn(part: str, error: Exception) -> None:
-    """Log which part refused and why; a botocore message names the operation and the URL, never the body."""
-    logger(SERVICE).warning(f"{part} refused", extra={"error": str(error)})
+def _warn(service: str, error: Exception) -> None:
+    """Log an error of AWS; botocore's messages name the operation and the URL, never the body."""
+    details = {"error": type(error).__name__, "reason": str(error)}
+    logger(SERVICE).warning(f"{service} unavailable", extra=details)

@@ -1,8 +1,8 @@
-"""The routes people come for: predict, explain, and feedback on a prediction.
+"""Routes for clients: predict, explain, and feedback on a prediction.
 
-A prediction is stored before it is answered. Endpoints are coroutines that call the model and AWS directly
-and so block the loop: a Lambda instance serves one request at a time, and a thread hop would only add
-latency. An explanation is neither a prediction nor stored.
+A prediction is stored before it is returned. Endpoints are coroutines that call the model and AWS directly
+and so block the event loop: a Lambda instance handles one request at a time, and a thread would only add
+latency. Explanations are not stored.
 """
 
 from datetime import UTC, datetime
@@ -15,6 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import TypeAdapter, ValidationError
 from sentiment.exceptions import InvalidInputError, QueueError
 from sentiment.messages import FeedbackGiven, PredictionMade, uuid7_time
+from sentiment.validation import problems_of
 
 from functions.api.dependencies import Dependencies, NeedsCorrelationId, NeedsDependencies
 from functions.api.model.classifier import Prediction
@@ -38,60 +39,62 @@ from functions.api.schemas import (
 
 router = APIRouter(tags=["predictions"])
 ERRORS: dict[int | str, dict[str, Any]] = {413: {"model": ErrorResponse}, 503: {"model": ErrorResponse}}
-NOT_STORED = "neither the queue nor the fallback took the record, so there is no answer; try again later"
+NOT_STORED = "the prediction or feedback could not be stored; try again later"
 text_adapter: TypeAdapter[str] = TypeAdapter(Text)
 
 
 @router.post("/predict", responses=ERRORS, response_model_exclude_none=True)
 async def predict(
-    request: PredictRequest, parts: NeedsDependencies, correlation_id: NeedsCorrelationId
+    request: PredictRequest, dependencies: NeedsDependencies, correlation_id: NeedsCorrelationId
 ) -> PredictionResponse:
-    """Classify one text; it is answered only once its record is durable."""
-    prediction = parts.classifier.predict(request.text)
-    record = describe(request.text, prediction, parts, correlation_id)
-    delivery = store(parts, [record])
+    """Classify one text. The prediction is returned only after it was stored."""
+    prediction = dependencies.classifier.predict(request.text)
+    record = describe(request.text, prediction, dependencies, correlation_id)
+    delivery = store(dependencies, [record])
     if delivery.lost:
         raise QueueError(NOT_STORED)
-    parts.figures.count_predictions([record])
-    return answer(record, request.return_probabilities)
+    dependencies.metrics.count_predictions([record])
+    return respond(record, request.return_probabilities)
 
 
 @router.post("/predict/batch", responses=ERRORS, response_model_exclude_none=True)
 async def predict_batch(
-    request: BatchRequest, parts: NeedsDependencies, correlation_id: NeedsCorrelationId
+    request: BatchRequest, dependencies: NeedsDependencies, correlation_id: NeedsCorrelationId
 ) -> BatchResponse:
-    """Classify up to 64 texts, each as `/predict` would; a failing one has an `error` in its place."""
+    """Classify up to 64 texts, each as `/predict` would; a text that fails has an `error` in its place."""
     results: dict[int, PredictionResponse | ErrorResponse] = {}
     texts: dict[int, str] = {}
     for position, text in enumerate(request.texts):
         try:
             texts[position] = text_adapter.validate_python(text)
         except ValidationError as error:
-            results[position] = failure(InvalidInputError.code, error.errors(include_input=False)[0]["msg"])
+            results[position] = failure(InvalidInputError.code, next(problems_of(error)).message)
 
-    predictions = parts.classifier.predict_all(texts.values())
-    records = {at: describe(text, predictions[text], parts, correlation_id) for at, text in texts.items()}
+    predictions = dependencies.classifier.predict_all(texts.values())
+    records = {
+        at: describe(text, predictions[text], dependencies, correlation_id) for at, text in texts.items()
+    }
     positions = list(records)
-    delivery = store(parts, list(records.values()))
+    delivery = store(dependencies, list(records.values()))
     if positions and len(delivery.lost) == len(positions):
         raise QueueError(NOT_STORED)
     for index in delivery.lost:
         position = positions[index]
         results[position] = failure(QueueError.code, NOT_STORED)
         del records[position]
-    parts.figures.count_predictions(list(records.values()))
-    results |= {at: answer(record, request.return_probabilities) for at, record in records.items()}
+    dependencies.metrics.count_predictions(list(records.values()))
+    results |= {at: respond(record, request.return_probabilities) for at, record in records.items()}
     return BatchResponse(results=[results[position] for position in range(len(request.texts))])
 
 
 @router.post("/explain", responses=ERRORS)
-async def explain_prediction(request: ExplainRequest, parts: NeedsDependencies) -> ExplainResponse:
-    """Say which words pushed the decision; costs up to ten predictions and is not stored as one."""
-    prediction, words = explain(parts.classifier, request.text)
+async def explain_prediction(request: ExplainRequest, dependencies: NeedsDependencies) -> ExplainResponse:
+    """Return how much each word contributed. Takes as long as up to ten predictions; not stored."""
+    prediction, words = explain(dependencies.classifier, request.text)
     return ExplainResponse(
         sentiment=prediction.sentiment,
         confidence=prediction.confidence,
-        model_version=parts.classifier.card.model_version,
+        model_version=dependencies.classifier.card.model_version,
         truncated=prediction.truncated,
         words=[Word(**word._asdict()) for word in words],
     )
@@ -101,38 +104,42 @@ async def explain_prediction(request: ExplainRequest, parts: NeedsDependencies) 
 async def give_feedback(
     prediction_id: UUID,
     request: FeedbackRequest,
-    parts: NeedsDependencies,
+    dependencies: NeedsDependencies,
     correlation_id: NeedsCorrelationId,
 ) -> FeedbackResponse:
-    """Record what a person says about a prediction; the latest word wins."""
-    labels = parts.classifier.card.labels
+    """Record a person's label for a prediction; the latest feedback counts."""
+    labels = dependencies.classifier.card.labels
     if request.label not in labels:
         message = f"Label must be one of: {', '.join(labels)}"
         raise RequestValidationError([{"type": "unknown_label", "loc": ("body", "label"), "msg": message}])
     feedback = FeedbackGiven(
         prediction_id=prediction_id,
         label=request.label,
-        comment=storable_text(request.comment, parts.settings.privacy_mode) if request.comment else None,
+        comment=storable_text(request.comment, dependencies.settings.privacy_mode)
+        if request.comment
+        else None,
         correlation_id=correlation_id,
         given_at=datetime.now(UTC),
     )
-    delivery = store(parts, [feedback])
+    delivery = store(dependencies, [feedback])
     if delivery.lost:
         raise QueueError(NOT_STORED)
-    parts.figures.count_feedback(request.label)
+    dependencies.metrics.count_feedback(request.label)
     return FeedbackResponse(prediction_id=prediction_id)
 
 
-def store(parts: Dependencies, messages: list[PredictionMade] | list[FeedbackGiven]) -> Delivery:
-    """Make messages durable and count those that had to go to S3."""
-    delivery = parts.outbox.store(messages)
-    parts.figures.count_unsent(len(delivery.unsent))
+def store(dependencies: Dependencies, messages: list[PredictionMade] | list[FeedbackGiven]) -> Delivery:
+    """Store messages and count those that went to S3."""
+    delivery = dependencies.outbox.store(messages)
+    dependencies.metrics.count_unsent(len(delivery.unsent))
     return delivery
 
 
-def describe(text: str, prediction: Prediction, parts: Dependencies, correlation_id: str) -> PredictionMade:
-    """Write the record of one prediction, with as much of the text as the privacy mode lets through."""
-    settings = parts.settings
+def describe(
+    text: str, prediction: Prediction, dependencies: Dependencies, correlation_id: str
+) -> PredictionMade:
+    """Build the record of one prediction, with as much of the text as the privacy mode allows."""
+    settings = dependencies.settings
     prediction_id = uuid.uuid7()
     key = settings.input_hash_key
     return PredictionMade(
@@ -148,7 +155,7 @@ def describe(text: str, prediction: Prediction, parts: Dependencies, correlation
         confidence=prediction.confidence,
         probabilities=prediction.probabilities,
         inference_time_ms=prediction.inference_time_ms,
-        model_version=parts.classifier.card.model_version,
+        model_version=dependencies.classifier.card.model_version,
         deployment_id=settings.deployment_id,
         correlation_id=correlation_id,
         predicted_at=uuid7_time(prediction_id),
@@ -157,8 +164,8 @@ def describe(text: str, prediction: Prediction, parts: Dependencies, correlation
     )
 
 
-def answer(record: PredictionMade, with_probabilities: bool) -> PredictionResponse:
-    """Tell the client what was stored."""
+def respond(record: PredictionMade, with_probabilities: bool) -> PredictionResponse:
+    """Build the response from the stored record."""
     return PredictionResponse(
         prediction_id=record.prediction_id,
         sentiment=record.sentiment,
@@ -171,5 +178,5 @@ def answer(record: PredictionMade, with_probabilities: bool) -> PredictionRespon
 
 
 def failure(code: str, message: str) -> ErrorResponse:
-    """Put an error in the place of one text's answer."""
+    """Build the error of one text in a batch."""
     return ErrorResponse(error=ErrorBody(code=code, message=message))

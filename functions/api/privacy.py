@@ -1,8 +1,7 @@
-"""How much of what a person wrote may leave this process: all of it, a redacted form, or only a keyed hash.
+"""Privacy modes: how much of a text may be stored: all, a redacted form, or only a keyed hash.
 
-Redaction replaces what looks like contact data, addresses of machines and long numbers. It cannot know names
-or what a sentence gives away: where that matters, the mode is `hashed`. Logs never get any of it, in any
-mode.
+Redaction replaces what looks like contact data, network addresses and long numbers. It cannot recognize names
+or what a sentence reveals: where that matters, use `hashed`. Text is never logged, in any mode.
 """
 
 import hashlib
@@ -11,7 +10,7 @@ import re
 
 from functions.api.settings import PrivacyMode
 
-# Every pattern starts where a run starts and has bounded repeats, so hostile text stays linear work.
+# Patterns start at the start of a run and have bounded repeats, so that hostile text takes linear time.
 REDACTIONS = (
     (re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}"), "[EMAIL]"),
     (re.compile(r"\b(?:https?://|www\.)[^\s<>\"']{1,2000}", re.IGNORECASE), "[URL]"),
@@ -24,14 +23,14 @@ REDACTIONS = (
 
 
 def redact(text: str) -> str:
-    """Replace e-mail and network addresses, links, handles, account numbers and numbers from seven digits."""
+    """Replace email and network addresses, links, handles, account numbers and numbers from seven digits."""
     for pattern, placeholder in REDACTIONS:
         text = pattern.sub(placeholder, text)
     return text
 
 
 def storable_text(text: str, mode: PrivacyMode) -> str | None:
-    """Return what may be stored of a text; NUL, which Postgres text cannot hold, becomes U+FFFD."""
+    """Return what may be stored of a text; NUL, which Postgres cannot store, becomes U+FFFD."""
     if mode == "hashed":
         return None
     text = text.replace("\0", "\N{REPLACEMENT CHARACTER}")
@@ -39,6 +38,6 @@ def storable_text(text: str, mode: PrivacyMode) -> str | None:
 
 
 def hash_input(text: str, key: bytes | None) -> str:
-    """Return 64 hex digits that are equal for equal texts: HMAC-SHA256 with a key, plain SHA-256 without."""
+    """Return the hash of a text as 64 hex digits: HMAC-SHA256 with a key, plain SHA-256 without."""
     content = text.encode()
     return hmac.new(key, content, hashlib.sha256).hexdigest() if key else hashlib.sha256(content).hexdigest()

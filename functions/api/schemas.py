@@ -1,7 +1,4 @@
-"""What clients send and get, with the examples that `/docs` shows.
-
-Shapes only: what is done with them stands in `predictions.py` and `operations.py`.
-"""
+"""Schemas of requests and responses, with the examples that `/docs` shows."""
 
 from typing import Annotated, Literal
 from uuid import UUID
@@ -25,32 +22,32 @@ PREDICTION: dict[str, JsonValue] = {
 
 
 def check_unicode(text: str) -> str:
-    """Refuse half a surrogate pair: JSON can spell it, but nothing can encode or store it."""
+    """Reject half a surrogate pair: JSON can contain it, but it cannot be encoded or stored."""
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise PydanticCustomError("text_not_unicode", "Text must not hold half a surrogate pair") from None
+        raise PydanticCustomError("text_not_unicode", "Text must not contain half a surrogate pair") from None
     return text
 
 
 def strip_text(text: str) -> str:
-    """Strip a text as the model reads it; raises the validation error that FastAPI turns into a 422."""
+    """Strip a text; raises the validation error that FastAPI returns as a 422."""
     stripped = check_unicode(text).strip()
     if not stripped:
         raise PydanticCustomError(
-            "text_empty", "Text must hold at least one character that is not white space"
+            "text_empty", "Text must have at least one character that is not white space"
         )
     if len(stripped) > MAX_CHARACTERS:
         raise PydanticCustomError(
             "text_too_long",
-            "Text must hold at most {maximum} characters after stripping; it holds {characters}",
+            "Text must have at most {maximum} characters after stripping; it has {characters}",
             {"maximum": MAX_CHARACTERS, "characters": len(stripped)},
         )
     return stripped
 
 
 def check_text(text: str) -> str:
-    """Check a text but return it as sent, for answers that point into it by character offset."""
+    """Check a text but return it as sent, because the response has character offsets into it."""
     strip_text(text)
     return text
 
@@ -59,7 +56,7 @@ TextSchema = WithJsonSchema(
     {
         "type": "string",
         "minLength": 1,
-        "description": f"1 to {MAX_CHARACTERS:,} characters; surrounding white space does not count.",
+        "description": f"1 to {MAX_CHARACTERS:,} characters; surrounding white space is ignored.",
     }
 )
 Text = Annotated[str, AfterValidator(strip_text), TextSchema]
@@ -67,7 +64,7 @@ TextAsSent = Annotated[str, AfterValidator(check_text), TextSchema]
 
 
 class Schema(BaseModel):
-    """The settings all shapes share."""
+    """Settings of all schemas."""
 
     model_config = ConfigDict(protected_namespaces=())
 
@@ -84,7 +81,7 @@ class PredictRequest(Schema):
 
 
 class BatchRequest(Schema):
-    """Up to 64 texts; each is checked on its own, so one bad text does not fail the others."""
+    """Up to 64 texts; each is validated separately, so an invalid text does not fail the others."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"texts": [REVIEW, "Two hours I will never get back."]}]}
@@ -97,7 +94,7 @@ class BatchRequest(Schema):
 
 
 class ExplainRequest(Schema):
-    """One text whose classification is to be explained."""
+    """One text to explain the classification of."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"text": REVIEW}]})
 
@@ -105,7 +102,7 @@ class ExplainRequest(Schema):
 
 
 class FeedbackRequest(Schema):
-    """What a person says the sentiment really is."""
+    """A person's label for a prediction."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"label": "negative", "comment": "It was irony."}]}
@@ -118,21 +115,23 @@ class FeedbackRequest(Schema):
 
 
 class PredictionResponse(Schema):
-    """One prediction, stored before it was answered."""
+    """One prediction, which was stored before it was returned."""
 
     model_config = ConfigDict(protected_namespaces=(), json_schema_extra={"examples": [PREDICTION]})
 
-    prediction_id: UUID = Field(description="Version 7, so ordered by time; feedback refers to it.")
+    prediction_id: UUID = Field(description="A UUIDv7, so ordered by time; feedback refers to it.")
     sentiment: str
     confidence: float = Field(ge=0, le=1, description="Probability of `sentiment`.")
-    probabilities: dict[str, float] | None = Field(default=None, description="Only when asked for.")
+    probabilities: dict[str, float] | None = Field(
+        default=None, description="Only with `return_probabilities`."
+    )
     model_version: str
     truncated: bool = Field(description="Whether the model read only a part of the text.")
-    inference_time_ms: float = Field(ge=0, description="Tokenization and forward pass; tiny when remembered.")
+    inference_time_ms: float = Field(ge=0, description="Tokenization and forward pass; close to 0 if cached.")
 
 
 class ErrorBody(Schema):
-    """What went wrong, for programs (`code` never changes its meaning) and for people."""
+    """What went wrong: `code` is stable and meant for programs, `message` for people."""
 
     code: str
     message: str
@@ -140,7 +139,7 @@ class ErrorBody(Schema):
 
 
 class ErrorResponse(Schema):
-    """Every error but a 422 looks like this."""
+    """The body of every error except 422."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -148,7 +147,7 @@ class ErrorResponse(Schema):
                 {
                     "error": {
                         "code": "not_stored",
-                        "message": "neither the queue nor the fallback took the record; try again later",
+                        "message": "the prediction or feedback could not be stored; try again later",
                         "correlation_id": "019ab1de-7c1f-7d3a-9c55-3f6d3e0a4b20",
                     }
                 }
@@ -160,7 +159,7 @@ class ErrorResponse(Schema):
 
 
 class BatchResponse(Schema):
-    """One result per text, in the order of the texts: a prediction, or why there is none."""
+    """One result per text, in the order of the texts: a prediction or an error."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -171,7 +170,7 @@ class BatchResponse(Schema):
                         {
                             "error": {
                                 "code": "invalid_input",
-                                "message": "Text must hold at least one character",
+                                "message": "Text must have at least one character",
                             }
                         },
                     ]
@@ -184,19 +183,19 @@ class BatchResponse(Schema):
 
 
 class Word(Schema):
-    """One word and how far it pushed the decision."""
+    """One word and its contribution to the prediction."""
 
     text: str
     start: int = Field(description="Offset of its first character in the text as sent (Unicode code points).")
     end: int = Field(description="Offset after its last character.")
     weight: float = Field(
-        description="How much the log-odds of the predicted label fall when the model does not see the word: "
-        "positive pushed towards `sentiment`, negative against it, 0 when it was truncated away."
+        description="Contribution to the log-odds of the predicted label: positive supports `sentiment`, "
+        "negative opposes it, 0 if the word was truncated."
     )
 
 
 class ExplainResponse(Schema):
-    """Which words pushed the decision."""
+    """The contribution of each word."""
 
     model_config = ConfigDict(
         protected_namespaces=(),
@@ -224,14 +223,14 @@ class ExplainResponse(Schema):
 
 
 class FeedbackResponse(Schema):
-    """Feedback is durable and will be joined to its prediction."""
+    """The feedback was stored and will be added to its prediction."""
 
     status: Literal["accepted"] = "accepted"
     prediction_id: UUID
 
 
 class HealthResponse(Schema):
-    """`ok`: the queue takes records. `degraded`: only S3 does. `unavailable`: `failing` says why."""
+    """`ok`: the queue accepts records. `degraded`: only S3 does. `unavailable`: see `failing`."""
 
     model_config = ConfigDict(
         protected_namespaces=(),

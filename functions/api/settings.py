@@ -1,4 +1,4 @@
-"""What the API reads from its environment, and nothing else."""
+"""The API's settings, read from its environment."""
 
 import os
 import re
@@ -20,15 +20,15 @@ ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?")
 
 
 def usable_cpus() -> int:
-    """Count the CPUs this process may run on, which a container can limit below what the machine has."""
+    """Count the CPUs this process may use; a container can limit them."""
     affinity = getattr(os, "sched_getaffinity", None)  # Linux only
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def own_deployment() -> UUID | None:
-    """Return the id of the Lambda version that runs this, None when nobody published it.
+    """Return the deployment id of the running Lambda version, None if it is not a published version.
 
-    A version's number is fixed when it is published, before a SnapStart snapshot is taken of this process.
+    The number is fixed when the version is published, before a SnapStart snapshot is taken.
     """
     version = os.environ.get("AWS_LAMBDA_FUNCTION_VERSION", "")
     if not version.isdecimal():
@@ -37,38 +37,39 @@ def own_deployment() -> UUID | None:
 
 
 class ApiSettings(Settings):
-    """Where the artifact is, where records go, which browsers may call, and how much text may be stored."""
+    """Where the artifact is, where records go, which origins may call, and how much text is stored."""
 
     model_dir: Path = Field(
         description="Folder (or symlink to it) with model.onnx, tokenizer.json and model.json."
     )
     queue_url: str = Field(pattern=r"^https?://")
-    unsent_bucket: str = Field(min_length=3, description="S3 bucket for records the queue refused.")
+    unsent_bucket: str = Field(min_length=3, description="S3 bucket for records that the queue rejected.")
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=(), description="Comma-separated origins that browsers may call from; wildcards are refused."
+        default=(),
+        description="Comma-separated origins that browsers may call from; wildcards are not allowed.",
     )
     privacy_mode: PrivacyMode = "full"
     input_hash_key: Secret | None = Field(
         default=None, description="HMAC key of input_hash; required unless PRIVACY_MODE is full."
     )
     input_hash_key_secret_arn: str | None = Field(
-        default=None, description="Secret in Secrets Manager that holds the key, in place of INPUT_HASH_KEY."
+        default=None, description="Secret in Secrets Manager with the key, instead of INPUT_HASH_KEY."
     )
     deployment_id: UUID | None = Field(
         default_factory=own_deployment,
-        description="Row of model_deployments that answers; default: this Lambda version's.",
+        description="Row of model_deployments that serves; default: this Lambda version's.",
     )
     threads: int = Field(default_factory=usable_cpus, ge=1, description="Inference threads: one per vCPU.")
     cache_entries: int = Field(
-        default=256, ge=0, description="Answers one warm instance remembers; 0 is none."
+        default=256, ge=0, description="Predictions that a warm instance caches; 0 disables the cache."
     )
 
     @field_validator("cors_origins", mode="before")
     @classmethod
     def split_origins(cls, value: object) -> object:
-        """Split the comma-separated list that an environment variable can hold."""
+        """Split the comma-separated list of the environment variable."""
         return (
-            tuple(part.strip() for part in value.split(",") if part.strip())
+            tuple(origin.strip() for origin in value.split(",") if origin.strip())
             if isinstance(value, str)
             else value
         )
@@ -76,7 +77,7 @@ class ApiSettings(Settings):
     @field_validator("cors_origins")
     @classmethod
     def refuse_wildcards(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
-        """Accept exact origins only, as browsers send them: scheme and host, no path, no wildcard."""
+        """Accept only exact origins, as browsers send them: scheme and host, no path, no wildcard."""
         for origin in origins:
             if not ORIGIN.fullmatch(origin):
                 raise ValueError(f"{origin!r} is not an exact origin such as https://app.example.com")
@@ -84,7 +85,7 @@ class ApiSettings(Settings):
 
     @model_validator(mode="after")
     def require_hash_key(self) -> Self:
-        """Refuse to hash private text without a key: a plain hash of a short text can be guessed."""
+        """Require a key to hash private text: the plain hash of a short text can be guessed."""
         if self.privacy_mode != "full" and (self.input_hash_key or self.input_hash_key_secret_arn) is None:
             raise ValueError(
                 f"INPUT_HASH_KEY or INPUT_HASH_KEY_SECRET_ARN is required when PRIVACY_MODE is "
@@ -95,9 +96,9 @@ class ApiSettings(Settings):
 
 @cache
 def settings() -> ApiSettings:
-    """Read the settings once, and the key from its secret; raises ConfigurationError naming all faults."""
-    given = read_settings(ApiSettings)
-    arn = given.input_hash_key_secret_arn
-    if arn is None or given.input_hash_key is not None or given.privacy_mode == "full":
-        return given
-    return given.model_copy(update={"input_hash_key": read_hash_key(arn)})
+    """Read the settings once, and the key from its secret; raises ConfigurationError naming all problems."""
+    found = read_settings(ApiSettings)
+    arn = found.input_hash_key_secret_arn
+    if arn is None or found.input_hash_key is not None or found.privacy_mode == "full":
+        return found
+    return found.model_copy(update={"input_hash_key": read_hash_key(arn)})

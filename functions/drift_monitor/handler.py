@@ -12,8 +12,8 @@ from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from sentiment.database.alerts import open_alerts
 from sentiment.database.models import MonitoringAlert
-from sentiment.database.repositories import open_alerts
 from sentiment.database.session import make_engine, transaction
 from sentiment.exceptions import DatabaseError, InvalidInputError
 from sentiment.logging import logger, metrics

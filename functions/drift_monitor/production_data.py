@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-from sentiment.database.labels import labelled_answers
-from sentiment.database.repositories import active_deployment
+from sentiment.database.deployments import active_deployment
+from sentiment.database.feedback import labelled_outcomes
 from sentiment.database.windows import Window, choose_window, count_by_version, sample_predictions
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
@@ -43,7 +43,7 @@ def read_production_data(
         sufficient_rows=settings.sufficient_rows,
         longest_hours=settings.window_hours,
     )
-    labels = labelled_answers(
+    labels = labelled_outcomes(
         session,
         Window.ending(until, hours=settings.performance_hours),
         model_version=model_version,

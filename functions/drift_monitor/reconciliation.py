@@ -18,11 +18,11 @@ from sentiment.database.windows import Window, count_by_version
 from sentiment.messages import TrafficCounted
 from sqlalchemy import Engine
 
-from functions.drift_monitor.alerting.alerts import Finding, Severity
+from functions.drift_monitor.alerting.alerts import Finding
 from functions.drift_monitor.alerting.failures import failure_finding
 from functions.drift_monitor.alerting.plain_text import paragraph
 from functions.drift_monitor.errors import KIND as FAILURE
-from functions.drift_monitor.errors import MonitorError
+from functions.drift_monitor.errors import MonitorError, Severity
 
 KIND = "reconciliation"
 NOT_COUNTED = "traffic_not_counted"

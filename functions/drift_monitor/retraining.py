@@ -14,7 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import boto3
-from sentiment.database.labels import count_unreadable_labels, labelled_texts
+from sentiment.database.feedback import count_unreadable_labels, labelled_texts
 from sqlalchemy.orm import Session
 
 from functions.drift_monitor.report_storage import s3

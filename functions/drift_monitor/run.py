@@ -9,9 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sentiment.database.history import WINDOW_DATASET, WINDOW_SPLIT
 from sentiment.database.models import MonitoringAlert
-from sentiment.database.repositories import record_dataset_metrics
+from sentiment.database.runs import WINDOW_DATASET, WINDOW_SPLIT, record_dataset_metrics
 from sentiment.database.session import transaction
 from sqlalchemy import Engine
 

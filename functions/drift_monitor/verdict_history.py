@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sentiment.database.history import WINDOW_DATASET, WINDOW_SPLIT
 from sentiment.database.models import DatasetMetric
+from sentiment.database.runs import WINDOW_DATASET, WINDOW_SPLIT
 from sqlalchemy import DateTime, cast, func, select
 from sqlalchemy.orm import Session
 

@@ -1,20 +1,19 @@
-"""Stores a batch of facts so that one bad row costs only itself and an outage costs nothing.
-
-It decides what happens to each fact; how rows are written is sentiment.database.repositories.
-"""
+"""Stores a batch of messages: one invalid row fails alone, and after an outage the whole batch is retried."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from sentiment.database.repositories import store_feedback, store_predictions, store_traffic
+from sentiment.database.feedback import store_feedback
+from sentiment.database.predictions import store_predictions
 from sentiment.database.session import describe, sqlstate
+from sentiment.database.traffic import store_traffic
 from sentiment.exceptions import InvalidInputError, PredictionNotFoundError, SentimentError
 from sentiment.messages import Fact, FeedbackGiven, PredictionMade, TrafficCounted
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-# SQLSTATE classes that blame the row: data exception, integrity constraint violation. All others blame the
-# database or the way to it, and the whole batch is tried again.
+# SQLSTATE classes caused by the row: data exception, integrity constraint violation. All others are caused by
+# the database or the network, and the whole batch is retried.
 ROW_ERRORS = ("22", "23")
 
 Facts = dict[str, Fact]  # by SQS message id
@@ -22,9 +21,9 @@ FactT = TypeVar("FactT", PredictionMade, FeedbackGiven, TrafficCounted)
 
 
 def store(session: Session, facts: Facts) -> dict[str, SentimentError]:
-    """Store the facts, predictions first, and return by message id why the others were not stored.
+    """Store the facts, predictions first, and return the errors of those that failed by message id.
 
-    Repeating any of them changes nothing. Raises DBAPIError when Postgres fails rather than a row.
+    Safe to repeat. Raises DBAPIError if Postgres rather than a row is the cause.
     """
     predictions = {key: fact for key, fact in facts.items() if isinstance(fact, PredictionMade)}
     feedback = {key: fact for key, fact in facts.items() if isinstance(fact, FeedbackGiven)}
@@ -46,7 +45,7 @@ def store(session: Session, facts: Facts) -> dict[str, SentimentError]:
 def _store_rows(
     session: Session, facts: dict[str, FactT], write: Callable[[Sequence[FactT]], None]
 ) -> dict[str, SentimentError]:
-    """Write the rows in one statement; when a row is refused, halve until the bad ones stand alone."""
+    """Write the rows in one statement; if one is rejected, split in halves to isolate the invalid rows."""
     try:
         with session.begin_nested():
             write(list(facts.values()))
@@ -54,9 +53,9 @@ def _store_rows(
         if not sqlstate(error).startswith(ROW_ERRORS):
             raise
         if len(facts) == 1:
-            return dict.fromkeys(facts, InvalidInputError(f"Postgres refused the row: {describe(error)}"))
+            return dict.fromkeys(facts, InvalidInputError(f"Postgres rejected the row: {describe(error)}"))
         items = list(facts.items())
         middle = len(items) // 2
         halves = (dict(items[:middle]), dict(items[middle:]))
-        return {key: bad for half in halves for key, bad in _store_rows(session, half, write).items()}
+        return {key: cause for half in halves for key, cause in _store_rows(session, half, write).items()}
     return {}

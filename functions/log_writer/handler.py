@@ -1,8 +1,8 @@
-"""Writes what the API answered, and what people said about it, from SQS into Postgres.
+"""Writes predictions, feedback and traffic counts from SQS to Postgres.
 
-A message leaves the queue only when its fact is committed. One that cannot be read or stored is reported
-alone and ends in the dead-letter queue by SQS's redrive policy; when Postgres is away the whole batch goes
-back. Nothing here notifies anyone: the alarms watch the queues.
+A message leaves the queue only after its fact is committed. An invalid message is reported alone, and SQS's
+redrive policy moves it to the dead-letter queue; if Postgres is unavailable, the whole batch is retried.
+Alarms watch the queues; this function sends no notifications.
 """
 
 from functools import cache
@@ -17,6 +17,7 @@ from sentiment.database.session import make_engine, transaction
 from sentiment.exceptions import InvalidInputError, SentimentError
 from sentiment.logging import logger
 from sentiment.messages import parse_message
+from sentiment.validation import problems_of
 from sqlalchemy import Engine
 
 from functions.log_writer.batch import Facts, store
@@ -25,14 +26,14 @@ from functions.log_writer.settings import settings
 
 @cache
 def engine() -> Engine:
-    """Make this instance's one connection pool."""
+    """Create this instance's connection pool."""
     return make_engine(settings())
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
-    """Store a batch and name the messages to retry.
+    """Store a batch and return the messages to retry.
 
-    Raises DatabaseError when Postgres is away: Lambda then backs off and the whole batch stays queued.
+    Raises DatabaseError if Postgres is unavailable: Lambda then backs off and the whole batch stays queued.
     """
     facts, errors = _read(event["Records"])
     if facts:
@@ -40,29 +41,30 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
             not_stored = store(session, facts)
         errors |= not_stored
 
-    def settle(record: SQSRecord) -> None:
+    def raise_error(record: SQSRecord) -> None:
         if error := errors.get(record.message_id):
             raise error
 
     log = logger("log_writer")
     for message_id, error in errors.items():
-        log.warning("message not stored", message_id=message_id, code=error.code, reason=str(error))
+        name = type(error).__name__
+        log.warning("message not stored", message_id=message_id, error=name, reason=str(error))
     log.info("batch stored", messages=len(event["Records"]), failed=len(errors))
     processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
-    return process_partial_response(event=event, record_handler=settle, processor=processor, context=context)
+    return process_partial_response(
+        event=event, record_handler=raise_error, processor=processor, context=context
+    )
 
 
 def _read(records: list[dict[str, Any]]) -> tuple[Facts, dict[str, SentimentError]]:
-    """Parse the messages; the reasons name fields and rules, never what stood in them."""
+    """Parse the messages; errors name fields and rules, never values."""
     facts: Facts = {}
     errors: dict[str, SentimentError] = {}
     for record in records:
         try:
             facts[record["messageId"]] = parse_message(record["body"])
         except ValidationError as error:
-            problems = error.errors(include_input=False, include_url=False, include_context=False)
-            reasons = "; ".join(
-                f"{'.'.join(map(str, p['loc'][:2])) or 'body'}: {p['type']}" for p in problems
-            )
-            errors[record["messageId"]] = InvalidInputError(f"not a message of ours: {reasons}")
+            # pydantic's messages may quote values, and deeper paths contain keys of the input.
+            problems = (f"{'.'.join(found.path[:2]) or 'body'}: {found.rule}" for found in problems_of(error))
+            errors[record["messageId"]] = InvalidInputError(f"invalid message: {'; '.join(problems)}")
     return facts, errors

@@ -1,4 +1,4 @@
-"""What the log writer reads: where Postgres is, and nothing else."""
+"""The log writer's settings: only where Postgres is."""
 
 from functools import cache
 
@@ -8,5 +8,5 @@ from sentiment.settings import read_settings
 
 @cache
 def settings() -> DatabaseSettings:
-    """Read the settings once; raises ConfigurationError naming what is missing."""
+    """Read the settings once; raises ConfigurationError naming invalid variables."""
     return read_settings(DatabaseSettings)

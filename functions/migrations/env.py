@@ -1,4 +1,4 @@
-"""Alembic runs this: it hands the migrations a connection and the models they are compared with.
+"""Alembic's environment: the connection that migrations run on, and the models they are compared with.
 
 The connection comes from schema.py, or from the DATABASE_* settings when a developer runs
 `alembic -c functions/migrations/alembic.ini revision --autogenerate -m "…"`.
@@ -15,12 +15,12 @@ from functions.migrations.settings import settings
 
 
 def include_name(name: str | None, kind: str, _parents: Any) -> bool:
-    """Leave out the partitions of prediction_logs, which no model describes."""
+    """Exclude the partitions of prediction_logs, which have no model."""
     return kind != "table" or name is None or not name.startswith("prediction_logs_")
 
 
 def run(connection: Connection) -> None:
-    """Run the migrations on the connection, in its transaction if it has one."""
+    """Run the migrations on the connection, in its transaction if there is one."""
     context.configure(
         connection=connection,
         target_metadata=Record.metadata,

@@ -1,6 +1,6 @@
-"""Brings schema and logins to this code's version on deployment, and looks after partitions on a daily event.
+"""Migrates the schema and refreshes the logins on deployment, and maintains partitions daily.
 
-It writes no data of its own but alerts about rows that have no partition.
+The only rows it writes are alerts about predictions without a partition.
 """
 
 from dataclasses import asdict
@@ -23,36 +23,38 @@ from functions.migrations.settings import settings
 
 @cache
 def engine() -> Engine:
-    """Make this instance's one connection pool."""
+    """Create this instance's connection pool."""
     return make_engine(settings())
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Do what the event's `action` says and return what was done.
+    """Perform the event's `action` and return what was done.
 
-    `upgrade` (the default) migrates to the newest version, refreshes the logins and makes partitions;
-    `downgrade` needs a `revision` ("base" drops everything); `maintain_partitions` is also what EventBridge's
-    daily event means.
+    `upgrade` (the default) migrates to the latest revision, refreshes the logins and creates partitions;
+    `downgrade` needs a `revision` ("base" drops everything); `maintain_partitions` is also the action of
+    EventBridge's daily event.
     """
     scheduled = event.get("detail-type") == "Scheduled Event"
-    done: dict[str, Any]
+    result: dict[str, Any]
     match event.get("action", "maintain_partitions" if scheduled else "upgrade"):
         case "upgrade":
             with transaction(engine()) as session:
                 revision = upgrade(session.connection())
                 refresh_logins(session.connection(), settings().database_logins)
-            done = {"revision": revision, "logins": list(settings().database_logins), **_maintain()}
+            result = {"revision": revision, "logins": list(settings().database_logins), **_maintain()}
         case "downgrade" if event.get("revision"):
             with transaction(engine()) as session:
-                done = {"revision": downgrade(session.connection(), event["revision"])}
+                result = {"revision": downgrade(session.connection(), event["revision"])}
         case "downgrade":
-            raise InvalidInputError('downgrade needs a "revision", such as "base", which drops everything')
+            raise InvalidInputError(
+                'downgrade needs a "revision", for example "base", which drops everything'
+            )
         case "maintain_partitions":
-            done = _maintain()
+            result = _maintain()
         case unknown:
             raise InvalidInputError(f"action {unknown!r}: use upgrade, downgrade or maintain_partitions")
-    logger("migrations").info("done", done=done)
-    return done
+    logger("migrations").info("action completed", result=result)
+    return result
 
 
 def _maintain() -> dict[str, Any]:

@@ -1,8 +1,8 @@
-"""Makes the logins of the functions that reach Postgres, each with the least it needs.
+"""Creates a database login for each function that uses Postgres, with least privilege.
 
-Nothing is granted beyond the five tables: not on partitions, which are reached through their parent, not on
-Alembic's own table, and nothing lets a login make, drop or empty a table. On RDS they log in by IAM token
-only; elsewhere the roles have no password and so stay unused until somebody gives them one.
+Grants cover the five tables only: partitions are accessed through their parent, Alembic's table is not
+granted, and no login can create, drop or truncate a table. On RDS they log in with IAM tokens only; elsewhere
+the roles have no password and cannot be used until they get one.
 """
 
 from collections.abc import Sequence
@@ -14,13 +14,13 @@ from sqlalchemy import Connection, text
 
 Login = Literal["log_writer", "reports", "drift_monitor", "registrar"]
 LOGINS: tuple[Login, ...] = get_args(Login)
-IAM_ROLE = "rds_iam"  # exists on RDS; whoever has it logs in by token and never by password
-EVERYTHING = tuple(sorted(Record.metadata.tables))
+IAM_ROLE = "rds_iam"  # exists on RDS; members log in with a token and never with a password
+ALL_TABLES = tuple(sorted(Record.metadata.tables))
 
 
 @dataclass(frozen=True)
 class Grants:
-    """The tables a login may read, add rows to, and change: all columns of a row, or only those named."""
+    """The tables a login may select from, insert into and update (only the listed columns; empty: all)."""
 
     reads: tuple[str, ...]
     inserts: tuple[str, ...] = ()
@@ -33,12 +33,12 @@ GRANTS: dict[Login, Grants] = {
         inserts=("prediction_logs", "dataset_metrics"),
         updates={
             "prediction_logs": ("feedback_label", "feedback_comment", "feedback_at"),
-            "dataset_metrics": (),  # what the API counted in a span of time may be counted again
+            "dataset_metrics": (),  # a span of traffic may be counted again
         },
     ),
-    "reports": Grants(reads=EVERYTHING),
+    "reports": Grants(reads=ALL_TABLES),
     "drift_monitor": Grants(
-        reads=EVERYTHING,
+        reads=ALL_TABLES,
         inserts=("monitoring_alerts", "dataset_metrics"),
         updates={"monitoring_alerts": (), "dataset_metrics": ()},
     ),
@@ -55,19 +55,18 @@ GRANTS: dict[Login, Grants] = {
 
 
 def refresh_logins(connection: Connection, logins: Sequence[Login] = LOGINS) -> None:
-    """Make the logins that are missing and give each exactly its grants, in the caller's transaction.
+    """Create missing logins and give each exactly its grants, in the caller's transaction.
 
-    Safe to repeat, and to be called after each migration: what an earlier version granted beyond that is
-    taken back.
+    Safe to repeat, and called after each migration: additional grants of an earlier version are revoked.
     """
     database = connection.scalar(text("SELECT quote_ident(current_database())"))
     iam = connection.scalar(text("SELECT count(*) FROM pg_roles WHERE rolname = :role"), {"role": IAM_ROLE})
-    run = [
-        f"REVOKE ALL ON DATABASE {database} FROM PUBLIC",  # who connects is said below
+    statements = [
+        f"REVOKE ALL ON DATABASE {database} FROM PUBLIC",  # granted per login below
         "REVOKE ALL ON SCHEMA public FROM PUBLIC",
     ]
     for login in logins:
-        run += [
+        statements += [
             _create(login),
             f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {login}",
             f"REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM {login}",
@@ -76,13 +75,13 @@ def refresh_logins(connection: Connection, logins: Sequence[Login] = LOGINS) -> 
             *_grants(login),
         ]
         if iam:
-            run.append(f"GRANT {IAM_ROLE} TO {login}")
-    for statement in run:
+            statements.append(f"GRANT {IAM_ROLE} TO {login}")
+    for statement in statements:
         connection.execute(text(statement))
 
 
 def _create(login: Login) -> str:
-    # Roles belong to the whole server: another database's migration may make the same one at this moment.
+    # Roles belong to the whole server: another database's migration may create the same one concurrently.
     return (
         f"DO $$ BEGIN CREATE ROLE {login} LOGIN; "
         "EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"

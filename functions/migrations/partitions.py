@@ -1,7 +1,7 @@
-"""Keeps prediction_logs' monthly partitions: makes them ahead of time, drops them past retention.
+"""Maintains prediction_logs' monthly partitions: creates them in advance and drops them past retention.
 
 The partition key is a UUIDv7, so a month is the range of ids from its first millisecond to the next month's.
-The only SQL text built here names partitions after months; nothing a caller sends gets into it.
+The only SQL text built here are partition names, which come from months and never from a caller.
 """
 
 import re
@@ -29,14 +29,14 @@ from sqlalchemy import (
 from functions.migrations.schema import lock
 
 MONTHS_AHEAD = 2
-LOCK_TIMEOUT = "5s"  # writers queue up behind us while we wait for a reader; the event comes again
+LOCK_TIMEOUT = "5s"  # writers wait behind us while we wait for a reader; the daily event retries
 LOGS = PredictionLog.__tablename__
 DEFAULT = f"{LOGS}_default"
 
 
 @dataclass(frozen=True)
 class Maintenance:
-    """What one run did. `strays` counts the rows found without a partition, `moved` those that got one."""
+    """What one run did. `strays` counts rows found without a partition, `moved` those that got one."""
 
     created: list[str] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
@@ -46,11 +46,11 @@ class Maintenance:
 
 
 def maintain_partitions(connection: Connection, *, today: date, retention_months: int) -> Maintenance:
-    """Make the current month's and the next two partitions and drop what is older than the retention.
+    """Create the partitions of this month and the next two, and drop those past retention.
 
-    Strays (rows in the default partition) move into partitions of their own when their month is within the
-    retention, are deleted when they are past it, and stay when they lie ahead. Runs in the caller's
-    transaction, one at a time; writers wait for the moment that a change takes.
+    Strays (rows in the default partition) are moved to a partition of their month if it is within the
+    retention, deleted if it is past, and left if it is in the future. Runs in the caller's transaction, one
+    at a time; writers wait briefly during a change.
     """
     lock(connection)
     connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"))
@@ -67,28 +67,28 @@ def maintain_partitions(connection: Connection, *, today: date, retention_months
     dropped = [_name(month) for month in existing if month < oldest]
     for name in dropped:
         connection.execute(text(f"DROP TABLE {name}"))
-    # Both times must be past: an id from a clock that stood at 1970 is an accident, not an old prediction.
+    # Both times must be past: an id from a clock that was at 1970 is a mistake, not an old prediction.
     past = (default.c.id < lower_bound(oldest)) & (default.c.predicted_at < _start(oldest))
     expired = connection.execute(delete(default).where(past)).rowcount if strays else 0
     return Maintenance(created, dropped, strays, moved, expired)
 
 
 def lower_bound(month: date) -> UUID:
-    """Return the least id that a prediction of that month can have (UTC; RFC 9562, section 5.7)."""
+    """Return the smallest UUIDv7 of that month (UTC; RFC 9562, section 5.7)."""
     return UUID(int=int(_start(month).timestamp() * 1000) << 80)
 
 
 def add_months(month: date, count: int) -> date:
-    """Return the first day of the month that many months later, or earlier when negative."""
+    """Return the first day of the month `count` months later, or earlier if negative."""
     index = month.year * 12 + month.month - 1 + count
     return date(index // 12, index % 12 + 1, 1)
 
 
 def _create(connection: Connection, month: date) -> int:
-    """Make the month's partition and bring its strays home; return how many there were.
+    """Create the month's partition and move its strays there; return how many there were.
 
-    Postgres refuses a partition while rows of it stand in the default one, so they move before it is
-    attached, and the lock keeps anyone from adding another in between.
+    Postgres cannot attach a partition while its rows are in the default one, so they are moved first, and
+    the lock prevents new ones in between.
     """
     name, low, high = _name(month), lower_bound(month), lower_bound(add_months(month, 1))
     connection.execute(text(f"LOCK TABLE {LOGS} IN ACCESS EXCLUSIVE MODE"))

@@ -1,6 +1,6 @@
-"""Brings the schema up or down with Alembic, whose env.py and versions are packaged beside this file.
+"""Migrates the schema with Alembic, whose env.py and versions are packaged beside this file.
 
-Partitions come and go with time, not with versions: see partitions.py.
+Partitions depend on time, not on the revision: see partitions.py.
 """
 
 from pathlib import Path
@@ -10,7 +10,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, func, select
 
-# One at a time, whoever else migrates or maintains partitions; any number will do as long as all use it.
+# Serializes migrations and partition maintenance; any number works as long as all use the same.
 ADVISORY_LOCK = 7_310_142
 
 
@@ -22,7 +22,7 @@ def upgrade(connection: Connection, revision: str = "head") -> str | None:
 
 
 def downgrade(connection: Connection, revision: str) -> str | None:
-    """Migrate down in the caller's transaction and return the revision reached, None when nothing is left."""
+    """Migrate down in the caller's transaction and return the revision reached, None if nothing is left."""
     lock(connection)
     command.downgrade(_config(connection), revision)
     return current_revision(connection)
@@ -34,7 +34,7 @@ def current_revision(connection: Connection) -> str | None:
 
 
 def lock(connection: Connection) -> None:
-    """Wait for other schema changes to end and hold them off until the caller's transaction does."""
+    """Wait for other schema changes to end, and block new ones until the caller's transaction ends."""
     connection.execute(select(func.pg_advisory_xact_lock(ADVISORY_LOCK)))
 
 

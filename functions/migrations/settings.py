@@ -1,4 +1,4 @@
-"""What the migrations function reads beside where Postgres is."""
+"""Settings of the migrations function."""
 
 from functools import cache
 from typing import Annotated
@@ -12,7 +12,7 @@ from functions.migrations.logins import LOGINS, Login
 
 
 class MigrationsSettings(DatabaseSettings):
-    """How long predictions are kept, whom to tell when some are not where they belong, and who may log in."""
+    """How long predictions are kept, the topic for alerts, and which logins to create."""
 
     database_timeout_seconds: int = Field(default=300, ge=1)  # a migration may rewrite a table
     retention_months: int = Field(default=13, ge=1)  # full months kept beside the current one
@@ -22,11 +22,11 @@ class MigrationsSettings(DatabaseSettings):
     @field_validator("database_logins", mode="before")
     @classmethod
     def split_logins(cls, value: object) -> object:
-        """Split the comma-separated list that an environment variable can hold."""
+        """Split the comma-separated list of the environment variable."""
         return tuple(name.strip() for name in value.split(",")) if isinstance(value, str) else value
 
 
 @cache
 def settings() -> MigrationsSettings:
-    """Read the settings once; raises ConfigurationError naming what is missing."""
+    """Read the settings once; raises ConfigurationError naming invalid variables."""
     return read_settings(MigrationsSettings)

@@ -1,1 +1,1 @@
-"""The registrar Lambda: what was trained and what was deployed, written down and told."""
+"""The registrar Lambda: records training runs and deployments, and announces new models."""

@@ -1,7 +1,7 @@
-"""Writes down what was trained and what was deployed, and answers where a rollback leads.
+"""Records training runs and deployments, and finds the target of a rollback.
 
-The one function that the training state machine, releases and the command line ask, because Postgres can be
-reached from inside the VPC only. It moves no traffic and trains nothing.
+The training state machine, releases and the command line call this function because Postgres can only be
+reached from inside the VPC. It neither shifts traffic nor trains.
 """
 
 from functools import cache
@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel, ValidationError
-from sentiment.database.history import find_deployments
+from sentiment.database.deployments import active_deployment, find_deployments
 from sentiment.database.models import ModelDeployment
-from sentiment.database.repositories import active_deployment
 from sentiment.database.session import make_engine, transaction
 from sentiment.exceptions import InvalidInputError
 from sentiment.logging import logger
+from sentiment.notifications import publish
+from sentiment.validation import describe_problems
 from sqlalchemy import Engine
 
 from functions.registrar.artifact import is_published
-from functions.registrar.notice import announce
+from functions.registrar.notification import announce
 from functions.registrar.releases import (
     Release,
     Rollback,
@@ -28,14 +29,13 @@ from functions.registrar.releases import (
     record_release,
     record_rollback,
 )
-from functions.registrar.runs import FinishedRun, fetch, record
+from functions.registrar.runs import FinishedRun, publish_artifact, record_run
 from functions.registrar.settings import SERVICE, settings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_sns import SNSClient
 
-SHOWN = 20
+LISTED_DEPLOYMENTS = 20
 ACTIONS = "register_run, record_deployment, record_rollback, previous_deployment or list_deployments"
 EventT = TypeVar("EventT", bound=BaseModel)
 Row = dict[str, Any]
@@ -43,7 +43,7 @@ Row = dict[str, Any]
 
 @cache
 def engine() -> Engine:
-    """Make this instance's one connection pool."""
+    """Create this instance's connection pool."""
     return make_engine(settings())
 
 
@@ -53,62 +53,62 @@ def s3() -> "S3Client":
     return boto3.client("s3")
 
 
-@cache
-def sns() -> "SNSClient":
-    """Make the client once."""
-    return boto3.client("sns")
-
-
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Do what the event's `action` says, all of it safe to repeat, and return what is written now.
+    """Perform the event's `action` and return what is recorded. All actions are safe to repeat.
 
-    Raises InvalidInputError for an event that cannot be meant and ModelError for an artifact that is not
-    whole; nothing is written then.
+    Raises InvalidInputError for an invalid event and ModelError for an incomplete artifact; nothing is
+    written then.
     """
-    done: dict[str, Any]
+    result: dict[str, Any]
     match event.get("action"):
         case "register_run":
-            done = register_run(_read(FinishedRun, event))
+            result = register_run(_read(FinishedRun, event))
         case "record_deployment":
-            done = {"deployment": record_deployment(_read(Release, event.get("deployment")))}
+            result = {"deployment": record_deployment(_read(Release, event.get("deployment")))}
         case "record_rollback":
             with transaction(engine()) as session:
-                done = {
+                result = {
                     "deployment": _row(record_rollback(session, _read(Rollback, event.get("deployment"))))
                 }
         case "previous_deployment":
-            way = _read(RollbackQuery, {name: value for name, value in event.items() if name != "action"})
+            query = _read(RollbackQuery, {name: value for name, value in event.items() if name != "action"})
             with transaction(engine()) as session:
-                done = {
+                result = {
                     "active": _row(active_deployment(session)),
-                    "previous": _row(find_rollback_target(session, way)),
+                    "previous": _row(find_rollback_target(session, query)),
                 }
         case "list_deployments":
             with transaction(engine()) as session:
-                done = {"deployments": [_row(each) for each in find_deployments(session, limit=SHOWN)]}
+                result = {
+                    "deployments": [
+                        _row(deployment) for deployment in find_deployments(session, limit=LISTED_DEPLOYMENTS)
+                    ]
+                }
         case unknown:
             raise InvalidInputError(f"action {unknown!r}: use {ACTIONS}")
-    logger(SERVICE).info("done", action=event["action"], done=done)
-    return done
+    logger(SERVICE).info("action completed", action=event["action"], result=result)
+    return result
 
 
 def register_run(run: FinishedRun) -> dict[str, Any]:
     """Publish, record and announce the model of a finished run."""
-    card, artifact_uri = fetch(s3(), settings().artifact_bucket, run.model_uri)
+    card, artifact_uri = publish_artifact(s3(), settings().artifact_bucket, run.model_uri)
     with transaction(engine()) as session:
-        registration = record(session, run, card, artifact_uri)
-    announce(sns(), settings().alert_topic_arn, run, registration)
+        registration = record_run(session, run, card, artifact_uri)
+    publish(settings().alert_topic_arn, announce(run, registration))
     return {"model_version": card.model_version, "artifact_uri": artifact_uri, "metrics": card.metrics}
 
 
 def record_deployment(release: Release) -> Row | None:
-    """Record a release; its artifact is in the bucket if it was trained there, else in its image alone."""
+    """Record a release; its artifact is in the bucket if it was trained in AWS, else only in its image."""
     uri, bucket = release.artifact_uri, settings().artifact_bucket
     if uri is None and is_published(s3(), bucket, release.model_version):
         uri = f"s3://{bucket}/models/{release.model_version}/"
     uri = uri or release.image_uri
     if uri is None:
-        raise InvalidInputError(f"nothing says where the artifact of {release.model_version} is")
+        raise InvalidInputError(
+            f"the artifact of {release.model_version} is not in the bucket; give artifact_uri or image_uri"
+        )
     with transaction(engine()) as session:
         return _row(record_release(session, release, uri))
 
@@ -117,15 +117,11 @@ def _read(model: type[EventT], content: object) -> EventT:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, problem['loc'])) or 'event'}: {problem['msg']}"
-            for problem in error.errors(include_input=False, include_url=False)
-        )
-        raise InvalidInputError(f"the event cannot be meant: {problems}") from None
+        raise InvalidInputError(f"invalid event: {describe_problems(error, whole='event')}") from None
 
 
 def _row(deployment: ModelDeployment | None) -> Row | None:
-    """Return the row as JSON can hold it, with times in ISO 8601."""
+    """Return the row for JSON, with times in ISO 8601."""
     if deployment is None:
         return None
     values = {column.name: getattr(deployment, column.name) for column in ModelDeployment.__table__.columns}

@@ -1,15 +1,19 @@
-"""Which Lambda version got the traffic, when and why: written by releases and rollbacks, read by rollbacks.
+"""Records which Lambda version received the traffic, when and why, and finds the target of a rollback.
 
-Nothing here moves traffic: that is CodeDeploy's and `sentiment rollback`'s.
+CodeDeploy and `sentiment rollback` shift the traffic.
 """
 
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
+from sentiment.database.deployments import (
+    active_deployment,
+    champion_of,
+    deployment_before,
+    record_deployment,
+)
 from sentiment.database.models import ModelDeployment
-from sentiment.database.repositories import active_deployment, record_deployment
-from sentiment.database.rollbacks import champion_of, deployment_before
 from sentiment.exceptions import InvalidInputError
 from sqlalchemy.orm import Session
 
@@ -17,7 +21,7 @@ FunctionVersion = Annotated[str, Field(pattern="^[1-9][0-9]{0,8}$")]
 
 
 class Release(BaseModel):
-    """One version put in front of traffic; the columns of its row that the database does not fill in."""
+    """A version that receives traffic: the columns of its row that the database does not set."""
 
     model_config = ConfigDict(protected_namespaces=(), frozen=True, extra="forbid")
 
@@ -25,7 +29,7 @@ class Release(BaseModel):
     deployment_type: Literal["champion", "canary", "shadow"] = "champion"
     model_version: str = Field(min_length=1)
     metrics: dict[str, Any] = Field(default_factory=dict)
-    artifact_uri: str | None = None  # default: the bucket's folder, or the image when the bucket has none
+    artifact_uri: str | None = None  # default: the folder in the bucket, or the image if there is none
     image_digest: str | None = None
     image_uri: str | None = None
     function_version: FunctionVersion | None = None
@@ -34,7 +38,7 @@ class Release(BaseModel):
 
 
 class Rollback(BaseModel):
-    """Traffic taken back to a version that had it before."""
+    """Traffic that went back to an earlier version."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -44,7 +48,7 @@ class Rollback(BaseModel):
 
 
 class RollbackQuery(BaseModel):
-    """From which version a rollback goes, and to which; by itself to the last good one."""
+    """The version to roll back from, and the target; by default the last good version."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -53,9 +57,9 @@ class RollbackQuery(BaseModel):
 
 
 def record_release(session: Session, release: Release, artifact_uri: str) -> ModelDeployment:
-    """Write the release's row, in the caller's transaction, unless its version has the place already.
+    """Record the release in the caller's transaction, unless its version is already active.
 
-    A version that comes back after another one had its place gets a new row: its first is history.
+    A version that becomes active again gets a new row, because rows are history.
     """
     active = active_deployment(session, release.deployment_type)
     if (
@@ -72,30 +76,30 @@ def record_release(session: Session, release: Release, artifact_uri: str) -> Mod
     return deployment
 
 
-def record_rollback(session: Session, back: Rollback) -> ModelDeployment:
-    """Write that traffic is back at a version, unless that is what the database says already.
+def record_rollback(session: Session, rollback: Rollback) -> ModelDeployment:
+    """Record that traffic is back at a version, unless it is already recorded as active.
 
-    What the version is, is copied from its last row; raises InvalidInputError when it has none.
+    The model's columns are copied from the version's last row; raises InvalidInputError if there is none.
     """
     active = active_deployment(session)
-    if active is not None and active.function_version == back.function_version:
+    if active is not None and active.function_version == rollback.function_version:
         return active
-    before = _known(session, back.function_version)
+    previous = _known(session, rollback.function_version)
     copied = ("model_version", "metrics", "artifact_uri", "image_digest")
     deployment = ModelDeployment(
         deployment_type="champion",
-        **{name: getattr(before, name) for name in copied},
-        **back.model_dump(),
+        **{name: getattr(previous, name) for name in copied},
+        **rollback.model_dump(),
     )
     record_deployment(session, deployment)
     return deployment
 
 
-def find_rollback_target(session: Session, way: RollbackQuery) -> ModelDeployment | None:
-    """Return the row of the version to go back to, None when there was none before."""
-    if way.to is not None:
-        return _known(session, way.to)
-    return deployment_before(session, int(way.function_version))
+def find_rollback_target(session: Session, query: RollbackQuery) -> ModelDeployment | None:
+    """Return the row of the version to roll back to, or None if there is no earlier one."""
+    if query.to is not None:
+        return _known(session, query.to)
+    return deployment_before(session, int(query.function_version))
 
 
 def _known(session: Session, function_version: str) -> ModelDeployment:

@@ -1,6 +1,6 @@
-"""A finished training run: its artifact into the bucket, its figures into the database, word of it to people.
+"""Registers a finished training run: publishes its artifact, then records it in the database.
 
-In that order, each step safe to repeat, so a run that failed half-way is registered by asking again.
+Each step is safe to repeat, so a registration that failed halfway can be retried.
 """
 
 import re
@@ -10,18 +10,14 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
 from pydantic import BaseModel, ConfigDict, Field
+from sentiment.database.deployments import active_deployment, record_deployment
 from sentiment.database.models import ModelDeployment
-from sentiment.database.repositories import (
-    active_deployment,
-    record_dataset_metrics,
-    record_deployment,
-    record_experiment_run,
-)
+from sentiment.database.runs import record_dataset_metrics, record_experiment_run
 from sentiment.deployments import candidate_id_of
 from sentiment.exceptions import InvalidInputError
 from sqlalchemy.orm import Session
 
-from functions.registrar.artifact import Card, publish, unpack, verify
+from functions.registrar.artifact import RegisteredCard, publish, unpack, verify
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -31,7 +27,7 @@ S3_URI = re.compile(r"s3://([a-z0-9.-]{3,63})/(.+)")
 
 
 class FinishedRun(BaseModel):
-    """What the state machine says about an execution whose export passed the gate."""
+    """An execution of the state machine whose export passed the gate."""
 
     model_config = ConfigDict(protected_namespaces=(), frozen=True)
 
@@ -46,15 +42,15 @@ class FinishedRun(BaseModel):
 
 
 class Registration(NamedTuple):
-    """A registered model, and what it is measured against."""
+    """A registered model, and the champion to compare it with."""
 
-    card: Card
+    card: RegisteredCard
     artifact_uri: str
-    champion: tuple[str, dict[str, Any]] | None  # version and metrics of the model that serves now
+    champion: tuple[str, dict[str, Any]] | None  # version and metrics of the serving model
 
 
-def fetch(s3: "S3Client", bucket: str, model_uri: str) -> tuple[Card, str]:
-    """Publish the artifact in a job's output, if it is whole, and return its card and address."""
+def publish_artifact(s3: "S3Client", bucket: str, model_uri: str) -> tuple[RegisteredCard, str]:
+    """Verify and publish the artifact in a job's output, and return its card and URI."""
     found = S3_URI.fullmatch(model_uri)
     if found is None:
         raise InvalidInputError(f"model_uri {model_uri!r} is not of the form s3://bucket/key")
@@ -65,10 +61,10 @@ def fetch(s3: "S3Client", bucket: str, model_uri: str) -> tuple[Card, str]:
         return card, publish(s3, bucket, folder, card)
 
 
-def record(session: Session, run: FinishedRun, card: Card, artifact_uri: str) -> Registration:
-    """Write run, data and candidate in the caller's transaction; what is written already stays as it is."""
+def record_run(session: Session, run: FinishedRun, card: RegisteredCard, artifact_uri: str) -> Registration:
+    """Record run, data and candidate in the caller's transaction; an existing candidate is kept."""
     seconds = card.training.get("seconds")
-    took = timedelta(seconds=seconds) if isinstance(seconds, int | float) else timedelta(0)
+    duration = timedelta(seconds=seconds) if isinstance(seconds, int | float) else timedelta(0)
     record_experiment_run(
         session,
         run_id=card.mlflow_run_id or run.execution,
@@ -85,7 +81,7 @@ def record(session: Session, run: FinishedRun, card: Card, artifact_uri: str) ->
         data_fingerprint=card.data.fingerprint if card.data else None,
         model_version=card.model_version,
         artifact_uri=run.model_uri,
-        started_at=card.created_at - took,  # of the fine-tuning, as far as the card knows
+        started_at=card.created_at - duration,  # approximate: the card knows the duration of the fine-tuning
         ended_at=card.created_at,
     )
     if card.data is not None:
@@ -96,7 +92,7 @@ def record(session: Session, run: FinishedRun, card: Card, artifact_uri: str) ->
                 fingerprint=card.data.fingerprint,
                 split=split,
                 rows=rows,
-                # What was dropped was dropped from the whole set, before it was split.
+                # Rows were dropped from the whole data set, before the split.
                 metrics={"dropped": card.data.dropped, **card.data.metrics.get(split, {})},
             )
     champion = active_deployment(session)

@@ -1,4 +1,4 @@
-"""What the registrar reads beside where Postgres is."""
+"""Settings of the registrar."""
 
 from functools import cache
 
@@ -10,13 +10,13 @@ SERVICE = "registrar"  # how logs call this function
 
 
 class RegistrarSettings(DatabaseSettings):
-    """Where artifacts are kept, and whom to tell of a new one."""
+    """The bucket of artifacts, and the topic for announcements of new ones."""
 
-    artifact_bucket: str = Field(min_length=3)  # holds them whole under models/<version>/
+    artifact_bucket: str = Field(min_length=3)  # complete artifacts under models/<version>/
     alert_topic_arn: str
 
 
 @cache
 def settings() -> RegistrarSettings:
-    """Read the settings once; raises ConfigurationError naming what is missing."""
+    """Read the settings once; raises ConfigurationError naming invalid variables."""
     return read_settings(RegistrarSettings)

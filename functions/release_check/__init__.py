@@ -1,1 +1,1 @@
-"""The release check Lambda: no version of the API gets traffic before it has proved itself."""
+"""The release check Lambda: checks each version of the API before it receives traffic."""

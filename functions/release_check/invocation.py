@@ -1,6 +1,5 @@
-"""Calls a Lambda function and hands back its answer or a clear error; what to ask is for the callers."""
+"""Calls Lambda functions before a deadline and times them."""
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,20 +8,22 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import boto3
 from botocore.config import Config
+from sentiment import invocation
+from sentiment.exceptions import InvocationError
 
 from functions.release_check.errors import ReleaseError
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
-# API Gateway waits 30 seconds, so no version of the API may take longer.
+# API Gateway times out after 30 seconds, so no version of the API may take longer.
 API_SECONDS = 35
-# The registrar waits for Postgres, which takes a minute or more to fail over.
+# The registrar waits for Postgres, whose failover takes a minute or more.
 REGISTRAR_SECONDS = 90
 ATTEMPTS = 2
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     """What a function returned, and the milliseconds that the whole call took."""
 
     content: Any
@@ -31,7 +32,7 @@ class Answer(NamedTuple):
 
 @cache
 def lambda_client(seconds: int = API_SECONDS) -> "LambdaClient":
-    """Make the client that waits so long for an answer, once."""
+    """Create the client with that read timeout, once."""
     config = Config(
         connect_timeout=3,
         read_timeout=seconds,
@@ -42,18 +43,18 @@ def lambda_client(seconds: int = API_SECONDS) -> "LambdaClient":
 
 @dataclass(frozen=True)
 class Deadline:
-    """The moment after which no new call may begin, so that the verdict is always given in time."""
+    """The time after which no new call may start, so that the verdict is always reported in time."""
 
     at: float  # of time.monotonic()
 
     @classmethod
     def within(cls, remaining_ms: int) -> "Deadline":
-        """Keep enough of the remaining time for a call that hangs to its end, and for the verdict."""
+        """Reserve enough of the remaining time for a call that times out, and for the verdict."""
         reserve = min(ATTEMPTS * REGISTRAR_SECONDS + 20, remaining_ms / 3000)
         return cls(time.monotonic() + remaining_ms / 1000 - reserve)
 
     def passed(self) -> bool:
-        """Say whether it is over."""
+        """Return whether it has passed."""
         return time.monotonic() >= self.at
 
 
@@ -64,27 +65,14 @@ def invoke(
     version: str | None = None,
     deadline: Deadline,
     seconds: int = API_SECONDS,
-) -> Answer:
-    """Call a function, a version of it if one is named; raises ReleaseError when it fails or time is up."""
-    what = f"{name} version {version}" if version else name
+) -> Response:
+    """Call a function, or one version of it; raises ReleaseError when it fails or no time is left."""
     if deadline.passed():
-        raise ReleaseError(f"there was no time left to ask {what}")
+        called = f"{name} version {version}" if version else name
+        raise ReleaseError(f"no time left to call {called}")
     start = time.perf_counter()
-    answer = lambda_client(seconds).invoke(
-        FunctionName=f"{name}:{version}" if version else name, Payload=json.dumps(event).encode()
-    )
-    content = answer["Payload"].read()
-    milliseconds = (time.perf_counter() - start) * 1000
-    if answer.get("FunctionError"):
-        raise ReleaseError(f"{what} failed: {_describe(content)}")
-    return Answer(json.loads(content), milliseconds)
-
-
-def _describe(content: bytes) -> str:
-    """Say in one line what a function reported when it failed: error type and message, no traceback."""
     try:
-        error = json.loads(content)
-        told = [str(error[name]) for name in ("errorType", "errorMessage") if name in error]
-    except (ValueError, TypeError):
-        told = [content.decode(errors="replace")]
-    return " ".join(": ".join(told).split())[:500]
+        content = invocation.invoke(lambda_client(seconds), name, event, version=version)
+    except InvocationError as error:
+        raise ReleaseError(str(error)) from None
+    return Response(content, (time.perf_counter() - start) * 1000)

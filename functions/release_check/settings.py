@@ -1,4 +1,4 @@
-"""What the release check reads."""
+"""Settings of the release check."""
 
 from functools import cache
 
@@ -9,19 +9,19 @@ SERVICE = "release_check"  # how logs call this function
 
 
 class ReleaseCheckSettings(Settings):
-    """Which function is released, who writes releases down, and how fast a version has to be."""
+    """The released function, the registrar, and the latency that a version must reach."""
 
     api_function_name: str
-    api_alias: str  # what of it has the traffic
-    api_version_arn: str = Field(pattern=r":[1-9][0-9]*$")  # the version that the stack was deployed with
+    api_alias: str  # receives the traffic
+    api_version_arn: str = Field(pattern=r":[1-9][0-9]*$")  # the version that the stack deployed
     registrar_function_name: str
     p95_budget_ms: float = Field(gt=0)  # of one golden review: tokenization and forward pass, warm
     warm_up_calls: int = Field(default=20, ge=0)  # at most
-    warm_call_ms: float = Field(default=1000, gt=0)  # a whole invocation under this was not a cold start
+    warm_call_ms: float = Field(default=1000, gt=0)  # a faster invocation was not a cold start
     deployed_by: str = Field(min_length=1)
 
 
 @cache
 def settings() -> ReleaseCheckSettings:
-    """Read the settings once; raises ConfigurationError naming what is missing."""
+    """Read the settings once; raises ConfigurationError naming invalid variables."""
     return read_settings(ReleaseCheckSettings)

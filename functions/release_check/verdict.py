@@ -1,7 +1,8 @@
-"""Judges a version by what it answers: healthy, the artifact's own decisions, and within its time.
+"""The verdict on a version: healthy, the same predictions as at export, and within the latency budget.
 
-The int8 decisions must be exactly those of the export: the artifact holds no review that is close enough for
-another processor to round over. Against fp32 nothing is demanded here, as the export's gate has judged that.
+The int8 predictions must equal those of the export: golden reviews are never so close to the threshold that
+rounding on another processor matters. Differences from fp32 are only counted, as the export's gate limits
+them.
 """
 
 import math
@@ -18,7 +19,7 @@ ROUNDS = 2  # so that one stall among 32 reviews does not decide the percentile
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a version that passed was measured at."""
+    """The measurements of a version that passed."""
 
     card: dict[str, Any]
     reviews: int
@@ -26,8 +27,8 @@ class Verdict:
     p95_ms: float
 
 
-def judge(version: ApiVersion, *, p95_budget_ms: float) -> Verdict:
-    """Check the version; raises ReleaseError with every reason found why it may not have traffic."""
+def check_version(version: ApiVersion, *, p95_budget_ms: float) -> Verdict:
+    """Check the version; raises ReleaseError with every reason why it may not receive traffic."""
     card, golden = version.card(), version.golden()
     expected = [review["int8"]["sentiment"] for review in golden["reviews"]]
     rounds = [version.decisions() for _ in range(ROUNDS)]
@@ -35,15 +36,15 @@ def judge(version: ApiVersion, *, p95_budget_ms: float) -> Verdict:
     milliseconds = [review["inference_time_ms"] for checked in rounds for review in checked["reviews"]]
     reasons = _health(version)
     if {checked["model_version"] for checked in (golden, *rounds)} != {card["model_version"]}:
-        reasons.append("its answers come from more than one model")
+        reasons.append("its responses come from more than one model")
     if any([review["decided"] for review in checked["reviews"]] != decided for checked in rounds):
-        reasons.append("it decides the same review now one way, now the other")
+        reasons.append("its predictions for the same review differ between runs")
     flips = [
         position for position, pair in enumerate(zip(expected, decided, strict=True)) if len({*pair}) > 1
     ]
     if flips:
         reasons.append(
-            f"{len(flips)} of {len(expected)} golden reviews are decided otherwise than at the export "
+            f"{len(flips)} of {len(expected)} golden reviews are predicted differently than at export "
             f"(numbers {', '.join(map(str, flips))})"
         )
     p95 = percentile(milliseconds, PERCENTILE)

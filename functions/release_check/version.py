@@ -1,11 +1,11 @@
-"""One published version of the API, asked as its clients would ask it and as only we may."""
+"""One published version of the API, called as its clients do and by direct invocation."""
 
 import json
 from dataclasses import dataclass
 from typing import Any
 
 from functions.release_check.errors import ReleaseError
-from functions.release_check.invocation import Answer, Deadline, invoke, lambda_client
+from functions.release_check.invocation import Deadline, Response, invoke, lambda_client
 
 
 @dataclass(frozen=True)
@@ -16,8 +16,8 @@ class ApiVersion:
     number: str
     deadline: Deadline
 
-    def health(self) -> Answer:
-        """Ask for /health through an API Gateway event; the answer is `{"status", "failing", …}`."""
+    def health(self) -> Response:
+        """Call /health through an API Gateway event; the body is `{"status", "failing", …}`."""
         return self._get("/health", allowed=(200, 503))
 
     def card(self) -> dict[str, Any]:
@@ -26,39 +26,41 @@ class ApiVersion:
         return card
 
     def golden(self) -> dict[str, Any]:
-        """Return the golden reviews; raises ReleaseError when the artifact has none."""
-        answer = self._get("/model/golden", allowed=(200, 404)).content
-        if "reviews" not in answer:
+        """Return the golden reviews; raises ReleaseError if the artifact has none."""
+        content = self._get("/model/golden", allowed=(200, 404)).content
+        if "reviews" not in content:
             raise ReleaseError(
-                "the artifact has no golden reviews, so nothing says what it should decide: export it again"
+                "the artifact has no golden reviews, so the version cannot be checked: export it again"
             )
-        return dict(answer)
+        return dict(content)
 
     def decisions(self) -> dict[str, Any]:
-        """Have the version compute the golden reviews, which stores nothing."""
-        answer = invoke(
+        """Have the version classify the golden reviews, which stores nothing."""
+        response = invoke(
             self.function_name, {"action": "check_release"}, version=self.number, deadline=self.deadline
         )
-        return dict(answer.content)
+        return dict(response.content)
 
     def image(self) -> dict[str, str | None]:
-        """Say where the version's image is: its address, by digest if Lambda tells, and the digest alone."""
+        """Return the URI of the version's image, by digest if Lambda reports it, and the digest."""
         found = lambda_client().get_function(FunctionName=self.function_name, Qualifier=self.number)
         code = found["Code"]
         uri = code.get("ResolvedImageUri") or code.get("ImageUri") or found["Configuration"]["FunctionArn"]
         _, _, digest = uri.partition("@")
         return {"image_uri": uri, "image_digest": digest or None}
 
-    def _get(self, path: str, allowed: tuple[int, ...] = (200,)) -> Answer:
-        answer = invoke(self.function_name, gateway_event(path), version=self.number, deadline=self.deadline)
-        status = answer.content.get("statusCode") if isinstance(answer.content, dict) else None
+    def _get(self, path: str, allowed: tuple[int, ...] = (200,)) -> Response:
+        response = invoke(
+            self.function_name, gateway_event(path), version=self.number, deadline=self.deadline
+        )
+        status = response.content.get("statusCode") if isinstance(response.content, dict) else None
         if status not in allowed:
-            raise ReleaseError(f"version {self.number} answered GET {path} with {status}")
-        return Answer(json.loads(answer.content["body"]), answer.milliseconds)
+            raise ReleaseError(f"version {self.number} returned {status} for GET {path}")
+        return Response(json.loads(response.content["body"]), response.milliseconds)
 
 
 def gateway_event(path: str) -> dict[str, Any]:
-    """Write what API Gateway's HTTP API sends for a GET (payload version 2.0)."""
+    """Build the event that API Gateway's HTTP API sends for a GET (payload version 2.0)."""
     return {
         "version": "2.0",
         "routeKey": "$default",

@@ -1,7 +1,7 @@
-"""Warms a new version: its first starts pull the image from the registry, which takes Lambda many seconds.
+"""Warms up a new version: the first starts load the image from the registry, which takes many seconds.
 
-Several calls at once make several instances start, and each start leaves more of the image in Lambda's caches
-for the next. Whether the version is any good is not judged here.
+Concurrent calls start several instances, and each start leaves more of the image in Lambda's caches for the
+next. The results are not checked here.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -12,13 +12,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 from functions.release_check.errors import ReleaseError
 from functions.release_check.version import ApiVersion
 
-AT_ONCE = 4
-CALM_ROUNDS = 2
+CONCURRENT_CALLS = 4
+WARM_ROUNDS = 2
 
 
 @dataclass(frozen=True)
 class WarmUp:
-    """How it went: whether it ended warm, after how many calls, and the slowest and last round's slowest."""
+    """Whether the version is warm, the number of calls, and the slowest call in all and in the last round."""
 
     warm: bool
     calls: int
@@ -28,26 +28,30 @@ class WarmUp:
 
 
 def warm_up(version: ApiVersion, *, calls: int, warm_ms: float) -> WarmUp:
-    """Call until every call of two rounds in a row took less than `warm_ms`, or `calls` or time is used up.
+    """Call until all calls of two consecutive rounds took less than `warm_ms`, or `calls` or time run out.
 
-    A call that fails counts as a cold one: the first start of an image may outlast the function's own time.
+    A failed call counts as cold: the first start of an image may take longer than the function's timeout.
     """
-    used = failed = calm = 0
+    calls_made = failed = warm_rounds = 0
     slowest = last = 0.0
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        while calm < CALM_ROUNDS and used + AT_ONCE <= calls and not version.deadline.passed():
-            taken = list(pool.map(_time, [version] * AT_ONCE))
-            used += AT_ONCE
-            failed += taken.count(None)
-            answered = [milliseconds for milliseconds in taken if milliseconds is not None]
-            last = max(answered, default=0.0)
+    with ThreadPoolExecutor(CONCURRENT_CALLS) as pool:
+        while (
+            warm_rounds < WARM_ROUNDS
+            and calls_made + CONCURRENT_CALLS <= calls
+            and not version.deadline.passed()
+        ):
+            durations = list(pool.map(_time, [version] * CONCURRENT_CALLS))
+            calls_made += CONCURRENT_CALLS
+            failed += durations.count(None)
+            succeeded = [milliseconds for milliseconds in durations if milliseconds is not None]
+            last = max(succeeded, default=0.0)
             slowest = max(slowest, last)
-            calm = calm + 1 if len(answered) == AT_ONCE and last < warm_ms else 0
-    return WarmUp(calm == CALM_ROUNDS, used, failed, round(slowest, 1), round(last, 1))
+            warm_rounds = warm_rounds + 1 if len(succeeded) == CONCURRENT_CALLS and last < warm_ms else 0
+    return WarmUp(warm_rounds == WARM_ROUNDS, calls_made, failed, round(slowest, 1), round(last, 1))
 
 
 def _time(version: ApiVersion) -> float | None:
-    """Return how long one call took in ms, None when it failed."""
+    """Return the duration of one call in ms, None if it failed."""
     try:
         return version.health().milliseconds
     except (ReleaseError, BotoCoreError, ClientError):

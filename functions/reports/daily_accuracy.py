@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sentiment.database.history import find_judgements
-from sentiment.database.labels import Agreement, agreement_by_day
+from sentiment.database.feedback import Agreement, agreement_by_day
+from sentiment.database.runs import find_performance_verdicts
 from sentiment.database.windows import Window
 from sentiment.intervals import wilson
 from sqlalchemy.orm import Session
@@ -20,7 +20,7 @@ def summarize_accuracy(session: Session, window: Window, *, model_version: str |
         agreement.day: agreement
         for agreement in agreement_by_day(session, window, model_version=model_version)
     }
-    verdicts = find_judgements(session, window, model_version=model_version)
+    verdicts = find_performance_verdicts(session, window, model_version=model_version)
     last_verdicts = _last_of_each_day(verdicts)
     days = [
         {"day": day, **accuracy(by_day.get(day)), "estimate": last_verdicts.get(day, {}).get("estimate")}

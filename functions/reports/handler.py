@@ -14,19 +14,17 @@ from typing import Any
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response, content_types
 from aws_lambda_powertools.event_handler.exceptions import ServiceError
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from sentiment.database.history import (
-    find_alerts,
-    find_audit,
-    find_deployments,
-    find_drift_run,
-    find_drift_runs,
-    find_predictions,
-)
-from sentiment.database.session import make_engine, transaction
+from sentiment.database.alerts import find_alerts
+from sentiment.database.deployments import find_deployments
+from sentiment.database.predictions import find_audit, find_predictions
+from sentiment.database.runs import find_drift_run, find_drift_runs
+from sentiment.database.session import DatabaseSettings, make_engine, transaction
 from sentiment.database.traffic import count_requests, reconcile_days
 from sentiment.database.windows import Window, summarize_predictions
 from sentiment.exceptions import PredictionNotFoundError, SentimentError
+from sentiment.http import CORRELATION_HEADER, INTERNAL_ERROR, choose_correlation_id
 from sentiment.logging import logger
+from sentiment.settings import read_settings
 from sqlalchemy import Engine
 
 from functions.reports.daily_accuracy import summarize_accuracy
@@ -47,9 +45,7 @@ from functions.reports.queries import (
 )
 from functions.reports.report_links import PageNotFoundError, presign_report
 from functions.reports.responses import (
-    CORRELATION_HEADER,
     HEADERS,
-    choose_correlation_id,
     describe_audit,
     error_response,
     next_before,
@@ -71,7 +67,7 @@ ROUTES: list[Route] = []
 @cache
 def engine() -> Engine:
     """Make the connection pool once; its transactions are read-only and see one snapshot."""
-    return make_engine(settings()).execution_options(
+    return make_engine(read_settings(DatabaseSettings)).execution_options(
         isolation_level="REPEATABLE READ", postgresql_readonly=True
     )
 
@@ -233,5 +229,4 @@ def handle_unexpected_error(error: Exception) -> Response[str]:
     """Return 500 without details; log the stack, not the message, which may quote a text."""
     stack = "".join(traceback.format_tb(error.__traceback__))
     logger(SERVICE).error("unexpected error", error=type(error).__name__, stack=stack)
-    message = "internal error; give the correlation id when you report it"
-    return error_response(500, SentimentError.code, message, app.context["correlation_id"])
+    return error_response(500, SentimentError.code, INTERNAL_ERROR, app.context["correlation_id"])

@@ -18,6 +18,7 @@ from pydantic import (
 )
 from sentiment.database.windows import Window
 from sentiment.exceptions import InvalidInputError
+from sentiment.validation import Problem, problems_of
 
 LONGEST_WINDOW_HOURS = 24 * 31
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)  # the earliest time that an id can hold
@@ -168,8 +169,8 @@ def parse_query(query: type[QueryT], parameters: Mapping[str, Any]) -> QueryT:
     try:
         return query.model_validate(dict(parameters))
     except ValidationError as error:
-        problems = error.errors(include_url=False, include_input=False, include_context=False)
-        raise InvalidInputError("; ".join(_describe(query, problem) for problem in problems)) from None
+        problems = (_describe(query, problem) for problem in problems_of(error))
+        raise InvalidInputError("; ".join(problems)) from None
 
 
 def parse_id(
@@ -182,10 +183,11 @@ def parse_id(
         raise InvalidInputError(message) from None
 
 
-def _describe(query: type[Query], problem: Any) -> str:
-    if problem["type"] == "extra_forbidden":  # not quoted: it is untrusted
+def _describe(query: type[Query], problem: Problem) -> str:
+    if problem.rule == "extra_forbidden":  # not quoted: it is untrusted
         known = ", ".join(query.model_fields)
         return f"unknown parameter; use {known}"
-    message = problem["msg"].removeprefix("Value error, ")
-    place = "".join(f"{part}: " for part in problem["loc"])
-    return f"{place}{message[:1].lower() if place else message[:1]}{message[1:]}"
+    message = problem.message
+    if not problem.path:
+        return message
+    return f"{problem.location}: {message[:1].lower()}{message[1:]}"

@@ -1,18 +1,16 @@
 """Responses: rows as JSON, errors in the same format as the API's, and correlation ids."""
 
 import json
-import re
 from collections.abc import Sequence
 from datetime import date
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from aws_lambda_powertools.event_handler import Response, content_types
-from sentiment.database.history import Audit
 from sentiment.database.models import Record
+from sentiment.database.predictions import Audit
+from sentiment.http import error_body
 
-CORRELATION_HEADER = "x-correlation-id"
-SAFE_CORRELATION_ID = re.compile(r"[A-Za-z0-9._:=+@/-]{1,128}")
 # Reports hold stored texts and are soon out of date.
 HEADERS = {"cache-control": "no-store"}
 
@@ -52,13 +50,9 @@ def to_json(value: Any) -> str:
 
 def error_response(status: int, code: str, message: str, correlation_id: str) -> Response[str]:
     """Build an error response in the same format as the API."""
-    body = {"error": {"code": code, "message": message, "correlation_id": correlation_id}}
-    return Response(status, content_types.APPLICATION_JSON, to_json(body))
-
-
-def choose_correlation_id(sent: str | None) -> str:
-    """Return the caller's id if it is short and safe to log, else a new one."""
-    return sent if sent and SAFE_CORRELATION_ID.fullmatch(sent) else str(uuid4())
+    return Response(
+        status, content_types.APPLICATION_JSON, to_json(error_body(code, message, correlation_id))
+    )
 
 
 def _serialize(value: Any) -> str:

@@ -11,8 +11,13 @@ from itertools import chain, zip_longest
 from math import log
 from typing import Any
 
-from sentiment.database.candidates import Candidate, find_candidates, oldest_of
-from sentiment.database.labels import LabelledText, newest_labelled
+from sentiment.database.feedback import (
+    Candidate,
+    LabelledText,
+    find_candidates,
+    look_back_id,
+    newest_labelled,
+)
 from sentiment.database.windows import Window
 from sentiment.messages import uuid7_time
 from sqlalchemy.orm import Session
@@ -42,7 +47,7 @@ def find_review_queue(
     session: Session, window: Window, *, limit: int, model_version: str | None
 ) -> dict[str, Any]:
     """Return up to `limit` predictions with their reasons, and the time range searched, ready for JSON."""
-    oldest = oldest_of(session, window)
+    oldest = look_back_id(session, window)
     if oldest is not None:
         window = Window(uuid7_time(oldest), window.until)
     labelled = newest_labelled(session, window, limit=LABELLED_TEXTS)

@@ -1,7 +1,7 @@
-"""The demonstration: train on real reviews, serve held-out ones, prove them kept, and see traffic change.
+"""The demo: train on real reviews, serve held-out ones, check that all are stored, and detect drift.
 
-Every figure of the report is measured in this run, except those of training when its artifact was still up
-to date; nothing is passed over: a check that fails fails the demonstration.
+Every metric of the report is measured in this run, except those of training if the model was reused. A failed
+check fails the demo.
 """
 
 import json
@@ -20,104 +20,36 @@ from sentiment.exceptions import SentimentError
 from sentiment.limits import MAX_CHARACTERS, MAX_TEXTS
 from sqlalchemy import select
 
-from local.demo.drift import JUDGEMENT, demonstrate_drift, forget_alerts
-from local.demo.page import print_report
-from local.demo.report import Answers, make_report
+from local.demo.drift import MONITOR_SETTINGS, delete_alerts, demonstrate_drift
+from local.demo.quick_model import train_quick
+from local.demo.report import Measurements, make_report
+from local.demo.view import print_report
 from local.drift_lab.shifts import SHIFTS
 from local.processes import HOST, free_port, wait_until
+from local.progress import Steps
 from local.reviews import Review
 from local.settings import LocalSettings
 from local.stand_ins.gateway import invoke_api
 from local.stand_ins.slack import running_slack
-from local.steps import Steps
 from local.system import System, running_system
 
 SINGLES, BATCH, FEEDBACK = 200, MAX_TEXTS, 20
-HOURS, HOUR_TEXTS = 2, 250  # of changed traffic; two runs must see it before people are told
+HOURS, HOUR_TEXTS = 2, 250  # of shifted traffic; an alert needs drift in two runs
 STORE_SECONDS = 60.0
 EXPLAINED = "The plot is thin, but the acting is superb and I loved every minute of it."
 
 
 class DemoError(SentimentError):
-    """A check of the demonstration failed."""
+    """A check of the demo failed."""
 
     code: ClassVar[str] = "demo_failed"
 
 
 def run_demo(settings: LocalSettings, console: Console, *, artifacts: Path, singles: int) -> dict[str, Any]:
-    """Train unless the model is up to date, then `demonstrate` it; raises what that and training raise."""
+    """Train unless the model is up to date, then run the demo; raises DemoError and training errors."""
     steps = Steps(console)
     reused = train_quick(artifacts, steps)
     return demonstrate(settings, steps, artifacts=artifacts, reused=reused, singles=singles)
-
-
-def train_quick(artifacts: Path, steps: Steps) -> bool:
-    """Train the quick model unless training would make again what is there; return whether it was reused."""
-    from local.deployment import person
-    from training.config import configure
-    from training.evaluation.evaluate import served
-    from training.export.artifact import champion_of
-    from training.pipeline import current_artifact, run
-    from training.progress import RichProgress
-    from training.registry.registry import promotion, registry
-
-    config = configure(quick=True, artifacts=artifacts)
-    with steps.step("look for an up-to-date model"):
-        found = current_artifact(config)
-    if found is not None:
-        version, champion = found.card["model_version"], champion_of(artifacts)
-        if champion is None:  # its run may have failed after it was published
-            promotion.check_gate(served.ServedModel(served.read_artifact(found.folder)))
-            registry.promote(artifacts, version, "promoted", by=person(), why="make demo")
-        elif champion != version:
-            steps.console.print(
-                f"{champion} serves; {version} is up to date and was not promoted, which "
-                f"`sentiment promote {version}` would do",
-                highlight=False,
-                soft_wrap=True,
-            )
-        return True
-    with steps.step("train, export and register", spinner=False), RichProgress(steps.console) as progress:
-        artifact = run(config, progress)
-        refused = promote_unless_worse(artifacts, artifact.card["model_version"], progress)
-    if refused:
-        steps.console.print(refused, highlight=False, soft_wrap=True)
-    return refused is not None
-
-
-def promote_unless_worse(artifacts: Path, model_version: str, progress: Any) -> str | None:
-    """Let the model that was just trained serve; return why not, when it may be worse than the one before."""
-    from local.deployment import person
-    from training.errors import TrainingError
-    from training.evaluation.evaluate import served
-    from training.export.artifact import champion_of
-    from training.registry.registry import promotion, registry
-
-    champion = champion_of(artifacts)
-    if champion == model_version:
-        return None
-    try:
-        before, after = (
-            served.ServedModel(served.read_artifact(artifacts / "models" / version), progress)
-            for version in (str(champion), model_version)
-        )
-        comparison = promotion.compare(before, after, [])
-    except TrainingError as error:  # somebody's own model serves: of other labels, of other data, or damaged
-        return f"{champion} goes on serving: {error}"
-    if not comparison.allows(promotion.MARGIN):
-        return (
-            f"{model_version} may be {-100 * comparison.low:.1f} points worse than {champion}, which goes on "
-            "serving"
-        )
-    registry.promote(
-        artifacts,
-        model_version,
-        "promoted",
-        by=person(),
-        why="make demo",
-        comparison=comparison.figures(),
-    )
-    return None
 
 
 def demonstrate(
@@ -128,15 +60,15 @@ def demonstrate(
     reused: bool,
     singles: int = SINGLES,
     batch: int = BATCH,
-    judgement: Mapping[str, str] = JUDGEMENT,
+    monitor_settings: Mapping[str, str] = MONITOR_SETTINGS,
 ) -> dict[str, Any]:
-    """Serve held-out reviews and other texts, print the report and write it to `artifacts/demo`; return it.
+    """Serve held-out reviews and shifted traffic; print, write (to `artifacts/demo`) and return the report.
 
-    Raises DemoError naming the checks that failed; the report is written all the same.
+    Raises DemoError that names the failed checks, after the report is written.
     """
     reviews = held_out_reviews(artifacts / "model", singles + batch)
-    hours = other_texts(HOURS, HOUR_TEXTS)
-    port = free_port()  # of the gateway that the links in messages lead to
+    hours = shifted_hours(HOURS, HOUR_TEXTS)
+    port = free_port()  # of the gateway, for the links in alerts
     folder = artifacts / "demo"
     folder.mkdir(parents=True, exist_ok=True)
     with (
@@ -146,23 +78,25 @@ def demonstrate(
             steps,
             model_dir=artifacts / "model",
             slack_webhook_url=slack.url,
-            judgement={**judgement, "REPORTS_URL": f"http://{HOST}:{port}"},
+            monitor_settings={**monitor_settings, "REPORTS_URL": f"http://{HOST}:{port}"},
         ) as system,
     ):
-        forget_alerts(system)
+        delete_alerts(system)
         began = datetime.now(UTC)
         with steps.step(f"send {len(reviews)} held-out reviews", spinner=False):
-            answers = send(system, reviews[:-batch], reviews[-batch:], steps.console)
+            measurements = send(system, reviews[:-batch], reviews[-batch:], steps.console)
         with steps.step("wait until all are stored"):
-            counted = system.traffic.count()
-            answers.counted = counted.predictions if counted else 0
-            stored = stored_rows(system, [UUID(answer["prediction_id"]) for _, answer in answers.predictions])
-        report = make_report(system, answers, stored, reused=reused)
+            counted = system.traffic_counter.count()
+            measurements.counted = counted.predictions if counted else 0
+            stored = stored_rows(
+                system, [UUID(response["prediction_id"]) for _, response in measurements.predictions]
+            )
+        report = make_report(system, measurements, stored, reused=reused)
         report["drift"] = demonstrate_drift(
             system,
             slack,
             steps,
-            calm_since=began,
+            unshifted_since=began,
             hours=hours,
             page=folder / "drift-report.html",
             port=port,
@@ -171,18 +105,18 @@ def demonstrate(
     report["seconds"] = {name: round(seconds, 2) for name, seconds in steps.seconds.items()}
     (folder / "report.json").write_text(json.dumps(report, indent=2) + "\n")
     print_report(report, steps.console, svg=folder / "report.svg", json_path=folder / "report.json")
-    fail_unless_all_hold(report, folder / "report.json")
+    raise_failed_checks(report, folder / "report.json")
     return report
 
 
-def fail_unless_all_hold(report: Mapping[str, Any], path: Path) -> None:
-    """Raise DemoError naming the report's checks that do not hold."""
-    if failed := [name for name, held in report["checks"].items() if not held]:
-        raise DemoError(f"the demonstration failed: {'; '.join(failed)} (see {path})")
+def raise_failed_checks(report: Mapping[str, Any], path: Path) -> None:
+    """Raise DemoError that names the failed checks of a report, if any."""
+    if failed := [name for name, passed in report["checks"].items() if not passed]:
+        raise DemoError(f"the demo failed: {'; '.join(failed)} (see {path})")
 
 
 def held_out_reviews(model_dir: Path, count: int) -> list[Review]:
-    """Return that many reviews the model was not trained on, always the same ones for the same artifact."""
+    """Return reviews that the model was not trained on, the same ones for the same artifact."""
     import pyarrow.parquet as parquet
 
     rows = parquet.read_table(model_dir / "reference.parquet", columns=["text", "label"]).to_pylist()
@@ -193,42 +127,49 @@ def held_out_reviews(model_dir: Path, count: int) -> list[Review]:
     return usable[:count]
 
 
-def other_texts(hours: int, texts: int) -> list[list[str]]:
-    """Return hours of traffic unlike the reviews of IMDB: one line each, from another site, none twice."""
+def shifted_hours(hours: int, texts: int) -> list[list[str]]:
+    """Return hours of shifted traffic: one-line reviews from another site, all different."""
     lines = SHIFTS["rotten_tomatoes"].window([], hours * texts, random.Random(0))  # noqa: S311
     return [[line.text for line in lines[start : start + texts]] for start in range(0, len(lines), texts)]
 
 
-def send(system: System, singles: Sequence[Review], batch: Sequence[Review], console: Console) -> Answers:
-    """Send reviews one by one, then others as a batch, then ask for an explanation and give feedback.
+def send(
+    system: System, singles: Sequence[Review], batch: Sequence[Review], console: Console
+) -> Measurements:
+    """Send single reviews and a batch, request an explanation, and give feedback.
 
-    Raises DemoError when the API refuses any of them.
+    Raises DemoError when the API returns an error.
     """
-    answers = Answers([], [])
+    measurements = Measurements([], [])
     for number, review in enumerate(track(singles, "reviews one by one", console=console, transient=True)):
-        answer, milliseconds = _ask(system, "POST", "/predict", {"text": review.text})
-        answers.predictions.append((review, answer))
-        if number == 0:  # the cold start, which is measured on its own
+        response, milliseconds = _request(system, "POST", "/predict", {"text": review.text})
+        measurements.predictions.append((review, response))
+        if number == 0:  # the cold start, which is measured separately
             system.check_health()
         else:
-            answers.latencies_ms.append(milliseconds)
-    answer, answers.batch_ms = _ask(
+            measurements.latencies_ms.append(milliseconds)
+    response, measurements.batch_ms = _request(
         system, "POST", "/predict/batch", {"texts": [review.text for review in batch]}
     )
-    if refused := [result["error"] for result in answer["results"] if "error" in result]:
-        raise DemoError(f"{len(refused)} of the batch were refused, the first with {refused[0]}")
-    answers.batch_texts = len(batch)
-    answers.predictions += zip(batch, answer["results"], strict=True)
-    answer, answers.explain_ms = _ask(system, "POST", "/explain", {"text": EXPLAINED})
-    answers.explained = {"text": EXPLAINED, "sentiment": answer["sentiment"], "words": answer["words"]}
-    for review, answer in answers.predictions[:FEEDBACK]:
-        _ask(system, "POST", f"/predictions/{answer['prediction_id']}/feedback", {"label": review.label})
-        answers.feedback += 1
-    return answers
+    if errors := [result["error"] for result in response["results"] if "error" in result]:
+        raise DemoError(f"{len(errors)} texts of the batch failed, the first with {errors[0]}")
+    measurements.batch_texts = len(batch)
+    measurements.predictions += zip(batch, response["results"], strict=True)
+    response, measurements.explain_ms = _request(system, "POST", "/explain", {"text": EXPLAINED})
+    measurements.explained = {
+        "text": EXPLAINED,
+        "sentiment": response["sentiment"],
+        "words": response["words"],
+    }
+    for review, response in measurements.predictions[:FEEDBACK]:
+        path = f"/predictions/{response['prediction_id']}/feedback"
+        _request(system, "POST", path, {"label": review.label})
+        measurements.feedback += 1
+    return measurements
 
 
 def stored_rows(system: System, ids: Sequence[UUID]) -> list[PredictionLog]:
-    """Wait until these predictions and the feedback are stored, at most a minute; return what is there."""
+    """Wait at most a minute until these predictions and the feedback are stored; return the stored rows."""
 
     def read() -> list[PredictionLog]:
         with transaction(system.engine) as session:
@@ -237,12 +178,12 @@ def stored_rows(system: System, ids: Sequence[UUID]) -> list[PredictionLog]:
             return list(rows)
 
     wait_until(lambda: len(read()) == len(ids), seconds=STORE_SECONDS, pause_seconds=0.1)
-    system.source.drain(STORE_SECONDS)
+    system.event_source.drain(STORE_SECONDS)
     return read()
 
 
-def _ask(system: System, method: str, path: str, payload: Mapping[str, Any]) -> tuple[Any, float]:
-    status, answer, milliseconds = invoke_api(system.api, method, path, payload)
+def _request(system: System, method: str, path: str, payload: Mapping[str, Any]) -> tuple[Any, float]:
+    status, response, milliseconds = invoke_api(system.api, method, path, payload)
     if status not in (200, 202):
-        raise DemoError(f"{method} {path} answered {status}: {answer}")
-    return answer, milliseconds
+        raise DemoError(f"{method} {path} returned {status}: {response}")
+    return response, milliseconds

@@ -1,21 +1,21 @@
-"""What the demonstration measured and proved, as plain figures. How they look is page.py.
+"""The report of the demo: metrics and checks as plain values. view.py shows them.
 
 `artifacts/demo/report.json` has these keys; shares are 0 to 1:
 
-- `model`: version, reused (it was up to date, so not trained now), training_seconds (fine-tuning, whenever
-  that was), train_rows, max_length (tokens), truncation, data
-- `accuracy`: fp32, int8, int8_ci95 and flipped (decisions that int8 changed) on `rows` held-out reviews, as
-  the card has them; live on the `live_rows` reviews sent now
-- `latency_ms`: p50, p95, p99 of `requests` single predictions through the whole handler, the first aside;
+- `model`: version, reused (it was up to date and not trained in this run), training_seconds (fine-tuning),
+  train_rows, max_length (tokens), truncation, data
+- `accuracy`: fp32, int8, int8_ci95 and flipped (decisions that int8 changed) on `rows` held-out reviews, from
+  the model card; live on the `live_rows` reviews sent in this run
+- `latency_ms`: p50, p95, p99 of `requests` single predictions through the whole handler, without the first;
   batch, for one request with `batch_texts` texts; explain
 - `lambda`: runtime (emulator or in process), cold_start_ms (process start, init, first answer),
   peak_memory_mb and log_writer_peak_memory_mb (MiB resident)
-- `stored`: served and predictions (answered, found in Postgres), counted (by the API itself), feedback_given
-  and feedback, still_queued, sample (some rows)
+- `stored`: served and predictions (found in Postgres), counted (by the API's metrics), feedback_given and
+  feedback, still_queued, sample (some rows)
 - `explained`: text, sentiment, words (text, start, end, weight)
-- `drift`: runs (what, rows, score, drifted: the verdicts, most: the feature that moved most, seconds), alerts
-  (kind, severity, message), mails and slack (what was sent, as it was sent), page (a path); see demo_drift.py
-- `checks`: what was proved, true or false; `seconds`: each step; `state_folder`: where logs and data are
+- `drift`: runs (what: the traffic, rows, score, drifted: the verdicts, most: the largest change, seconds),
+  alerts (kind, severity, message), mails and slack (the sent messages), page (a path); see drift.py
+- `checks`: true or false; `seconds`: of each step; `state_folder`: with logs and data
 """
 
 import math
@@ -27,40 +27,40 @@ from typing import Any
 from sentiment.database.models import PredictionLog
 
 from local.reviews import Review
-from local.stand_ins.aws import count_messages
 from local.stand_ins.lambda_runtime import EmulatedFunction
+from local.stand_ins.moto_server import count_messages
 from local.system import System
 
 SAMPLE_ROWS = 6
 
 
 @dataclass
-class Answers:
-    """What the API said."""
+class Measurements:
+    """The API's responses and their latencies."""
 
     predictions: list[tuple[Review, dict[str, Any]]]
-    latencies_ms: list[float]  # of single predictions through the whole handler, the first (cold) one aside
+    latencies_ms: list[float]  # of single predictions through the whole handler, without the cold start
     batch_texts: int = 0
     batch_ms: float = 0.0
     explain_ms: float = 0.0
     explained: Mapping[str, Any] = field(default_factory=dict)
     feedback: int = 0
-    counted: int = 0  # predictions, by the API's own counters
+    counted: int = 0  # predictions, by the API's metrics
 
 
 def make_report(
-    system: System, answers: Answers, stored: Iterable[PredictionLog], *, reused: bool
+    system: System, measurements: Measurements, stored: Iterable[PredictionLog], *, reused: bool
 ) -> dict[str, Any]:
-    """Put together what was measured, by the keys that this module opens with."""
+    """Return the report, with the keys in this module's docstring."""
     rows = {str(row.id): row for row in stored}
-    served = {answer["prediction_id"]: (review, answer) for review, answer in answers.predictions}
-    same = sum(
+    served = {response["prediction_id"]: (review, response) for review, response in measurements.predictions}
+    equal = sum(
         (row.characters, row.sentiment, row.confidence, row.deployment_id)
-        == (len(review.text.strip()), answer["sentiment"], answer["confidence"], system.deployment_id)
-        for identifier, (review, answer) in served.items()
+        == (len(review.text.strip()), response["sentiment"], response["confidence"], system.deployment_id)
+        for identifier, (review, response) in served.items()
         if (row := rows.get(identifier))
     )
-    right = sum(answer["sentiment"] == review.label for review, answer in served.values())
+    correct = sum(response["sentiment"] == review.label for review, response in served.values())
     feedback = sum(row.feedback_label is not None for row in rows.values())
     waiting = count_messages(system.aws.client("sqs"), system.aws.queue_url)
     card = system.card
@@ -80,15 +80,15 @@ def make_report(
             "int8": card["metrics"]["int8"]["accuracy"],
             "int8_ci95": card["metrics"]["int8"].get("accuracy_ci95"),
             "flipped": card["metrics"]["flipped"],
-            "live": right / len(served),
+            "live": correct / len(served),
             "live_rows": len(served),
         },
         "latency_ms": {
-            **percentiles(answers.latencies_ms),
-            "requests": len(answers.latencies_ms),
-            "batch_texts": answers.batch_texts,
-            "batch": round(answers.batch_ms, 1),
-            "explain": round(answers.explain_ms, 1),
+            **percentiles(measurements.latencies_ms),
+            "requests": len(measurements.latencies_ms),
+            "batch_texts": measurements.batch_texts,
+            "batch": round(measurements.batch_ms, 1),
+            "explain": round(measurements.explain_ms, 1),
         },
         "lambda": {
             "runtime": "emulator" if isinstance(system.api, EmulatedFunction) else "in process",
@@ -99,23 +99,23 @@ def make_report(
         "stored": {
             "served": len(served),
             "predictions": len(rows),
-            "counted": answers.counted,
-            "feedback_given": answers.feedback,
+            "counted": measurements.counted,
+            "feedback_given": measurements.feedback,
             "feedback": feedback,
             "still_queued": waiting,
             "sample": [
                 _sample(row, served[identifier][0]) for identifier, row in sorted(rows.items())[:SAMPLE_ROWS]
             ],
         },
-        "explained": answers.explained,
+        "explained": measurements.explained,
         "checks": {
             "every served prediction is stored": rows.keys() == served.keys(),
-            "what is stored is what was answered": same == len(served),
-            "the API has counted what is stored": answers.counted == len(rows),
-            "all feedback is stored": feedback == answers.feedback,
-            "no message is left in the queue": waiting == 0,
-            "live accuracy fits the held-out accuracy": right / len(served)
-            > _least_accuracy(card, len(served)),
+            "stored predictions equal the responses": equal == len(served),
+            "the API counted as many predictions as are stored": measurements.counted == len(rows),
+            "all feedback is stored": feedback == measurements.feedback,
+            "the queue is empty": waiting == 0,
+            "live accuracy agrees with the held-out accuracy": correct / len(served)
+            > _minimum_accuracy(card, len(served)),
         },
         "state_folder": str(system.folder),
     }
@@ -127,8 +127,8 @@ def percentiles(milliseconds: Sequence[float]) -> dict[str, float]:
     return {f"p{percent}": round(cuts[percent - 1], 1) for percent in (50, 95, 99)}
 
 
-def _least_accuracy(card: Mapping[str, Any], rows: int) -> float:
-    """Return four standard errors below the held-out accuracy: less is no accident but a broken path."""
+def _minimum_accuracy(card: Mapping[str, Any], rows: int) -> float:
+    """Return the held-out accuracy minus four standard errors: less is not chance but a fault."""
     accuracy = float(card["metrics"]["int8"]["accuracy"])
     return accuracy - 4 * math.sqrt(max(accuracy * (1 - accuracy), 0.01) / rows)
 

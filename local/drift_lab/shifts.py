@@ -1,7 +1,7 @@
-"""Ways in which traffic shifts, made of real reviews: what the drift monitor is measured and shown by.
+"""Shifts of the traffic, made of real reviews, to measure and demonstrate the drift monitor.
 
-Each says what a monitor should make of it. Nothing here classifies: the shifted texts go through whatever
-model is served, whose answers then shift as far as that model lets them.
+Each shift names the verdict that should detect it. Predictions are not made here: how far they shift depends
+on the model that classifies the texts.
 """
 
 import random
@@ -15,7 +15,7 @@ from training.config import configure
 from training.data.sources import read
 
 CUT_CHARACTERS = 200
-MIX = 0.8  # of the label that comes first in the alphabet: negative, of the reviews' two
+MIX = 0.8  # share of the alphabetically first label, which is negative
 EMPTY_MARKUP = ("<br />", "<div></div>", "<p></p>", "<span></span>", "<div><br /></div>")
 GERMAN = Path(__file__).with_name("german_reviews.txt")
 LENGTHS = frozenset({"characters", "words", "tokens", "truncated"})
@@ -25,65 +25,65 @@ Make = Callable[[Sequence[Review], int, random.Random], list[Review]]
 
 @dataclass(frozen=True)
 class Shift:
-    """A kind of shift, the verdict it deserves, and the features of which one should be named first."""
+    """A shift, the verdict that should detect it, and the features that may have the largest effect."""
 
     name: str
-    what: str
+    description: str
     verdict: str
     top_features: frozenset[str]
-    make: Make  # so many shifted rows from a pool of ordinary ones
+    make: Make  # makes a number of shifted rows from a pool of unshifted ones
 
     def window(
-        self, pool: Sequence[Review], size: int, chance: random.Random, *, strength: float = 1.0
+        self, pool: Sequence[Review], size: int, generator: random.Random, *, strength: float = 1.0
     ) -> list[Review]:
-        """Draw a window of that size from the pool, that share of it shifted."""
+        """Draw a window from the pool, with this share of its rows shifted."""
         shifted = round(strength * size)
-        return self.make(pool, shifted, chance) + draw(pool, size - shifted, chance)
+        return self.make(pool, shifted, generator) + draw(pool, size - shifted, generator)
 
 
-def draw(pool: Sequence[Review], count: int, chance: random.Random) -> list[Review]:
-    """Draw reviews at random, none twice unless the pool is too small."""
+def draw(pool: Sequence[Review], count: int, generator: random.Random) -> list[Review]:
+    """Draw reviews at random, without replacement if the pool is large enough."""
     if count <= len(pool):
-        return chance.sample(pool, count)
-    return chance.choices(pool, k=count)
+        return generator.sample(pool, count)
+    return generator.choices(pool, k=count)
 
 
-def rotten_tomatoes(_: Sequence[Review], count: int, chance: random.Random) -> list[Review]:
-    """Draw from another site's reviews: one line each, in lower case, by critics."""
-    return draw(_lines(), count, chance)
+def rotten_tomatoes(_: Sequence[Review], count: int, generator: random.Random) -> list[Review]:
+    """Draw one-line reviews in lower case, by critics of another site."""
+    return draw(_lines(), count, generator)
 
 
-def label_mix(pool: Sequence[Review], count: int, chance: random.Random) -> list[Review]:
-    """Draw reviews of which four in five have the same label."""
-    most = min(review.label for review in pool)
-    alike = [review for review in pool if review.label == most]
-    others = [review for review in pool if review.label != most]
-    first = round(MIX * count)
-    return draw(alike, first, chance) + draw(others, count - first, chance)
+def label_mix(pool: Sequence[Review], count: int, generator: random.Random) -> list[Review]:
+    """Draw reviews of which 80% have the same label."""
+    label = min(review.label for review in pool)
+    majority = [review for review in pool if review.label == label]
+    others = [review for review in pool if review.label != label]
+    majority_rows = round(MIX * count)
+    return draw(majority, majority_rows, generator) + draw(others, count - majority_rows, generator)
 
 
-def cut_short(pool: Sequence[Review], count: int, chance: random.Random) -> list[Review]:
-    """Keep the beginning, as an upstream does whose column became too narrow."""
-    return [Review(review.text[:CUT_CHARACTERS], review.label) for review in draw(pool, count, chance)]
+def cut_short(pool: Sequence[Review], count: int, generator: random.Random) -> list[Review]:
+    """Keep the beginning, as when an upstream column is too narrow."""
+    return [Review(review.text[:CUT_CHARACTERS], review.label) for review in draw(pool, count, generator)]
 
 
-def another_language(pool: Sequence[Review], count: int, chance: random.Random) -> list[Review]:
-    """Write as long, but German: sentences of reviews in random order."""
+def another_language(pool: Sequence[Review], count: int, generator: random.Random) -> list[Review]:
+    """Replace each text with German sentences from reviews, of the same length."""
 
     def german(characters: int) -> str:
         sentences: list[str] = []
         while sum(map(len, sentences)) < characters:
-            sentences += chance.sample(_sentences(), len(_sentences()))
+            sentences += generator.sample(_sentences(), len(_sentences()))
         return " ".join(sentences)[:characters]
 
-    return [Review(german(len(review.text)), review.label) for review in draw(pool, count, chance)]
+    return [Review(german(len(review.text)), review.label) for review in draw(pool, count, generator)]
 
 
-def broken_markup(pool: Sequence[Review], count: int, chance: random.Random) -> list[Review]:
-    """Send tags without content, as a scraper does when the page it reads has changed."""
+def broken_markup(pool: Sequence[Review], count: int, generator: random.Random) -> list[Review]:
+    """Replace each text with tags without content, as when a scraper does not fit a changed page."""
     return [
-        Review("".join(chance.choices(EMPTY_MARKUP, k=chance.randint(2, 4))), review.label)
-        for review in draw(pool, count, chance)
+        Review("".join(generator.choices(EMPTY_MARKUP, k=generator.randint(2, 4))), review.label)
+        for review in draw(pool, count, generator)
     ]
 
 

@@ -1,4 +1,4 @@
-"""A Postgres that somebody else runs, such as the one of compose.yaml. Nothing here starts or stops it."""
+"""An external Postgres, such as the one of compose.yaml. It is neither started nor stopped here."""
 
 from pydantic import SecretStr
 from sentiment.database.session import DatabaseSettings
@@ -6,21 +6,21 @@ from sentiment.exceptions import ConfigurationError
 
 from local.processes import accepts, wait_until
 
-REACH_SECONDS = 60.0  # it may be starting beside us
+WAIT_SECONDS = 60.0  # it may be starting too
 
 
-def reach(settings: DatabaseSettings, *, seconds: float = REACH_SECONDS) -> None:
-    """Wait until the server listens; raises ConfigurationError when it does not in that time."""
+def wait_for(settings: DatabaseSettings, *, seconds: float = WAIT_SECONDS) -> None:
+    """Wait until the server accepts connections; raises ConfigurationError after `seconds`."""
     host, port = settings.database_host, settings.database_port
     if not wait_until(lambda: accepts(port, host), seconds=seconds, pause_seconds=0.2):
         raise ConfigurationError(
-            f"nobody listens on {host}:{port}, which DATABASE_HOST and DATABASE_PORT name; start Postgres "
-            "there, or unset DATABASE_HOST for one of our own"
+            f"Postgres at {host}:{port} (DATABASE_HOST, DATABASE_PORT) cannot be reached; start it, or unset "
+            "DATABASE_HOST to use the embedded one"
         )
 
 
-def variables(settings: DatabaseSettings) -> dict[str, str]:
-    """Return the variables from which every function's DatabaseSettings reaches this server."""
+def environment_of(settings: DatabaseSettings) -> dict[str, str]:
+    """Return the variables with which functions connect to this server."""
     values = {name: getattr(settings, name) for name in DatabaseSettings.model_fields}
     return {
         name.upper(): value.get_secret_value() if isinstance(value, SecretStr) else str(value)

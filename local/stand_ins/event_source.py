@@ -1,8 +1,8 @@
-"""What Lambda's event source mapping does between an SQS queue and a function, on the laptop.
+"""Lambda's event source mapping between an SQS queue and a function, on the laptop.
 
-Receives batches, calls the function, deletes what it handled, and leaves the rest to the queue's visibility
-timeout, after which it is received again; the queue's own redrive policy moves what was received too often
-to the dead-letter queue. One batch at a time: the cloud's concurrency cap, at its lowest.
+Receives batches, calls the function, and deletes the messages that it handled. The others become visible
+again after the queue's visibility time-out, and its redrive policy moves messages that were received too
+often to the dead-letter queue. One batch at a time, like a concurrency of 1 in AWS.
 """
 
 import logging
@@ -14,27 +14,28 @@ from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local.logs import error_fields
 from local.processes import wait_until
-from local.stand_ins.aws import BATCH_ENTRIES, count_messages
 from local.stand_ins.lambda_runtime import FunctionError
+from local.stand_ins.moto_server import BATCH_ENTRIES, count_messages
 
 logger = logging.getLogger(__name__)
 
-POLL_SECONDS = 1  # of one long poll, so also how long a stop may take
-RETRY_SECONDS = 0.5  # after SQS itself could not be reached
+POLL_SECONDS = 1  # duration of a long poll, and the longest that a stop takes
+RETRY_SECONDS = 0.5  # when SQS cannot be reached
 
 
 class Consumer(Protocol):
-    """What stands at the end of a queue: a function, or what takes the place of one."""
+    """The target of a queue: a function, or an object with its interface."""
 
     name: str
 
     def invoke(self, event: Mapping[str, Any]) -> Any:
-        """Handle a batch and return its failures, or raise FunctionError."""
+        """Handle a batch and return its failures; raises FunctionError."""
 
 
 class EventSource:
-    """One queue feeding one function from a thread of its own."""
+    """Delivers the messages of one queue to one function, in a thread."""
 
     def __init__(
         self,
@@ -50,12 +51,12 @@ class EventSource:
         self._queue_arn = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])[
             "Attributes"
         ]["QueueArn"]
-        self._returned: dict[str, str] = {}  # messages not handled yet: id to the latest receipt handle
+        self._returned: dict[str, str] = {}  # unhandled messages: id to latest receipt handle
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"{function.name}-events", daemon=True)
 
     def start(self) -> None:
-        """Begin to poll."""
+        """Start polling."""
         self._thread.start()
 
     def drain(self, seconds: float) -> int:
@@ -68,7 +69,7 @@ class EventSource:
         return count_messages(self._sqs, self._queue_url)
 
     def stop(self) -> None:
-        """Finish the batch at hand and stop; what is left stays in the queue, visible at once."""
+        """Finish the current batch and stop; unhandled messages become visible in the queue at once."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -79,10 +80,10 @@ class EventSource:
                 )
 
     def deliver_batch(self) -> int:
-        """Receive one batch, hand it to the function, delete what it handled; return how many it received."""
+        """Deliver one batch and delete the handled messages; return the number of received ones."""
         messages = self._receive()
         if messages:
-            failed = self._call(messages)
+            failed = self._invoke(messages)
             handled = [message for message in messages if message["MessageId"] not in failed]
             for message in messages:
                 self._returned.pop(message["MessageId"], None)
@@ -97,11 +98,11 @@ class EventSource:
             try:
                 self.deliver_batch()
             except (BotoCoreError, ClientError) as error:
-                logger.warning("the queue cannot be reached: %s", error)
+                logger.warning("queue not reached", extra=error_fields(error))
                 self._stopping.wait(RETRY_SECONDS)
 
     def _receive(self) -> list[dict[str, Any]]:
-        """Gather messages until the batch is full or its window, which opens with the first, has closed."""
+        """Receive messages until the batch is full, or until its window, which the first one opens, ends."""
         messages: list[dict[str, Any]] = []
         deadline = float("inf")
         while len(messages) < self._batch_size and time.monotonic() < deadline:
@@ -121,19 +122,19 @@ class EventSource:
             messages += received
         return messages
 
-    def _call(self, messages: Sequence[dict[str, Any]]) -> set[str]:
-        """Return the ids of the messages that the function did not handle."""
-        everything = {message["MessageId"] for message in messages}
+    def _invoke(self, messages: Sequence[dict[str, Any]]) -> set[str]:
+        """Invoke the function; return the ids of the messages that it did not handle."""
+        all_ids = {message["MessageId"] for message in messages}
         try:
-            answer = self._function.invoke({"Records": [self._record(message) for message in messages]})
+            response = self._function.invoke({"Records": [self._record(message) for message in messages]})
         except FunctionError as error:
-            logger.warning("%d messages return to the queue: %s", len(messages), error)
-            return everything
-        failures = (answer or {}).get("batchItemFailures") or []
+            logger.warning("batch not handled", extra={"messages": len(messages), **error_fields(error)})
+            return all_ids
+        failures = (response or {}).get("batchItemFailures") or []
         failed = {failure.get("itemIdentifier") for failure in failures}
-        # An id that is empty or not of this batch fails the batch as a whole (Lambda developer guide,
+        # An id that is empty or not in this batch fails the whole batch (Lambda developer guide,
         # "Implementing partial batch responses").
-        return failed if failed <= everything else everything
+        return failed if failed <= all_ids else all_ids
 
     def _record(self, message: dict[str, Any]) -> dict[str, Any]:
         return {
@@ -161,6 +162,9 @@ class EventSource:
             {"Id": str(number), "ReceiptHandle": message["ReceiptHandle"]}
             for number, message in enumerate(messages)
         ]
-        refused = self._sqs.delete_message_batch(QueueUrl=self._queue_url, Entries=entries).get("Failed", [])
-        if refused:  # they come again, and storing twice changes nothing
-            logger.warning("%d handled messages could not be deleted and will return", len(refused))
+        kept = self._sqs.delete_message_batch(QueueUrl=self._queue_url, Entries=entries).get("Failed", [])
+        if kept:  # they are delivered again, and the functions are idempotent
+            logger.warning(
+                "handled messages not deleted",
+                extra={"messages": len(kept), "error": kept[0]["Code"], "reason": kept[0].get("Message", "")},
+            )

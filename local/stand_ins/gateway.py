@@ -1,8 +1,8 @@
-"""API Gateway's HTTP API on the laptop: HTTP in, payload format 2.0 to the function, HTTP out.
+"""API Gateway's HTTP API on the laptop: HTTP requests to payload format 2.0 events, and responses back.
 
-The served code is the very Lambda handler; nothing of the API runs in this process. No authorizers, stages
-or throttling. With a page it is CloudFront too: the page at /, the functions beneath /api; they also answer
-at their bare paths, as the HTTP API does to its own host.
+The functions run in their own processes. There are no authorizers, stages or throttling. With a site it also
+takes the place of CloudFront: the site at /, and the functions under /api and at their own paths, like the
+HTTP API's own host.
 """
 
 import asyncio
@@ -25,11 +25,11 @@ from starlette.types import Receive, Scope, Send
 
 from local.processes import HOST, claim_port, wait_until
 from local.stand_ins.lambda_runtime import Function, FunctionError
-from local.stand_ins.static_site import PREFIX, WebPage
+from local.stand_ins.static_site import PREFIX, StaticSite
 
-BODY_LIMIT_BYTES = 10 * 1024 * 1024  # HTTP APIs refuse larger payloads (API Gateway quotas)
+BODY_LIMIT_BYTES = 10 * 1024 * 1024  # HTTP APIs reject larger payloads (API Gateway quotas)
 START_SECONDS = 10.0
-REPORTS = "/reports/"  # what lies below is the reports function's, everything else the API's
+REPORTS = "/reports/"  # paths of the reports function; all others are the API's
 TEXT_TYPES = ("text/", "application/json", "application/javascript", "application/xml")
 
 
@@ -45,7 +45,7 @@ def api_event(
     """Return the event that an HTTP API sends for this request (payload format 2.0).
 
     `path` is decoded, `query` is not. Repeated headers and query parameters are joined by commas, cookies
-    stand apart, and a body that is not text is base64.
+    are a separate field, and a binary body is base64.
     """
     now = datetime.now(UTC)
     joined = _joined([(name.lower(), value) for name, value in headers])
@@ -88,20 +88,20 @@ def api_event(
     return event
 
 
-def http_response(answer: Any) -> Response:
-    """Turn a handler's answer into HTTP; raises FunctionError when it is not one that API Gateway takes."""
-    if not isinstance(answer, dict) or "statusCode" not in answer:
-        # API Gateway would guess a 200 around it; a web framework behind Mangum never means that.
-        raise FunctionError("the function's answer has no statusCode")
-    body = answer.get("body") or ""
-    content = base64.b64decode(body) if answer.get("isBase64Encoded") else body.encode()
-    response = Response(content, status_code=int(answer["statusCode"]))
-    for name, value in (answer.get("headers") or {}).items():
+def http_response(result: Any) -> Response:
+    """Return a handler's result as HTTP; raises FunctionError when it has no statusCode."""
+    if not isinstance(result, dict) or "statusCode" not in result:
+        # API Gateway would return 200 with it as the body, which our functions never intend.
+        raise FunctionError("the function's response has no statusCode")
+    body = result.get("body") or ""
+    content = base64.b64decode(body) if result.get("isBase64Encoded") else body.encode()
+    response = Response(content, status_code=int(result["statusCode"]))
+    for name, value in (result.get("headers") or {}).items():
         response.headers[name] = str(value)
-    for name, values in (answer.get("multiValueHeaders") or {}).items():
+    for name, values in (result.get("multiValueHeaders") or {}).items():
         for value in values:
             response.headers.append(name, str(value))
-    for cookie in answer.get("cookies") or []:
+    for cookie in result.get("cookies") or []:
         response.headers.append("set-cookie", cookie)
     return response
 
@@ -110,12 +110,12 @@ class Gateway:
     """The ASGI application in front of the functions."""
 
     def __init__(
-        self, api: Function, reports: Function | None = None, *, page: WebPage | None = None
+        self, api: Function, reports: Function | None = None, *, site: StaticSite | None = None
     ) -> None:
-        self._api, self._reports, self._page = api, reports, page
+        self._api, self._reports, self._site = api, reports, site
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one HTTP request."""
+        """Serve one HTTP request."""
         if scope["type"] == "http":
             response = await self._respond(Request(scope, receive))
             await response(scope, receive, send)
@@ -126,9 +126,9 @@ class Gateway:
 
     async def _respond(self, request: Request) -> Response:
         path = request.scope["path"]
-        if self._page and request.method in ("GET", "HEAD") and (page := self._page.answer(path)):
-            return page
-        if self._page and path.startswith(f"{PREFIX}/"):
+        if self._site and request.method in ("GET", "HEAD") and (file := self._site.respond(path)):
+            return file
+        if self._site and path.startswith(f"{PREFIX}/"):
             path = path.removeprefix(PREFIX)
         body = bytearray()
         async for chunk in request.stream():
@@ -146,7 +146,7 @@ class Gateway:
         try:
             return http_response(await asyncio.to_thread(self.function_for(event["rawPath"]).invoke, event))
         except FunctionError as error:
-            # What went wrong is in the function's log; as in the cloud, the client only learns that it did.
+            # As in AWS, the details are only in the function's log.
             return JSONResponse({"message": "Internal Server Error"}, status_code=error.status)
 
 
@@ -155,17 +155,17 @@ def running_gateway(
     api: Function,
     reports: Function | None = None,
     *,
-    page: WebPage | None = None,
+    site: StaticSite | None = None,
     port: int | None = None,
     host: str = HOST,
 ) -> Iterator[str]:
-    """Serve the functions for the length of the block and yield the URL; `port=None` takes a free one.
+    """Serve the functions while the block runs and yield the URL; `port=None` uses a free one.
 
     Raises ConfigurationError when the port is taken.
     """
-    port = claim_port(port, what="the API", variable="API_PORT")
+    port = claim_port(port, user="the API", variable="API_PORT")
     configuration = uvicorn.Config(
-        Gateway(api, reports, page=page),
+        Gateway(api, reports, site=site),
         host=host,
         port=port,
         lifespan="off",
@@ -188,13 +188,13 @@ def running_gateway(
 def invoke_api(
     function: Function, method: str, path: str, payload: Mapping[str, Any] | None = None
 ) -> tuple[int, Any, float]:
-    """Call the API's handler without HTTP; return the status, the JSON answer and the call's milliseconds."""
+    """Invoke the API without HTTP; return the status, the JSON body and the duration in milliseconds."""
     body = b"" if payload is None else json.dumps(payload).encode()
     event = api_event(method, path, headers=[("content-type", "application/json")], body=body)
     started = time.perf_counter()
-    answer = function.invoke(event)
+    response = function.invoke(event)
     milliseconds = (time.perf_counter() - started) * 1000
-    return int(answer["statusCode"]), json.loads(answer["body"]), milliseconds
+    return int(response["statusCode"]), json.loads(response["body"]), milliseconds
 
 
 def _joined(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
@@ -205,7 +205,7 @@ def _joined(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
 
 
 def _as_text(body: bytes, content_type: str) -> str | None:
-    """Return the body as text where API Gateway would pass it as text, else None."""
+    """Return the body as text if API Gateway would pass it as text, else None."""
     if not content_type.startswith(TEXT_TYPES):
         return None
     try:

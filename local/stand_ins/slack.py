@@ -1,4 +1,4 @@
-"""A stand-in for Slack: takes what is posted to an incoming webhook, and shows it much as Slack would."""
+"""A stand-in for Slack: an incoming webhook, and its messages as the terminal can show them."""
 
 import json
 import re
@@ -22,50 +22,50 @@ BOLD = re.compile(r"(?<!\w)\*([^*\n]+)\*(?!\w)")
 
 
 @dataclass(frozen=True)
-class Slack:
-    """Where the webhook is, and the messages that it took, in order."""
+class SlackWebhook:
+    """The URL of the webhook, and the messages that it received, in order."""
 
     url: str
-    posted: list[dict[str, Any]] = field(default_factory=list)
+    received: list[dict[str, Any]] = field(default_factory=list)
 
 
 @contextmanager
-def running_slack() -> Iterator[Slack]:
-    """Take messages for the length of the block, on a port that is free."""
-    posted: list[dict[str, Any]] = []
+def running_slack() -> Iterator[SlackWebhook]:
+    """Run the webhook on a free port while the block runs."""
+    received: list[dict[str, Any]] = []
 
-    class Webhook(BaseHTTPRequestHandler):
+    class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            posted.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+            received.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
             self.send_response(200)
             self.end_headers()
             self.wfile.write(b"ok")
 
         def log_message(self, format: str, *args: Any) -> None:
-            """Say nothing: what was posted is shown."""
+            """Log nothing."""
 
-    server = ThreadingHTTPServer((HOST, 0), Webhook)
+    server = ThreadingHTTPServer((HOST, 0), Handler)
     thread = threading.Thread(target=server.serve_forever, name="slack", daemon=True)
     thread.start()
     try:
-        yield Slack(f"http://{HOST}:{server.server_port}/services/demo", posted)
+        yield SlackWebhook(f"http://{HOST}:{server.server_port}/services/demo", received)
     finally:
         server.shutdown()
         server.server_close()
         thread.join()
 
 
-def show_message(message: Mapping[str, Any]) -> RenderableType:
-    """Return a message of Block Kit as a terminal can show it."""
+def render_message(message: Mapping[str, Any]) -> RenderableType:
+    """Return a Block Kit message for the terminal."""
     attachments = message.get("attachments") or [{"color": None, "blocks": message.get("blocks", [])}]
-    parts = [part for frame in attachments for block in frame["blocks"] for part in _show(block)]
+    parts = [part for attachment in attachments for block in attachment["blocks"] for part in _render(block)]
     return Panel(Group(*parts), title="Slack", border_style=attachments[0].get("color") or "white")
 
 
-def _show(block: Mapping[str, Any]) -> Iterator[RenderableType]:
+def _render(block: Mapping[str, Any]) -> Iterator[RenderableType]:
     match block["type"]:
         case "header":
-            yield Text(_words(block["text"]["text"]), style="bold")
+            yield Text(_plain(block["text"]["text"]), style="bold")
         case "section":
             for text in [block.get("text"), *block.get("fields", [])]:
                 if text:
@@ -74,7 +74,7 @@ def _show(block: Mapping[str, Any]) -> Iterator[RenderableType]:
             yield _markdown(" ".join(element["text"] for element in block["elements"]), style="dim")
         case "actions":
             labels = [f"[ {element['text']['text']} ]" for element in block["elements"]]
-            yield Text(_words(" ".join(labels)), style="cyan")
+            yield Text(_plain(" ".join(labels)), style="cyan")
         case "divider":
             yield Text("─" * 20, style="dim")
         case other:
@@ -84,10 +84,10 @@ def _show(block: Mapping[str, Any]) -> Iterator[RenderableType]:
 def _markdown(text: str, style: str = "") -> Text:
     plain = LINK.sub(lambda link: link[2] or link[1], text)
     shown = Text(style=style)
-    for number, part in enumerate(BOLD.split(_words(plain))):
-        shown.append(part, style="bold" if number % 2 else "")  # every other part stood between stars
+    for number, part in enumerate(BOLD.split(_plain(plain))):
+        shown.append(part, style="bold" if number % 2 else "")  # every second part was between asterisks
     return shown
 
 
-def _words(text: str) -> str:
+def _plain(text: str) -> str:
     return unescape(Emoji.replace(text))

@@ -1,6 +1,7 @@
-"""The web page on the laptop, as CloudFront serves it from S3: built files, one entry for every place in it.
+"""The web page on the laptop, as CloudFront serves it from S3: built files, and index.html for its routes.
 
-The rules are those of cdk/web/stack.py and cdk/edge, the headers the same file's. Nobody signs in here.
+The rules are those of cdk/web/stack.py and cdk/edge, and the headers come from the same file. There is no
+sign-in here.
 """
 
 import json
@@ -13,26 +14,26 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, R
 
 ROOT = Path(__file__).resolve().parents[2] / "web"
 BUILT = ROOT / "dist"
-PREFIX = "/api"  # what lies below is the functions', which know their routes without it
-# The places that the browser routes (web/src/App.tsx). The API answers at its bare paths too, for curl.
-PLACES = ("/", "/batch", "/review", "/watch", "/card")
+PREFIX = "/api"  # paths of the functions, whose routes do not include it
+# The routes of web/src/App.tsx. The API is also served without the prefix, for curl.
+ROUTES = ("/", "/batch", "/review", "/watch", "/card")
 FILES = ("/assets/", "/favicon.svg")
-MISSING = (
-    "The page is not built: `make web` does it, with Node.js 20 or newer. The API answers anyway: /docs.\n"
+NOT_BUILT = (
+    "The web page is not built; run `make web` (needs Node.js 20 or newer). The API is available: /docs.\n"
 )
 CONFIG = {"sign_in": None}
 YEAR_SECONDS = 365 * 24 * 3600
 
 
-class WebPage:
-    """The built page in a folder; a page that was not built says how to."""
+class StaticSite:
+    """The built page in a folder; if it is not built, a text that says how to build it."""
 
     def __init__(self, folder: Path = BUILT) -> None:
         self.folder = folder
 
     @cached_property
     def headers(self) -> dict[str, str]:
-        """Return what every answer carries, as in the cloud but for TLS."""
+        """Return the headers of every response, as in AWS except for those about TLS."""
         security: dict[str, Any] = json.loads((ROOT / "security.json").read_text())
         policy = "; ".join(f"{name} {value}" for name, value in security["content_security_policy"].items())
         return {
@@ -43,13 +44,13 @@ class WebPage:
             **security["headers"],
         }
 
-    def answer(self, path: str) -> Response | None:
-        """Return the page's answer to GET of a path, None when the path is not the page's."""
+    def respond(self, path: str) -> Response | None:
+        """Return the response to GET of a path, or None if the path does not belong to the page."""
         if path == "/config.json":
             return JSONResponse(CONFIG, headers={**self.headers, "Cache-Control": "no-store"})
-        if path in PLACES:
+        if path in ROUTES:
             return self._file(self.folder / "index.html", "no-cache") or PlainTextResponse(
-                MISSING, status_code=404
+                NOT_BUILT, status_code=404
             )
         if path.startswith(FILES):
             return self._file(

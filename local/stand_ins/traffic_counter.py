@@ -1,8 +1,8 @@
-"""The stand-in of the cloud's traffic counter: tells the log writer how much the API says it answered.
+"""The stand-in for functions/traffic_counter: sends the API's traffic to the log writer.
 
-It reads the counters of the API's own /metrics and sends what was added since the last reading as a fact, so
-that what is stored can be held against what was answered. Reading the counters is no traffic, so requests for
-/metrics do not count. What an API process had answered since the last reading is not told when it dies.
+It reads the counters of the API's /metrics and sends the increase since the last reading as a message, so
+that stored can be compared with served predictions. Requests for /metrics are not counted. When an API
+process crashes, its traffic since the last reading is lost.
 """
 
 import logging
@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from prometheus_client.parser import text_string_to_metric_families
 from sentiment.messages import TrafficCounted
 
+from local.logs import error_fields
 from local.stand_ins.gateway import api_event
 from local.stand_ins.lambda_runtime import Function, FunctionError
 
@@ -27,7 +28,7 @@ COUNTERS = ("requests", "client_errors", "server_errors", "predictions")
 
 
 class TrafficCounter:
-    """Counts one API function: when asked, each minute once it was started, and a last time when stopped."""
+    """Counts the traffic of an API function on request, each minute after `start`, and at `stop`."""
 
     def __init__(
         self, api: Function, sqs: Any, queue_url: str, *, every_seconds: float = EVERY_SECONDS
@@ -39,29 +40,29 @@ class TrafficCounter:
         self._thread = threading.Thread(target=self._run, name="traffic", daemon=True)
 
     def start(self) -> None:
-        """Begin to count each minute, in a thread of its own."""
+        """Start counting each minute, in a thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Count what is left and stop."""
+        """Stop, after a last count."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join()
         self._count_or_warn()
 
     def count(self) -> TrafficCounted | None:
-        """Send what was answered since the last reading and return it; None when it was nothing yet.
+        """Send the traffic since the last reading and return it; None if there was none.
 
-        A span without traffic goes on for up to an hour, so that an idle system does not fill a table. Raises
-        FunctionError or what boto3 raises; the next reading then spans this one too.
+        A span without traffic is extended for up to an hour, so that an idle system stores few rows. Raises
+        FunctionError and boto3's errors; the next reading then includes this span.
         """
-        called = self._api.cold_start_ms is not None  # else asking would start it, to hear of nothing
+        called = self._api.cold_start_ms is not None  # otherwise the request would start it
         counters = read_counters(self._api) if called else dict.fromkeys(COUNTERS, 0)
-        # The API answers one call at a time, so it has answered nothing between its counters and this.
+        # The API serves one call at a time, so nothing was served since its counters were read.
         until = datetime.now(UTC)
-        # A process that began anew counts from zero.
-        began_anew = any(counters[name] < self._counted[name] for name in COUNTERS)
-        before = dict.fromkeys(COUNTERS, 0) if began_anew else self._counted
+        # A restarted process counts from zero.
+        restarted = any(counters[name] < self._counted[name] for name in COUNTERS)
+        before = dict.fromkeys(COUNTERS, 0) if restarted else self._counted
         added = {name: counters[name] - before[name] for name in COUNTERS}
         if not any(added.values()) and until - self._since < LONGEST_SPAN:
             return None
@@ -78,24 +79,24 @@ class TrafficCounter:
         try:
             self.count()
         except (FunctionError, BotoCoreError, ClientError) as error:
-            logger.warning("traffic was not counted: %s", error)
+            logger.warning("traffic not counted", extra=error_fields(error))
 
 
 def read_counters(api: Function) -> dict[str, int]:
-    """Return what this API process has answered so far, by the fields of TrafficCounted."""
-    answer = api.invoke(api_event("GET", METRICS))
-    if answer.get("statusCode") != 200:
-        raise FunctionError(f"{METRICS} answered {answer.get('statusCode')}")
+    """Return the counters of the API process, by the fields of TrafficCounted."""
+    response = api.invoke(api_event("GET", METRICS))
+    if response.get("statusCode") != 200:
+        raise FunctionError(f"{METRICS} returned {response.get('statusCode')}")
     counters = dict.fromkeys(COUNTERS, 0)
-    for family in text_string_to_metric_families(answer["body"]):
+    for family in text_string_to_metric_families(response["body"]):
         for sample in family.samples:
-            for name in _counts(sample.name, sample.labels):
+            for name in _counters_of(sample.name, sample.labels):
                 counters[name] += int(sample.value)
     return counters
 
 
-def _counts(sample: str, labels: Mapping[str, str]) -> list[str]:
-    """Return the counters that a sample adds to."""
+def _counters_of(sample: str, labels: Mapping[str, str]) -> list[str]:
+    """Return the counters that a sample contributes to."""
     if sample == "sentiment_predictions_total":
         return ["predictions"]
     if sample != "sentiment_request_seconds_count" or labels["route"] == METRICS:

@@ -1,4 +1,4 @@
-"""One warm instance of the API for each test: a real tiny model, and moto's server behind real botocore."""
+"""One warm instance of the API per test: a real tiny model, and real botocore with moto's server."""
 
 import io
 import json
@@ -32,7 +32,7 @@ CREDENTIALS = {
 }
 
 
-@pytest.fixture(scope="module")  # and no longer: its variables would lead other tests astray
+@pytest.fixture(scope="module")  # not longer: its variables would affect other tests
 def aws() -> Iterator[SimpleNamespace]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
@@ -52,13 +52,13 @@ def artifact(tiny_artifact: Path) -> Artifact:
 
 @pytest.fixture(scope="session")
 def classifier(artifact: Artifact) -> Classifier:
-    """A classifier that remembers nothing, so that every answer is computed."""
+    """A classifier without cache, so that every prediction is computed."""
     return Classifier(artifact, threads=1, cache_entries=0)
 
 
 @pytest.fixture
 def variables(aws: SimpleNamespace, tiny_artifact: Path) -> dict[str, str]:
-    """The environment of one instance, with a queue and a bucket of its own."""
+    """The environment of one instance, with its own queue and bucket."""
     name = f"test-{uuid.uuid4()}"
     queue_url = aws.sqs.create_queue(QueueName=name)["QueueUrl"]
     aws.s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
@@ -85,7 +85,7 @@ def api(make_api: Callable[..., Api]) -> Api:
 
 @pytest.fixture
 def logs() -> Iterator[io.StringIO]:
-    """Everything the API logs, as the JSON lines that CloudWatch would get."""
+    """Everything the API logs, as the JSON lines sent to CloudWatch."""
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(logger("api").registered_formatter)
@@ -96,14 +96,14 @@ def logs() -> Iterator[io.StringIO]:
 
 @pytest.fixture(autouse=True)
 def no_metrics_left_over() -> Iterator[None]:
-    """EMF figures wait in one set per process until the handler flushes; no test may see another's."""
+    """EMF metrics are buffered per process until the handler flushes; no test may see another's."""
     yield
     metrics("api").provider.clear_metrics()
 
 
 @pytest.fixture
 def silent_endpoint() -> Iterator[str]:
-    """The URL of a server that accepts connections and never says a word."""
+    """The URL of a server that accepts connections and never responds."""
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         server.listen()
@@ -111,7 +111,7 @@ def silent_endpoint() -> Iterator[str]:
 
 
 class PickyQueue(BaseHTTPRequestHandler):
-    """SendMessageBatch as SQS answers it when it takes some entries and fails those that hold "refused"."""
+    """SendMessageBatch that accepts some entries and fails those whose body contains "refused"."""
 
     def do_POST(self) -> None:
         entries = json.loads(self.rfile.read(int(self.headers["content-length"])))["Entries"]
@@ -128,7 +128,7 @@ class PickyQueue(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
@@ -143,7 +143,7 @@ def picky_endpoint() -> Iterator[str]:
 
 @pytest.fixture
 def env(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[dict[str, str]], None]:
-    """Make these the only settings there are: none of the machine's, no `.env` of the checkout's."""
+    """Set only these variables: none of the machine's, and no `.env` of the checkout."""
 
     def set_all(variables: dict[str, str]) -> None:
         for name in ApiSettings.model_fields:

@@ -1,4 +1,4 @@
-"""Drive the API as Lambda does, by API Gateway events through Mangum, and see what it left behind."""
+"""Call the API as Lambda does, with API Gateway events through Mangum, and inspect queue and bucket."""
 
 import base64
 import copy
@@ -19,10 +19,10 @@ EVENT = json.loads((Path(__file__).parents[2] / "events" / "api_predict.json").r
 class Response:
     """What API Gateway would send to the client."""
 
-    def __init__(self, answer: dict[str, Any]) -> None:
-        self.status: int = answer["statusCode"]
-        self.headers: dict[str, str] = answer["headers"]
-        self.text: str = answer["body"]
+    def __init__(self, response: dict[str, Any]) -> None:
+        self.status: int = response["statusCode"]
+        self.headers: dict[str, str] = response["headers"]
+        self.text: str = response["body"]
 
     @property
     def json(self) -> Any:
@@ -30,12 +30,12 @@ class Response:
 
 
 class Api:
-    """One warm instance of the function, with the queue and bucket that belong to it."""
+    """One warm instance of the function, with its queue and bucket."""
 
-    def __init__(self, parts: Dependencies, aws: SimpleNamespace) -> None:
-        self.parts = parts
+    def __init__(self, dependencies: Dependencies, aws: SimpleNamespace) -> None:
+        self.dependencies = dependencies
         self.aws = aws
-        self._answer = Mangum(create_app(parts), lifespan="off")
+        self._handle = Mangum(create_app(dependencies), lifespan="off")
 
     def request(self, method: str, path: str, body: bytes = b"", **headers: str) -> Response:
         event = copy.deepcopy(EVENT)
@@ -45,7 +45,7 @@ class Api:
         }
         event["requestContext"]["http"] |= {"method": method, "path": path}
         event["body"], event["isBase64Encoded"] = base64.b64encode(body).decode(), True
-        return Response(self._answer(event, None))
+        return Response(self._handle(event, None))
 
     def get(self, path: str, **headers: str) -> Response:
         return self.request("GET", path, **headers)
@@ -58,15 +58,15 @@ class Api:
 
     @property
     def queued_bodies(self) -> list[str]:
-        """Take everything out of the queue."""
+        """Receive and delete all messages of the queue."""
         bodies: list[str] = []
         while messages := self.aws.sqs.receive_message(
-            QueueUrl=self.parts.outbox.queue_url, MaxNumberOfMessages=10
+            QueueUrl=self.dependencies.outbox.queue_url, MaxNumberOfMessages=10
         ).get("Messages", []):
             for message in messages:
                 bodies.append(message["Body"])
                 self.aws.sqs.delete_message(
-                    QueueUrl=self.parts.outbox.queue_url, ReceiptHandle=message["ReceiptHandle"]
+                    QueueUrl=self.dependencies.outbox.queue_url, ReceiptHandle=message["ReceiptHandle"]
                 )
         return bodies
 
@@ -76,15 +76,15 @@ class Api:
 
     @property
     def unsent(self) -> dict[str, str]:
-        """Everything in the fallback bucket, body by key."""
-        bucket = self.parts.outbox.unsent_bucket
+        """All objects of the fallback bucket, body by key."""
+        bucket = self.dependencies.outbox.unsent_bucket
         return {
             item["Key"]: self.aws.s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].read().decode()
             for item in self.aws.s3.list_objects_v2(Bucket=bucket).get("Contents", [])
         }
 
     def break_queue(self) -> None:
-        self.aws.sqs.delete_queue(QueueUrl=self.parts.outbox.queue_url)
+        self.aws.sqs.delete_queue(QueueUrl=self.dependencies.outbox.queue_url)
 
     def break_fallback(self) -> None:
-        self.aws.s3.delete_bucket(Bucket=self.parts.outbox.unsent_bucket)
+        self.aws.s3.delete_bucket(Bucket=self.dependencies.outbox.unsent_bucket)

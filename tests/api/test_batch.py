@@ -20,13 +20,13 @@ def outcome(answer: dict[str, object]) -> dict[str, object]:
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts=st.lists(REVIEW, min_size=1, max_size=12))
-def test_a_text_gets_exactly_the_same_answer_alone_and_among_others(api: Api, texts: list[str]) -> None:
+def test_a_text_gets_the_same_prediction_alone_and_in_a_batch(api: Api, texts: list[str]) -> None:
     batch = api.post("/predict/batch", {"texts": texts, "return_probabilities": True}).json["results"]
     alone = [api.post("/predict", {"text": text, "return_probabilities": True}).json for text in texts]
     assert [outcome(answer) for answer in batch] == [outcome(answer) for answer in alone]
 
 
-def test_answers_are_in_order_and_each_is_stored(api: Api) -> None:
+def test_results_are_in_order_and_each_is_stored(api: Api) -> None:
     texts = [f"A {word} film, number {number}." for number, word in enumerate(["dull", "great"] * 32)]
     results = api.post("/predict/batch", {"texts": texts}).json["results"]
 
@@ -45,7 +45,7 @@ def test_repeated_texts_are_computed_once_and_stored_each_time(api: Api) -> None
 
 
 @pytest.mark.parametrize("bad", ["  ", "a" * 5001, None, 7, "\ud800"])
-def test_a_bad_text_has_its_error_in_its_place_and_fails_no_other(api: Api, bad: object) -> None:
+def test_an_invalid_text_has_an_error_in_its_place_and_fails_no_other(api: Api, bad: object) -> None:
     response = api.post("/predict/batch", {"texts": ["A great film.", bad, "A dull film."]})
     assert response.status == 200
     first, second, third = response.json["results"]
@@ -54,14 +54,14 @@ def test_a_bad_text_has_its_error_in_its_place_and_fails_no_other(api: Api, bad:
     assert len(api.queued) == 2
 
 
-def test_nothing_but_bad_texts_is_still_answered(api: Api) -> None:
+def test_a_batch_of_only_invalid_texts_returns_their_errors(api: Api) -> None:
     response = api.post("/predict/batch", {"texts": [" ", ""]})
     assert [result["error"]["code"] for result in response.json["results"]] == ["invalid_input"] * 2
     assert api.queued == []
 
 
 @pytest.mark.parametrize("texts", [[], ["a"] * 65, "a", None])
-def test_a_batch_holds_1_to_64_texts(api: Api, texts: object) -> None:
+def test_a_batch_has_1_to_64_texts(api: Api, texts: object) -> None:
     response = api.post("/predict/batch", {"texts": texts})
     assert response.status == 422
     assert response.json["detail"][0]["loc"] == ["body", "texts"]

@@ -1,4 +1,4 @@
-"""What CloudWatch counts of predictions in an hour is what is stored of that hour, to the last one."""
+"""CloudWatch's hourly count of predictions equals the stored predictions of that hour."""
 
 import json
 from collections.abc import Callable
@@ -13,17 +13,17 @@ from functions.api.model.classifier import Classifier
 from tests.api.driver import Api
 
 
-def test_each_stored_prediction_is_one_sample_at_the_time_that_it_is_stored_under(
+def test_each_stored_prediction_is_one_sample_at_its_own_time(
     make_api: Callable[..., Api], artifact: Artifact, capsys: pytest.CaptureFixture[str]
 ) -> None:
     api = make_api(Classifier(artifact, threads=1, cache_entries=8))
     text = "A lovely film."
     requests = [
         ("/predict", {"text": text}),
-        ("/predict", {"text": text}),  # from memory
+        ("/predict", {"text": text}),  # from the cache
         ("/predict/batch", {"texts": [text, text, "", "A dull one."]}),
-        ("/explain", {"text": text}),  # which is no prediction
-        ("/predict", {"text": ""}),  # nor is this
+        ("/explain", {"text": text}),  # not a prediction
+        ("/predict", {"text": ""}),  # not a prediction either
     ]
     times = []
     for path, body in requests:

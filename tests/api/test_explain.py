@@ -25,15 +25,15 @@ def test_words_have_offsets_in_the_text_as_sent_and_signed_weights(api: Api) -> 
     words = answer["words"]
     assert [word["text"] for word in words] == ["A", "wonderful", "film", "naïve", "🎬", "music", "!"]
     assert all(text[word["start"] : word["end"]] == word["text"] for word in words)
-    assert answer["sentiment"] in api.parts.classifier.card.labels
+    assert answer["sentiment"] in api.dependencies.classifier.card.labels
     assert all(word["weight"] for word in words)
 
 
 @pytest.mark.parametrize(
     "text", ["dreadful", "A wonderful story", "A dreadful story", "the boring script but lovely music"]
 )
-def test_weights_of_a_short_text_add_up_to_the_decision(classifier: Classifier, text: str) -> None:
-    """They share out how far the text moved the log-odds of the label that was answered."""
+def test_weights_of_a_short_text_sum_to_the_log_odds(classifier: Classifier, text: str) -> None:
+    """They sum to the text's effect on the log-odds of the predicted label."""
     prediction, words = explain(classifier, text)
     moved = log_odds(classifier, text, prediction.sentiment) - log_odds(classifier, "", prediction.sentiment)
     assert sum(word.weight for word in words) == pytest.approx(moved, abs=1e-3)
@@ -45,7 +45,7 @@ def test_an_explanation_is_neither_stored_nor_counted(api: Api) -> None:
     assert 'sentiment_predictions_total{sentiment="positive"} 0.0' in api.get("/metrics").text
 
 
-def test_words_that_were_truncated_away_weigh_nothing(api: Api) -> None:
+def test_truncated_words_have_weight_0(api: Api) -> None:
     text = "wonderful film " * 100
     answer = api.post("/explain", {"text": text}).json
     weights = [word["weight"] for word in answer["words"]]
@@ -62,7 +62,7 @@ def test_the_same_text_gets_the_same_explanation(classifier: Classifier) -> None
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(st.characters(codec="utf-8"), min_size=1, max_size=120))
-def test_no_text_is_too_strange_to_explain(api: Api, text: str) -> None:
+def test_any_text_can_be_explained(api: Api, text: str) -> None:
     response = api.post("/explain", {"text": text})
     if not text.strip():
         assert response.status == 422
@@ -75,8 +75,8 @@ def test_no_text_is_too_strange_to_explain(api: Api, text: str) -> None:
 
 
 @pytest.mark.parametrize("words", [1, 9, 13, 32, 64, 510])
-def test_an_explanation_reads_at_most_8_predictions_of_tokens(words: int) -> None:
-    """Counted in tokens, with no word twice, where a prediction of 64 words reads about 80."""
+def test_an_explanation_reads_at_most_the_tokens_of_8_predictions(words: int) -> None:
+    """In tokens, without repeated words; a prediction of 64 words reads about 80."""
     ids = list(range(words + 2))
     runs = read_runs(ids, [range(position, position + 1) for position in range(1, words + 1)])
     assert len(runs) >= min(words, 2)

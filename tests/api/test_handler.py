@@ -1,4 +1,4 @@
-"""The function in a process of its own, as Lambda starts it: what it loads, refuses and answers."""
+"""The function in its own process, as Lambda starts it: imports, start-up errors and responses."""
 
 import importlib
 import json
@@ -15,7 +15,7 @@ from functions.api.settings import settings
 
 ROOT = Path(__file__).parents[2]
 EVENTS = sorted((ROOT / "events").glob("api_*.json"))
-# What the api group does not install; training, storage and the laptop bring them into the development venv.
+# Not installed by the api group; the development venv has them for training, storage and the laptop.
 FOREIGN = {"sqlalchemy", "pg8000", "alembic", "torch", "transformers", "pandas", "mlflow", "sklearn", "moto"}
 INVOKE = """
 import json, sys
@@ -37,7 +37,7 @@ def start(variables: dict[str, str], *events: Path) -> subprocess.CompletedProce
     )
 
 
-def test_every_event_is_answered_with_nothing_but_the_groups_own_packages(
+def test_every_event_is_handled_with_only_the_packages_of_its_group(
     variables: dict[str, str], aws: SimpleNamespace
 ) -> None:
     process = start(variables, *EVENTS)
@@ -56,13 +56,13 @@ def test_every_event_is_answered_with_nothing_but_the_groups_own_packages(
         "api_predict_batch": 200,
     }
     assert not {module.split(".")[0] for module in result["modules"]} & FOREIGN
-    # One blob of EMF per invocation, flushed before the answer, and one line of log, each a JSON document.
+    # One EMF document per invocation, flushed before the response, and one log line, both JSON.
     documents = [json.loads(line) for line in lines]
     assert sum("RequestTime" in document for document in documents) == len(EVENTS)
     assert sum(document.get("message") == "request answered" for document in documents) == len(EVENTS)
 
 
-def test_the_first_answer_loads_only_what_it_needs(variables: dict[str, str], aws: SimpleNamespace) -> None:
+def test_the_first_request_loads_only_what_it_needs(variables: dict[str, str], aws: SimpleNamespace) -> None:
     process = start(variables, ROOT / "events" / "api_predict.json")
     modules = set(json.loads(process.stdout.splitlines()[-1])["modules"])
     assert not {"boto3", "httpx", "requests", "fastapi.testclient", "uvicorn"} & modules
@@ -87,12 +87,12 @@ def test_each_invocation_flushes_its_metrics_once(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"MODEL_DIR": "/nowhere"}, "ModelError: /nowhere/model.json is missing: train and export it again"),
+        ({"MODEL_DIR": "/nowhere"}, "ModelError: /nowhere: model.json is missing: train and export it again"),
         ({"QUEUE_URL": ""}, "ConfigurationError: QUEUE_URL: is not set"),
-        ({"CORS_ORIGINS": "*"}, "ConfigurationError: CORS_ORIGINS: Value error, '*' is not an exact origin"),
+        ({"CORS_ORIGINS": "*"}, "ConfigurationError: CORS_ORIGINS: '*' is not an exact origin"),
     ],
 )
-def test_it_refuses_to_start_and_says_exactly_why(
+def test_it_fails_to_start_with_the_reason(
     variables: dict[str, str], aws: SimpleNamespace, change: dict[str, str], message: str
 ) -> None:
     process = start(variables | change)
@@ -102,7 +102,7 @@ def test_it_refuses_to_start_and_says_exactly_why(
 
 SNAPSHOT = """
 import json, sys
-import uuid_utils.compat as uuid
+import sentiment.http, uuid_utils.compat
 from botocore.session import Session
 
 made = []
@@ -111,20 +111,23 @@ def note(owner, name):
     real = getattr(owner, name)
     setattr(owner, name, lambda *given, **named: made.append(name) or real(*given, **named))
 
-note(uuid, "uuid7")
+note(sentiment.http, "uuid4")
+note(uuid_utils.compat, "uuid7")
 note(Session, "create_client")
 from functions.api.handler import handler
 at_init = list(made)
-handler(json.load(open(sys.argv[1])), None)
+event = json.load(open(sys.argv[1]))
+del event["headers"]["x-correlation-id"]
+handler(event, None)
 print(json.dumps([at_init, sorted(set(made))]))
 """
 
 
-def test_init_makes_no_id_and_no_client_that_all_instances_of_a_snapshot_would_share(
+def test_init_creates_no_id_or_client_that_instances_of_a_snapshot_would_share(
     variables: dict[str, str], aws: SimpleNamespace
 ) -> None:
-    # SnapStart restores many instances from one memory image: random state or credentials in it would be the
-    # same in all of them, and two predictions with one id would be stored as one.
+    # SnapStart restores many instances from one snapshot: they would share its random state and credentials,
+    # and two predictions with the same id would be stored as one.
     event = str(ROOT / "events" / "api_predict.json")
     inherited = {name: value for name, value in os.environ.items() if name.startswith(("AWS_", "COV"))}
     process = subprocess.run(
@@ -138,4 +141,4 @@ def test_init_makes_no_id_and_no_client_that_all_instances_of_a_snapshot_would_s
     assert process.returncode == 0, process.stderr
     at_init, afterwards = json.loads(process.stdout.splitlines()[-1])
     assert at_init == []
-    assert afterwards == ["create_client", "uuid7"]
+    assert afterwards == ["create_client", "uuid4", "uuid7"]

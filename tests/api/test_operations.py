@@ -11,8 +11,8 @@ from sentiment.exceptions import ModelError
 from sentiment.logging import metrics
 
 from functions.api.model.artifact import Artifact
+from functions.api.model.card_schema import ModelResponse
 from functions.api.model.classifier import Classifier
-from functions.api.model.model_card import ModelResponse
 from tests.api.driver import Api
 
 
@@ -24,13 +24,13 @@ def samples(api: Api) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
     }
 
 
-def test_health_is_ok_when_the_queue_takes_records(api: Api) -> None:
+def test_health_is_ok_when_the_queue_accepts_records(api: Api) -> None:
     response = api.get("/health")
     assert response.status == 200
     assert response.json == {
         "status": "ok",
         "failing": [],
-        "model_version": api.parts.classifier.card.model_version,
+        "model_version": api.dependencies.classifier.card.model_version,
     }
     assert api.queued == []
 
@@ -43,7 +43,7 @@ def test_health_is_degraded_when_only_the_fallback_works(api: Api) -> None:
     assert api.unsent == {}
 
 
-def test_health_names_what_fails_when_nothing_takes_records(api: Api) -> None:
+def test_health_names_what_fails_when_nothing_accepts_records(api: Api) -> None:
     api.break_queue()
     api.break_fallback()
     response = api.get("/health")
@@ -51,7 +51,7 @@ def test_health_names_what_fails_when_nothing_takes_records(api: Api) -> None:
     assert response.json["failing"] == ["queue", "fallback"]
 
 
-def test_health_names_the_model_when_it_cannot_answer(api: Api, artifact: Artifact) -> None:
+def test_health_names_the_model_when_it_fails(api: Api, artifact: Artifact) -> None:
     class Broken(Classifier):
         broken = False
 
@@ -61,7 +61,7 @@ def test_health_names_the_model_when_it_cannot_answer(api: Api, artifact: Artifa
 
     classifier = Broken(artifact, threads=1, cache_entries=0)
     classifier.broken = True
-    response = Api(replace(api.parts, classifier=classifier), api.aws).get("/health")
+    response = Api(replace(api.dependencies, classifier=classifier), api.aws).get("/health")
     assert (response.status, response.json["failing"]) == (503, ["model"])
 
 
@@ -72,12 +72,12 @@ def test_model_is_the_card(api: Api, artifact: Artifact) -> None:
     assert {"labels", "max_length", "metrics", "data", "export", "training", "files"} <= card.keys()
 
 
-def test_an_export_writes_all_that_the_description_of_model_promises(api: Api) -> None:
+def test_an_export_writes_every_documented_field_of_the_card(api: Api) -> None:
     assert absent(ModelResponse.model_validate(api.get("/model").json)) == []
 
 
 def absent(part: object, at: str = "") -> list[str]:
-    """Name the documented fields, however deep, that were not in what was read."""
+    """List the documented fields, at any depth, that are missing in the content."""
     if isinstance(part, list):
         return [name for one in part for name in absent(one, at)]
     if not isinstance(part, BaseModel):
@@ -93,7 +93,7 @@ def test_model_leaves_out_the_vectors_that_only_serving_reads(api: Api) -> None:
     assert len(response.text) < 10_000
 
 
-def test_metrics_count_what_was_answered(api: Api) -> None:
+def test_metrics_count_predictions_and_feedback(api: Api) -> None:
     api.predict("A wonderful film")
     api.post("/predict/batch", {"texts": ["A dull film", "A great story", " "]})
     api.post("/predictions/019ab1de-7c1f-7d3a-9c55-3f6d3e0a4b21/feedback", {"label": "negative"})
@@ -114,10 +114,10 @@ def test_metrics_count_what_was_answered(api: Api) -> None:
     assert found["sentiment_request_seconds_count", (("route", "/predict"), ("status", "422"))] == 1
     assert found["sentiment_request_seconds_count", (("route", "unmatched"), ("status", "404"))] == 1
     [info] = [labels for name, labels in found if name == "sentiment_model_info"]
-    assert dict(info)["version"] == api.parts.classifier.card.model_version
+    assert dict(info)["version"] == api.dependencies.classifier.card.model_version
 
 
-def test_metrics_count_truncated_texts_by_themselves(api: Api) -> None:
+def test_metrics_count_truncated_texts_separately(api: Api) -> None:
     api.post("/predict/batch", {"texts": ["wonderful film " * 100, "A great story"]})
     found = samples(api)
     assert found["sentiment_truncated_total", ()] == 1
@@ -131,7 +131,7 @@ def test_metrics_count_records_that_went_to_s3(api: Api) -> None:
     assert samples(api)["sentiment_unsent_records_total", ()] == 2
 
 
-def test_the_same_figures_go_out_as_emf(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_same_metrics_are_published_as_emf(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
     api.post("/predict/batch", {"texts": ["A dull film", "A great story", "A great cast"]})
     metrics("api").flush_metrics()
     blobs = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith('{"_aws"')]
@@ -145,7 +145,7 @@ def test_the_same_figures_go_out_as_emf(api: Api, capsys: pytest.CaptureFixture[
     assert figures["service"] == "api"
 
 
-def test_errors_of_the_client_and_of_the_server_are_counted_apart(
+def test_client_and_server_errors_are_counted_separately(
     api: Api, capsys: pytest.CaptureFixture[str]
 ) -> None:
     api.predict("")
@@ -172,7 +172,7 @@ def schemas_with_examples(document: dict[str, Any]) -> Iterator[tuple[str, dict[
             yield name, example
 
 
-def test_the_openapi_document_is_complete_and_its_examples_are_true(api: Api) -> None:
+def test_the_openapi_document_is_complete_and_its_examples_are_valid(api: Api) -> None:
     document = api.get("/openapi.json").json
     assert re.match(r"3\.1\.", document["openapi"])
     assert set(document["paths"]) == {

@@ -19,7 +19,7 @@ GOOD = "A wonderful film. I saw it twice."
 BAD = "A dreadful script. We left late."
 
 
-def test_answers_and_stores_the_same_prediction(api: Api) -> None:
+def test_returns_and_stores_the_same_prediction(api: Api) -> None:
     before = datetime.now(UTC)
     response = api.post("/predict", {"text": f"  {GOOD}\n", "return_probabilities": True})
 
@@ -28,7 +28,7 @@ def test_answers_and_stores_the_same_prediction(api: Api) -> None:
     assert answer["sentiment"] == "positive"
     assert answer["confidence"] == max(answer["probabilities"].values())
     assert sum(answer["probabilities"].values()) == pytest.approx(1)
-    assert answer["model_version"] == api.parts.classifier.card.model_version
+    assert answer["model_version"] == api.dependencies.classifier.card.model_version
     assert answer["truncated"] is False
     assert answer["inference_time_ms"] > 0
 
@@ -40,7 +40,7 @@ def test_answers_and_stores_the_same_prediction(api: Api) -> None:
     assert before - timedelta(milliseconds=1) <= record.predicted_at <= datetime.now(UTC)
     assert record.text == GOOD
     assert record.characters == len(GOOD)
-    assert record.tokens == len(api.parts.classifier.tokenize(GOOD).ids)
+    assert record.tokens == len(api.dependencies.classifier.tokenize(GOOD).ids)
     assert (record.sentiment, record.confidence) == (answer["sentiment"], answer["confidence"])
     assert record.probabilities == answer["probabilities"]
     assert record.unknown_tokens == 0
@@ -48,11 +48,11 @@ def test_answers_and_stores_the_same_prediction(api: Api) -> None:
     assert record.correlation_id == response.headers["x-correlation-id"]
 
 
-def test_probabilities_come_only_when_asked_for(api: Api) -> None:
+def test_probabilities_are_returned_only_on_request(api: Api) -> None:
     assert "probabilities" not in api.predict(GOOD).json
 
 
-def test_both_opinions_are_told_apart(api: Api) -> None:
+def test_positive_and_negative_texts_are_classified(api: Api) -> None:
     assert [api.predict(text).json["sentiment"] for text in (GOOD, BAD)] == ["positive", "negative"]
 
 
@@ -67,7 +67,7 @@ def test_both_opinions_are_told_apart(api: Api) -> None:
         ("a" * 5001, 422),
     ],
 )
-def test_text_holds_1_to_5000_characters_after_stripping(api: Api, text: str, status: int) -> None:
+def test_a_text_has_1_to_5000_characters_after_stripping(api: Api, text: str, status: int) -> None:
     response = api.predict(text)
     assert response.status == status
     if status == 422:
@@ -78,25 +78,25 @@ def test_text_holds_1_to_5000_characters_after_stripping(api: Api, text: str, st
 @pytest.mark.parametrize(
     "content", [{}, {"text": None}, {"text": 1}, {"text": ["a"]}, [], "text", {"text": "\ud800"}]
 )
-def test_other_shapes_are_422_in_fastapis_own_shape(api: Api, content: object) -> None:
+def test_invalid_requests_are_422_in_fastapis_shape(api: Api, content: object) -> None:
     response = api.post("/predict", content)
     assert response.status == 422
     assert {"type", "loc", "msg"} == set(response.json["detail"][0])
 
 
-def test_a_422_does_not_echo_what_was_sent(api: Api) -> None:
+def test_a_422_does_not_echo_the_input(api: Api) -> None:
     assert "private" not in api.post("/predict", {"text": ["private"]}).text
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(st.characters(codec="utf-8"), max_size=300))
-def test_no_text_is_too_strange_to_answer_and_store(api: Api, text: str) -> None:
+def test_any_text_can_be_classified_and_stored(api: Api, text: str) -> None:
     response = api.predict(text)
     if text.strip():
         assert response.status == 200
         [record] = api.queued
         assert isinstance(record, PredictionMade)
-        assert record.text == text.strip().replace("\0", "\ufffd")  # Postgres cannot hold NUL
+        assert record.text == text.strip().replace("\0", "\ufffd")  # Postgres cannot store NUL
     else:
         assert response.status == 422
     assert api.unsent == {}
@@ -105,10 +105,10 @@ def test_no_text_is_too_strange_to_answer_and_store(api: Api, text: str) -> None
 @pytest.mark.parametrize(
     "text", ["\uffff\ufffe", "\x00\x01\x1f\x7f", "\U0001f9ff" * 5000, "'; DROP TABLE x; --"]
 )
-def test_the_queue_takes_every_character(api: Api, text: str) -> None:
+def test_the_queue_accepts_every_character(api: Api, text: str) -> None:
     assert api.predict(text).status == 200
     [body] = api.queued_bodies
-    assert body.isascii()  # SQS refuses U+FFFE and U+FFFF
+    assert body.isascii()  # SQS rejects U+FFFE and U+FFFF
     assert json.loads(body)["text"] == text.strip().replace("\0", "\ufffd")
 
 
@@ -121,14 +121,14 @@ def test_long_texts_are_truncated_as_the_card_says(api: Api) -> None:
     assert record.tokens == 202  # before truncation, special tokens included
 
 
-def test_what_the_vocabulary_cannot_spell_is_counted_over_the_whole_text(api: Api) -> None:
+def test_unknown_tokens_are_counted_over_the_whole_text(api: Api) -> None:
     api.predict("\N{MONKEY} film " * 300)
     [record] = api.queued
     assert isinstance(record, PredictionMade)
     assert (record.truncated, record.unknown_tokens) == (True, 300)
 
 
-def test_a_stranger_text_is_more_novel(api: Api) -> None:
+def test_an_unusual_text_has_a_higher_novelty(api: Api) -> None:
     for text in (GOOD, BAD, "<td></td>" * 20):
         api.predict(text)
     good, bad, markup = (record.novelty for record in api.queued if isinstance(record, PredictionMade))
@@ -137,7 +137,7 @@ def test_a_stranger_text_is_more_novel(api: Api) -> None:
 
 
 @pytest.mark.parametrize("broken", [np.nan, np.inf])
-def test_no_novelty_is_stored_when_it_is_no_number(
+def test_novelty_that_is_not_finite_is_not_stored(
     make_api: Callable[..., Api], artifact: Artifact, broken: float
 ) -> None:
     class Overflowing(Classifier):
@@ -152,7 +152,7 @@ def test_no_novelty_is_stored_when_it_is_no_number(
     assert record.novelty is None
 
 
-def test_identical_texts_are_remembered_but_stored_each_time(
+def test_identical_texts_are_cached_but_stored_each_time(
     make_api: Callable[..., Api], artifact: Artifact
 ) -> None:
     api = make_api(classifier=Classifier(artifact, threads=1, cache_entries=2))
@@ -172,7 +172,7 @@ def test_identical_texts_are_remembered_but_stored_each_time(
     ]
 
 
-def test_prediction_ids_are_in_the_order_of_time(api: Api) -> None:
+def test_prediction_ids_are_ordered_by_time(api: Api) -> None:
     ids = []
     for _ in range(5):
         ids.append(api.predict(GOOD).json["prediction_id"])

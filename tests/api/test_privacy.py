@@ -1,4 +1,4 @@
-"""In no mode does text reach the logs; outside `full`, what the mode hides reaches nothing at all."""
+"""No mode logs text; outside `full`, the hidden text is neither stored nor sent anywhere."""
 
 import hashlib
 import hmac
@@ -12,13 +12,13 @@ from functions.api.privacy import redact
 from tests.api.driver import Api
 
 KEY = "9b2f0a5c4d7e8f1a"
-NUMBER = "44 668 18 00"  # whole, because its digits alone also turn up in ids and hashes
+NUMBER = "44 668 18 00"  # complete, because its digits alone also occur in ids and hashes
 TEXT = f"I, Zebulon, loved it: write to zeb@example.com or call +41 {NUMBER}."
 FEEDBACK = "/predictions/019ab1de-7c1f-7d3a-9c55-3f6d3e0a4b21/feedback"
 
 
 def use_everything(api: Api) -> list[str]:
-    """Send the text every way there is, with the queue and without, and return all that was stored."""
+    """Send the text to every route, with and without the queue, and return all that was stored."""
     for attempt in (0, 1):
         if attempt:
             api.break_queue()

@@ -1,4 +1,4 @@
-"""What holds for every request: correlation ids, limits, errors, CORS; and feedback; and the settings."""
+"""All requests: correlation ids, limits, errors and CORS; feedback; and the settings."""
 
 import io
 import json
@@ -20,9 +20,7 @@ SetEnvironment = Callable[[dict[str, str]], None]
 FEEDBACK = "/predictions/019ab1de-7c1f-7d3a-9c55-3f6d3e0a4b21/feedback"
 
 
-def test_a_correlation_id_travels_from_the_caller_to_the_logs_the_message_and_back(
-    api: Api, logs: io.StringIO
-) -> None:
+def test_a_callers_correlation_id_is_logged_stored_and_returned(api: Api, logs: io.StringIO) -> None:
     response = api.predict("A great film", x_correlation_id="order-7/try:2")
     assert response.headers["x-correlation-id"] == "order-7/try:2"
     assert [record.correlation_id for record in api.queued] == ["order-7/try:2"]
@@ -54,14 +52,16 @@ def test_feedback_is_stored(api: Api) -> None:
         ("/predictions/7/feedback", {"label": "negative"}, ["path", "prediction_id"]),
     ],
 )
-def test_bad_feedback_is_422_and_says_where(api: Api, path: str, content: object, place: list[str]) -> None:
+def test_invalid_feedback_is_422_with_its_location(
+    api: Api, path: str, content: object, place: list[str]
+) -> None:
     response = api.post(path, content)
     assert response.status == 422
     assert response.json["detail"][0]["loc"] == place
     assert api.queued == []
 
 
-def test_an_unknown_label_names_the_known_ones(api: Api) -> None:
+def test_the_error_of_an_unknown_label_lists_the_labels(api: Api) -> None:
     message = api.post(FEEDBACK, {"label": "furious"}).json["detail"][0]["msg"]
     assert "negative, positive" in message
 
@@ -94,19 +94,21 @@ def test_a_body_of_exactly_1_mib_is_read(api: Api) -> None:
     assert api.request("POST", "/predict/batch", body).status == 200
 
 
-def test_a_declared_length_over_the_limit_is_refused_unread(api: Api) -> None:
+def test_a_declared_length_over_the_limit_is_rejected_unread(api: Api) -> None:
     assert api.request("POST", "/predict", b"{}", content_length="1048577").status == 413
 
 
-def test_an_unexpected_error_is_logged_without_text_and_told_without_a_trace(
+def test_an_unexpected_error_is_logged_without_text_and_returned_without_a_trace(
     api: Api, logs: io.StringIO
 ) -> None:
     class Broken(Outbox):
-        def takes_messages(self) -> bool:
+        def queue_available(self) -> bool:
             raise RuntimeError(SECRET)
 
-    outbox = Broken(queue_url=api.parts.outbox.queue_url, unsent_bucket=api.parts.outbox.unsent_bucket)
-    response = Api(replace(api.parts, outbox=outbox), api.aws).get("/health", x_correlation_id="c-3")
+    outbox = Broken(
+        queue_url=api.dependencies.outbox.queue_url, unsent_bucket=api.dependencies.outbox.unsent_bucket
+    )
+    response = Api(replace(api.dependencies, outbox=outbox), api.aws).get("/health", x_correlation_id="c-3")
     assert response.status == 500
     assert response.json["error"]["code"] == "internal_error"
     assert response.headers["x-correlation-id"] == "c-3"
@@ -115,10 +117,10 @@ def test_an_unexpected_error_is_logged_without_text_and_told_without_a_trace(
     assert SECRET not in logs.getvalue()
     [line] = [json.loads(line) for line in logs.getvalue().splitlines() if "unexpected error" in line]
     assert (line["correlation_id"], line["error"]) == ("c-3", "RuntimeError")
-    assert "in takes_messages" in line["stack"]
+    assert "in queue_available" in line["stack"]
 
 
-def test_listed_origins_may_call_and_read_even_errors(
+def test_configured_origins_can_read_responses_and_errors(
     make_api: Callable[..., Api],
 ) -> None:
     api = make_api(cors_origins=f"{ORIGIN}, http://localhost:5173")
@@ -131,7 +133,7 @@ def test_listed_origins_may_call_and_read_even_errors(
     assert "x-correlation-id" in response.headers["access-control-expose-headers"]
 
 
-def test_other_origins_get_no_permission(make_api: Callable[..., Api]) -> None:
+def test_other_origins_are_not_allowed(make_api: Callable[..., Api]) -> None:
     for api in (make_api(cors_origins=ORIGIN), make_api()):
         assert (
             "access-control-allow-origin" not in api.predict("great", origin="https://evil.example").headers
@@ -139,7 +141,9 @@ def test_other_origins_get_no_permission(make_api: Callable[..., Api]) -> None:
 
 
 @pytest.mark.parametrize("origins", ["*", "https://*.example.com", "https://a.example,*", "example.com"])
-def test_a_wildcard_is_refused_at_start(variables: dict[str, str], origins: str, env: SetEnvironment) -> None:
+def test_a_wildcard_origin_is_rejected_at_start(
+    variables: dict[str, str], origins: str, env: SetEnvironment
+) -> None:
     env(variables | {"CORS_ORIGINS": origins})
     with pytest.raises(ConfigurationError, match=r"CORS_ORIGINS.* is not an exact origin"):
         read_settings(ApiSettings)

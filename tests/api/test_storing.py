@@ -1,4 +1,4 @@
-"""A prediction that was answered is a prediction that is stored: the queue, else S3, else no answer."""
+"""Every returned prediction is stored: in the queue, else in S3, else it is not returned."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from tests.api.driver import Api
 FEEDBACK = "/predictions/019ab1de-7c1f-7d3a-9c55-3f6d3e0a4b21/feedback"
 
 
-def test_a_refused_record_waits_in_s3_as_the_exact_message(api: Api) -> None:
+def test_a_rejected_record_is_stored_in_s3_as_the_exact_message(api: Api) -> None:
     api.break_queue()
     answer = api.predict("A great film")
     assert answer.status == 200
@@ -27,7 +27,7 @@ def test_a_refused_record_waits_in_s3_as_the_exact_message(api: Api) -> None:
     assert record.text == "A great film"
 
 
-def test_feedback_takes_the_same_way_under_a_key_of_its_own(api: Api) -> None:
+def test_rejected_feedback_is_stored_in_s3_under_its_own_key(api: Api) -> None:
     api.break_queue()
     for label in ("positive", "negative"):
         assert api.post(FEEDBACK, {"label": label}).status == 202
@@ -47,7 +47,7 @@ def test_feedback_takes_the_same_way_under_a_key_of_its_own(api: Api) -> None:
         (FEEDBACK, {"label": "positive"}),
     ],
 )
-def test_both_refusing_means_503_and_no_answer(api: Api, path: str, content: object) -> None:
+def test_503_if_neither_the_queue_nor_s3_accepts_the_record(api: Api, path: str, content: object) -> None:
     api.break_queue()
     api.break_fallback()
     response = api.post(path, content)
@@ -64,7 +64,7 @@ def test_a_batch_larger_than_one_call_falls_back_as_a_whole(api: Api) -> None:
     assert {json.loads(body)["text"] for body in api.unsent.values()} == set(texts)
 
 
-def test_only_the_entries_that_the_queue_refuses_go_to_s3(
+def test_only_entries_that_the_queue_rejects_go_to_s3(
     make_api: Callable[..., Api], picky_endpoint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", picky_endpoint)
@@ -75,7 +75,7 @@ def test_only_the_entries_that_the_queue_refuses_go_to_s3(
     assert {json.loads(body)["text"] for body in api.unsent.values()} == set(texts[1::2])
 
 
-def test_a_record_that_both_refuse_has_an_error_in_its_place(
+def test_a_text_that_could_not_be_stored_has_an_error_in_its_place(
     make_api: Callable[..., Api], picky_endpoint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", picky_endpoint)
@@ -88,26 +88,26 @@ def test_a_record_that_both_refuse_has_an_error_in_its_place(
     assert "prediction_id" not in response.json["results"][1]
 
 
-def test_a_queue_that_never_answers_is_given_up_within_seconds(
+def test_a_queue_that_does_not_respond_times_out_within_seconds(
     make_api: Callable[..., Api], silent_endpoint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", silent_endpoint)
     api = make_api()
     start = time.monotonic()
     assert api.post("/predict/batch", {"texts": [f"great {number}" for number in range(30)]}).status == 200
-    assert time.monotonic() - start < 10  # API Gateway gives up after 30
+    assert time.monotonic() - start < 10  # API Gateway times out after 30
     assert len(api.unsent) == 30
 
 
-def test_nothing_is_answered_before_it_is_stored(api: Api) -> None:
-    """By the time the handler returns the record is there: no task is left for after the answer."""
+def test_nothing_is_returned_before_it_is_stored(api: Api) -> None:
+    """When the handler returns, the record is stored: no task is left to run afterwards."""
     answer = api.predict("A great film")
     [record] = api.queued
     assert str(record.prediction_id) == answer.json["prediction_id"]
 
 
-def test_an_unknown_region_is_a_refusal_and_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_region_makes_queue_and_fallback_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
     outbox = Outbox(queue_url="http://127.0.0.1:1/queue", unsent_bucket="bucket")
-    assert not outbox.takes_messages()
-    assert not outbox.takes_unsent()
+    assert not outbox.queue_available()
+    assert not outbox.fallback_available()

@@ -1,13 +1,13 @@
-"""What gives way first follows from the environment, in the direction that a person would expect."""
+"""Limits and costs change with the environment's values in the expected direction."""
 
 import dataclasses
 from pathlib import Path
 
 import pytest
 
-from benchmarks.capacity import busiest, describe, limits, writer_queue
+from benchmarks.capacity import describe, limits, max_load, writer_queue
 from benchmarks.queueing import erlang_b
-from benchmarks.scale import RATES, draw
+from benchmarks.scale import RATES, plot
 from cdk.environments import ENVIRONMENTS, Environment
 
 PROD = ENVIRONMENTS["prod"]
@@ -17,19 +17,19 @@ def variant(**changes: object) -> Environment:
     return dataclasses.replace(PROD, **changes)  # type: ignore[arg-type]
 
 
-def rate_of(part: str, environment: Environment) -> float:
-    [rate] = [limit.rate for limit in limits(environment) if limit.part.startswith(part)]
+def rate_of(component: str, environment: Environment) -> float:
+    [rate] = [limit.rate for limit in limits(environment) if limit.component.startswith(component)]
     return rate
 
 
-def test_limits_come_in_the_order_in_which_they_are_reached() -> None:
+def test_limits_are_sorted_and_have_a_remedy() -> None:
     rates = [limit.rate for limit in limits(PROD)]
     assert rates == sorted(rates)
-    assert all(limit.then for limit in limits(PROD))
+    assert all(limit.remedy for limit in limits(PROD))
 
 
 @pytest.mark.parametrize(
-    ("part", "changes"),
+    ("component", "changes"),
     [
         ("storage", {"database_max_storage_gb": PROD.database_max_storage_gb * 2}),
         ("storage", {"retention_months": 3}),
@@ -38,18 +38,18 @@ def test_limits_come_in_the_order_in_which_they_are_reached() -> None:
         ("CPU credits", {"database_class": "m7g.large"}),
     ],
 )
-def test_what_a_person_turns_up_moves_its_limit_up(part: str, changes: dict[str, object]) -> None:
-    assert rate_of(part, variant(**changes)) > rate_of(part, PROD)
+def test_raising_a_value_raises_its_limit(component: str, changes: dict[str, object]) -> None:
+    assert rate_of(component, variant(**changes)) > rate_of(component, PROD)
 
 
-def test_the_storage_limit_fills_the_volume_exactly_within_the_months_that_are_kept() -> None:
-    rows = describe(PROD, rate_of("storage", PROD))["rows_gb_a_month"]
+def test_the_storage_limit_fills_the_volume_within_the_retention() -> None:
+    rows = describe(PROD, rate_of("storage", PROD))["rows_gb_per_month"]
     assert rows is not None
     assert rows * PROD.retention_months == pytest.approx(PROD.database_max_storage_gb)
 
 
-def test_lambda_is_busiest_where_one_call_in_ten_thousand_finds_no_instance() -> None:
-    assert erlang_b(100, busiest(100)) == pytest.approx(1e-4, rel=0.01)
+def test_lambdas_limit_is_where_one_call_in_ten_thousand_is_blocked() -> None:
+    assert erlang_b(100, max_load(100)) == pytest.approx(1e-4, rel=0.01)
 
 
 def test_writers_keep_up_below_their_limit_and_not_above() -> None:
@@ -59,13 +59,13 @@ def test_writers_keep_up_below_their_limit_and_not_above() -> None:
     assert describe(PROD, limit * 1.1)["catch_up_seconds"] is None
 
 
-def test_what_a_rate_needs_grows_with_it() -> None:
+def test_load_and_cost_grow_with_the_rate() -> None:
     described = [describe(PROD, rate) for rate in RATES]
     for name in (
         "busy_instances",
         "busy_writers",
         "disk_mb_per_second",
-        "rows_gb_a_month",
+        "rows_gb_per_month",
         "dollars_predictions",
     ):
         values = [each[name] or 0 for each in described]
@@ -75,11 +75,11 @@ def test_what_a_rate_needs_grows_with_it() -> None:
 
 def test_rows_cost_far_less_in_s3_than_in_postgres() -> None:
     described = describe(PROD, 1000)
-    assert (described["dollars_the_same_in_s3"] or 0) * 10 < (
-        described["dollars_storing_a_month_of_rows"] or 0
+    assert (described["dollars_month_of_rows_in_s3"] or 0) * 10 < (
+        described["dollars_month_of_rows_in_postgres"] or 0
     )
 
 
-def test_the_plot_is_drawn(tmp_path: Path) -> None:
-    draw(PROD, tmp_path / "scale.png")
+def test_the_plot_is_written(tmp_path: Path) -> None:
+    plot(PROD, tmp_path / "scale.png")
     assert (tmp_path / "scale.png").read_bytes().startswith(b"\x89PNG")

@@ -41,9 +41,9 @@ def test_the_simulation_waits_as_long_as_erlang_c_says(servers: int, load: float
 @pytest.mark.parametrize("servers", [1, 3])
 def test_littles_law_holds_whatever_the_service(servers: int, service) -> None:  # type: ignore[no-untyped-def]
     observed = simulate(rate=40 * servers, servers=servers, service=service, jobs=20_000)
-    assert observed.mean_jobs == pytest.approx(observed.arrivals_per_second * observed.mean_stay)
+    assert observed.mean_jobs == pytest.approx(observed.arrivals_per_second * observed.mean_time_in_system)
     assert observed.busy_servers <= servers
-    assert observed.mean_stay >= observed.mean_wait
+    assert observed.mean_time_in_system >= observed.mean_wait
 
 
 def test_steady_service_halves_the_wait_of_a_single_server() -> None:
@@ -63,7 +63,7 @@ def test_a_run_can_be_repeated() -> None:
             draws.append(draw.random())
             return draws[-1] / 100
 
-        return simulate(rate=10, servers=2, service=service, jobs=100, seed=seed).mean_stay
+        return simulate(rate=10, servers=2, service=service, jobs=100, seed=seed).mean_time_in_system
 
     assert run(1) == run(1) != run(2)
 

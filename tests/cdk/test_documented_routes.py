@@ -1,7 +1,7 @@
-"""The tables of routes in README and docs against the routes of the HTTP API.
+"""The route tables in README and docs match the routes of the HTTP API.
 
-A row is one route or several of one method: "`GET /health`, `/model`". The method is GET unless it says
-otherwise, names of parameters do not matter, and a route that AWS does not have says "laptop only".
+A row has one route, or several with one method: "`GET /health`, `/model`". The default method is GET. Names
+of parameters do not matter, and a route that does not exist on AWS says "laptop only".
 """
 
 import re
@@ -20,7 +20,7 @@ LAPTOP_ONLY = "laptop only"
 
 
 def documented(text: str) -> Iterator[tuple[str, bool]]:
-    """Yield each route of the tables whose first column is "route", and whether only the laptop has it."""
+    """Yield each route of the tables whose first column is "route", and whether it is laptop only."""
     in_table = False
     for line in text.splitlines():
         if not line.lstrip().startswith("|"):
@@ -35,7 +35,7 @@ def documented(text: str) -> Iterator[tuple[str, bool]]:
 
 
 def any_name(route: str) -> str:
-    """Return the route with a star for each parameter and for whatever follows."""
+    """Return the route with `*` for each parameter and for an ellipsis."""
     return re.sub(r"\{[^}]*\}|…", "*", route)
 
 
@@ -46,22 +46,22 @@ def routed() -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def told() -> set[tuple[str, bool]]:
+def listed() -> set[tuple[str, bool]]:
     return {route for page in PAGES for route in documented(page.read_text())}
 
 
-def test_every_documented_route_is_routed_unless_it_says_that_only_the_laptop_has_it(
-    routed: set[str], told: set[tuple[str, bool]]
+def test_every_documented_route_exists_unless_it_is_laptop_only(
+    routed: set[str], listed: set[tuple[str, bool]]
 ) -> None:
-    for route, laptop_only in told:
+    for route, laptop_only in listed:
         assert any(fnmatchcase(route, pattern) for pattern in routed) != laptop_only, route
 
 
-def test_every_route_is_documented(routed: set[str], told: set[tuple[str, bool]]) -> None:
-    assert routed <= {route for route, _ in told}
+def test_every_route_is_documented(routed: set[str], listed: set[tuple[str, bool]]) -> None:
+    assert routed <= {route for route, _ in listed}
 
 
-def test_a_table_is_read_row_by_row_with_its_methods() -> None:
+def test_a_table_row_can_contain_several_routes_of_one_method() -> None:
     text = """
 | file | what |
 | --- | --- |

@@ -1,4 +1,4 @@
-"""Every folder becomes one asset, whole and with nothing of another's: one edit redeploys one function."""
+"""Every folder becomes one complete asset without files of others: one edit redeploys one function."""
 
 import json
 import re
@@ -16,6 +16,7 @@ from aws_cdk.assertions import Annotations, Match
 from cdk import layers, packaging
 from cdk.app import make_app
 from cdk.environments import ENVIRONMENTS
+from cdk.function_config import FunctionConfig
 from cdk.layers import build_layer
 from cdk.paths import ROOT
 
@@ -35,7 +36,7 @@ VERSION = "20261124-0000000"
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a copy of what goes into assets, with a made-up artifact and what work trees gather besides."""
+    """Return a copy of what goes into assets, with a fake artifact and typical untracked files."""
     copy = tmp_path / "project"
     for folder in ("functions", "layers"):
         shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
@@ -62,7 +63,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def assets(project: Path, tmp_path: Path) -> Callable[[], dict[str, Path]]:
-    """Return what synthesizes every function and returns its asset's folder, named after its hash."""
+    """Return a function that synthesizes every function and returns their asset folders, named by hash."""
     rounds = iter(range(10))
 
     def synthesize() -> dict[str, Path]:
@@ -78,8 +79,7 @@ def assets(project: Path, tmp_path: Path) -> Callable[[], dict[str, Path]]:
                 folder=folder,
                 environment=ENVIRONMENTS["dev"],
                 settings={},
-                memory_mb=512,
-                timeout_seconds=30,
+                config=FunctionConfig(512, 30),
             )
         app.synth()
         layers.digest.cache_clear()
@@ -107,15 +107,15 @@ def test_every_folder_is_packaged() -> None:
     assert set(FUNCTIONS) == {path.parent.name for path in (ROOT / "functions").glob("*/handler.py")}
 
 
-def test_every_asset_holds_its_handler_and_nothing_of_another_function(
+def test_every_asset_contains_its_handler_and_no_file_of_another_function(
     assets: Callable[[], dict[str, Path]],
 ) -> None:
     for folder, asset in assets().items():
-        held = files(asset)
-        assert f"functions/{folder}/handler.py" in held
+        contents = files(asset)
+        assert f"functions/{folder}/handler.py" in contents
         of_others = {
             name
-            for name in held
+            for name in contents
             if name.startswith("functions/")
             and name not in ("functions/__init__.py", "functions/Dockerfile")
             and not name.startswith(f"functions/{folder}/")
@@ -123,32 +123,37 @@ def test_every_asset_holds_its_handler_and_nothing_of_another_function(
         assert of_others == set()
 
 
-def test_an_asset_holds_no_secrets_caches_environments_or_other_models(
+def test_an_asset_contains_no_secrets_caches_environments_or_other_models(
     assets: Callable[[], dict[str, Path]],
 ) -> None:
     for folder, asset in assets().items():
-        held = files(asset)
-        assert {name.split("/")[0] for name in held} <= {"functions", "layers", "artifacts", ".dockerignore"}
-        assert not [name for name in held if "__pycache__" in name or "older" in name]
+        contents = files(asset)
+        assert {name.split("/")[0] for name in contents} <= {
+            "functions",
+            "layers",
+            "artifacts",
+            ".dockerignore",
+        }
+        assert not [name for name in contents if "__pycache__" in name or "older" in name]
         if folder in ZIPS:
-            assert {name.split("/")[0] for name in held} == {"functions"}
+            assert {name.split("/")[0] for name in contents} == {"functions"}
 
 
-def test_an_image_holds_the_artifact_the_shared_package_and_its_own_requirements(
+def test_an_image_contains_the_artifact_the_shared_package_and_its_own_requirements(
     assets: Callable[[], dict[str, Path]],
 ) -> None:
     made = assets()
     for folder in IMAGES:
-        held = files(made[folder])
-        assert f"artifacts/models/{VERSION}/model.onnx" in held
-        assert "layers/shared/python/sentiment/settings.py" in held
-        assert {name for name in held if name.startswith("layers/requirements/")} == {
+        contents = files(made[folder])
+        assert f"artifacts/models/{VERSION}/model.onnx" in contents
+        assert "layers/shared/python/sentiment/settings.py" in contents
+        assert {name for name in contents if name.startswith("layers/requirements/")} == {
             f"layers/requirements/{folder}.txt"
         }
 
 
 @pytest.mark.parametrize("edited", ["log_writer", "api"])
-def test_editing_one_function_changes_its_own_hash_alone(
+def test_editing_a_function_changes_only_its_own_hash(
     edited: str, project: Path, assets: Callable[[], dict[str, Path]]
 ) -> None:
     before = assets()
@@ -179,8 +184,7 @@ def test_without_an_artifact_synth_warns_and_the_image_cannot_be_built(project: 
         folder="api",
         environment=ENVIRONMENTS["dev"],
         settings={},
-        memory_mb=512,
-        timeout_seconds=30,
+        config=FunctionConfig(512, 30),
     )
     warnings = Annotations.from_stack(stack).find_warning(
         "*", Match.string_like_regexp("no trained artifact")
@@ -192,7 +196,7 @@ def test_without_an_artifact_synth_warns_and_the_image_cannot_be_built(project: 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("architecture", "machine"), [("arm64", "aarch64"), ("x86_64", "x86_64")])
-def test_a_layer_is_built_for_its_processor_from_locked_wheels_and_nothing_else(
+def test_a_layer_contains_exactly_the_locked_wheels_for_its_architecture(
     architecture: str, machine: str, tmp_path: Path
 ) -> None:
     build_layer("migrations", architecture, tmp_path)
@@ -208,8 +212,8 @@ def test_a_layer_is_built_for_its_processor_from_locked_wheels_and_nothing_else(
     assert sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()) < 200e6
 
 
-def test_the_command_line_builds_layers_and_plain_synth_does_not(tmp_path: Path) -> None:
-    """The layer's asset of a plain synth is its source; only `aws:cdk:bundling-stacks` makes pip run."""
+def test_layers_are_built_by_the_command_line_and_not_by_synth_alone(tmp_path: Path) -> None:
+    """Without `aws:cdk:bundling-stacks`, a layer's asset is its source and pip does not run."""
     script = "from cdk.app import make_app; print(make_app().node.try_get_context('aws:cdk:bundling-stacks'))"
     for context, expected in (({}, "[]"), ({"aws:cdk:bundling-stacks": ["**"]}, "['**']")):
         done = subprocess.run(

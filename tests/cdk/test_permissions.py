@@ -1,4 +1,4 @@
-"""What any role may do, over every stack of every environment: actions and resources by name."""
+"""The permissions of every role in every environment: actions and resources by name."""
 
 import json
 from collections.abc import Iterator
@@ -9,18 +9,18 @@ import pytest
 from cdk.environments import ENVIRONMENTS, Environment
 from tests.fixtures.templates import synthesize
 
-# Actions for which AWS offers no resource, or none that could be known beforehand.
+# Actions that take no resource, or none that is known in advance.
 ON_EVERY_RESOURCE = {
-    "cloudwatch:GetMetricData": "knows no resources",
-    "cloudwatch:PutMetricData": "knows no resources; limited to SageMaker's namespace by a condition",
-    "ec2:AssignPrivateIpAddresses": "Lambda's network interfaces have no ARN before they are made",
+    "cloudwatch:GetMetricData": "takes no resources",
+    "cloudwatch:PutMetricData": "takes no resources; limited to SageMaker's namespace by a condition",
+    "ec2:AssignPrivateIpAddresses": "Lambda's network interfaces have no ARN before they exist",
     "ec2:CreateNetworkInterface": "as above",
     "ec2:DeleteNetworkInterface": "as above",
-    "ec2:DescribeNetworkInterfaces": "knows no resources",
-    "ec2:DescribeSubnets": "knows no resources",
+    "ec2:DescribeNetworkInterfaces": "takes no resources",
+    "ec2:DescribeSubnets": "takes no resources",
     "ec2:UnassignPrivateIpAddresses": "as above",
-    "ecr:GetAuthorizationToken": "knows no resources",
-    "logs:CreateLogDelivery": "log delivery of Step Functions knows no resources",
+    "ecr:GetAuthorizationToken": "takes no resources",
+    "logs:CreateLogDelivery": "log delivery of Step Functions takes no resources",
     "logs:DeleteLogDelivery": "as above",
     "logs:DescribeLogGroups": "as above",
     "logs:DescribeResourcePolicies": "as above",
@@ -28,15 +28,17 @@ ON_EVERY_RESOURCE = {
     "logs:ListLogDeliveries": "as above",
     "logs:PutResourcePolicy": "as above",
     "logs:UpdateLogDelivery": "as above",
-    "xray:GetSamplingRules": "knows no resources",
-    "xray:GetSamplingTargets": "knows no resources",
-    "xray:PutTelemetryRecords": "knows no resources",
-    "xray:PutTraceSegments": "knows no resources",
+    "xray:GetSamplingRules": "takes no resources",
+    "xray:GetSamplingTargets": "takes no resources",
+    "xray:PutTelemetryRecords": "takes no resources",
+    "xray:PutTraceSegments": "takes no resources",
 }
-# Families of actions that CDK's own grants name by their beginning, on one resource.
-FAMILIES = {"kms:GenerateDataKey*": "EventBridge publishes to the encrypted topic; two actions on our key"}
-# Statements that CDK writes for its own functions, which fill and empty buckets while a stack changes.
-OF_CDK = ("CustomCDKBucketDeployment",)
+# Action prefixes in CDK's own grants, each on one resource.
+ACTION_PREFIXES = {
+    "kms:GenerateDataKey*": "EventBridge publishes to the encrypted topic; two actions on our key"
+}
+# Policies of CDK's own functions, which fill and empty buckets during a deployment.
+CDK_FUNCTIONS = ("CustomCDKBucketDeployment",)
 
 
 def as_list(value: Any) -> list[Any]:
@@ -44,7 +46,7 @@ def as_list(value: Any) -> list[Any]:
 
 
 def allowed(environment: Environment) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield every statement that allows something to a role of ours, with the logical id of its policy."""
+    """Yield every Allow statement of a role, with the logical id of its policy."""
     for template in synthesize(environment).values():
         for id, resource in template.to_json()["Resources"].items():
             properties = resource.get("Properties", {})
@@ -60,18 +62,18 @@ def allowed(environment: Environment) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS.values(), ids=lambda environment: environment.name)
-def test_no_role_may_do_everything_of_a_service(environment: Environment) -> None:
+def test_no_role_is_allowed_every_action_of_a_service(environment: Environment) -> None:
     found = {
         (id, action)
         for id, statement in allowed(environment)
         for action in as_list(statement["Action"])
-        if "*" in action and action not in FAMILIES and not id.startswith(OF_CDK)
+        if "*" in action and action not in ACTION_PREFIXES and not id.startswith(CDK_FUNCTIONS)
     }
     assert found == set()
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS.values(), ids=lambda environment: environment.name)
-def test_only_what_aws_offers_no_resource_for_is_allowed_on_every_resource(environment: Environment) -> None:
+def test_only_actions_that_take_no_resource_are_allowed_on_every_resource(environment: Environment) -> None:
     found = {
         action
         for _, statement in allowed(environment)
@@ -81,7 +83,7 @@ def test_only_what_aws_offers_no_resource_for_is_allowed_on_every_resource(envir
     assert found <= ON_EVERY_RESOURCE.keys(), found - ON_EVERY_RESOURCE.keys()
 
 
-def test_every_exception_is_one_that_is_used() -> None:
+def test_every_exception_is_used() -> None:
     used = {
         action
         for environment in ENVIRONMENTS.values()
@@ -93,7 +95,7 @@ def test_every_exception_is_one_that_is_used() -> None:
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS.values(), ids=lambda environment: environment.name)
-def test_nobody_outside_the_account_is_trusted(environment: Environment) -> None:
+def test_only_services_can_assume_a_role(environment: Environment) -> None:
     for template in synthesize(environment).values():
         for role in template.find_resources("AWS::IAM::Role").values():
             for statement in role["Properties"]["AssumeRolePolicyDocument"]["Statement"]:
@@ -101,7 +103,7 @@ def test_nobody_outside_the_account_is_trusted(environment: Environment) -> None
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS.values(), ids=lambda environment: environment.name)
-def test_every_function_logs_in_to_postgres_as_itself_and_as_nobody_else(environment: Environment) -> None:
+def test_every_function_can_log_in_to_postgres_as_its_own_user_only(environment: Environment) -> None:
     logins = {
         json.dumps(resource).rsplit("/", 1)[1].rstrip('"]} ')
         for _, statement in allowed(environment)

@@ -1,4 +1,4 @@
-"""Whoever is woken at night finds the heading that the message names."""
+"""Every alarm and message names a heading that the runbook has."""
 
 import json
 import re
@@ -11,12 +11,12 @@ from tests.fixtures.templates import OPEN, RICH, synthesize
 
 ROOT = Path(__file__).parents[2]
 LINK = re.compile(r"(?:operations\.md|runbook_url\})#([a-z-]+)")
-# Where a function puts the link together from parts.
+# Where a function builds the link from parts.
 ANCHOR = re.compile(r'(?:anchor(?:: str)? ?= ?|\.lines\()"([a-z-]+)"')
 
 
 def headings() -> set[str]:
-    """Return the anchors of the runbook as GitHub makes them of its headings."""
+    """Return the anchors that GitHub derives from the runbook's headings."""
     found = re.findall(r"^## (.+)$", (ROOT / "docs" / "operations.md").read_text(), flags=re.MULTILINE)
     return {heading.lower().replace(" ", "-") for heading in found}
 

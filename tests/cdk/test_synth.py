@@ -1,4 +1,4 @@
-"""What `make synth` promises of all stacks: clean, offline, no setting missing, no secret, nothing idle."""
+"""All stacks: synth is clean and offline, no setting is missing, no secret is in a template."""
 
 import json
 import os
@@ -56,7 +56,7 @@ def functions(environment: Environment) -> dict[str, dict[str, Any]]:
 
 
 @ALL
-def test_every_required_setting_of_a_function_is_one_of_its_variables(environment: Environment) -> None:
+def test_every_required_setting_is_a_variable_of_its_function(environment: Environment) -> None:
     made = functions(environment)
     assert made.keys() | {"slack_notifier"} == SETTINGS.keys()
     for folder, properties in made.items():
@@ -68,7 +68,7 @@ def test_every_required_setting_of_a_function_is_one_of_its_variables(environmen
 
 
 @ALL
-def test_functions_run_on_the_environments_processor_traced_and_log_for_its_days(
+def test_functions_have_the_environments_architecture_tracing_and_log_retention(
     environment: Environment,
 ) -> None:
     for folder, properties in functions(environment).items():
@@ -83,7 +83,7 @@ def test_functions_run_on_the_environments_processor_traced_and_log_for_its_days
 
 
 @ALL
-def test_no_template_holds_a_secret(environment: Environment) -> None:
+def test_no_template_contains_a_secret(environment: Environment) -> None:
     for template in synthesize(environment).values():
         text = json.dumps(template.to_json())
         assert not re.search(r"AKIA[0-9A-Z]{16}|-----BEGIN|hooks\.slack\.com", text)
@@ -95,8 +95,8 @@ def test_no_template_holds_a_secret(environment: Environment) -> None:
 
 
 @ALL
-def test_only_the_database_and_endpoints_run_while_nobody_calls(environment: Environment) -> None:
-    """Types that cost by the hour; `sentiment cost` has a position for each."""
+def test_only_the_database_and_endpoints_are_billed_by_the_hour(environment: Environment) -> None:
+    """`sentiment cost` has a line for each."""
     hourly = re.compile(
         r"AWS::(EC2::(Instance|NatGateway)|ECS::|EKS::|ElasticLoadBalancing|SageMaker::(Endpoint|Notebook)"
         r"|RDS::DBProxy|ElastiCache|OpenSearch|Redshift)"
@@ -134,7 +134,7 @@ def test_synth_is_clean_by_cdk_nag_and_cfn_lint_without_credentials(
     assert lint.returncode == 0, lint.stdout
 
 
-def test_what_aws_advises_against_fails_synth(tmp_path: Path) -> None:
+def test_a_finding_of_cdk_nag_fails_synth(tmp_path: Path) -> None:
     app = make_app(tmp_path / "cdk.out")
     sqs.Queue(cdk.Stack(app, "Careless"), "Queue")
     add_checks(app)
@@ -142,7 +142,7 @@ def test_what_aws_advises_against_fails_synth(tmp_path: Path) -> None:
         app.synth()
 
 
-def test_an_unknown_environment_is_refused_by_name() -> None:
+def test_an_unknown_environment_is_rejected_with_the_known_ones() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "cdk.app"],
         cwd=ROOT,

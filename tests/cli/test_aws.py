@@ -14,9 +14,9 @@ import pytest
 from moto import mock_aws
 from sentiment.exceptions import ConfigurationError
 
-from cli import aws
-from cli.aws import ExecutionError
-from cli.environment import leave_local_system, load_environment
+from cli.aws import executions
+from cli.aws.executions import ExecutionError
+from cli.env_vars import load_environment, unset_local_system
 from local.state import owned_state, write_environment
 from training.errors import ConfigError, DataError
 
@@ -59,8 +59,13 @@ class Cloud:
     def publish(self, files: dict[str, bytes]) -> None:
         """Put an artifact where the registrar does."""
         card = {
+            "schema_version": 1,
             "model_version": VERSION,
-            "files": {name: {"sha256": hashlib.sha256(body).hexdigest()} for name, body in files.items()},
+            "labels": ["negative", "positive"],
+            "files": {
+                name: {"bytes": len(body), "sha256": hashlib.sha256(body).hexdigest()}
+                for name, body in files.items()
+            },
             "metrics": {
                 "rows": 1000,
                 "int8": {"accuracy": 0.871},
@@ -143,10 +148,10 @@ def test_extra_rows_are_uploaded_too_and_named_to_the_state_machine(
 
 def test_the_same_data_under_another_name_is_there_already(cloud: Cloud, reviews_csv: Path) -> None:
     session = boto3.Session(region_name=REGION)
-    address = aws.upload(session, cloud.bucket, reviews_csv)
+    address = executions.upload(session, cloud.bucket, reviews_csv)
     # A name that begins like another one must not pass for it, nor make a second file of the same rows.
     for name in ("reviews.cs", "reviews.csv.old", "others.csv"):
-        assert aws.upload(session, cloud.bucket, Path(shutil.copy(reviews_csv, name))) == address
+        assert executions.upload(session, cloud.bucket, Path(shutil.copy(reviews_csv, name))) == address
     listed = cloud.s3.list_objects_v2(Bucket=cloud.bucket)["Contents"]
     assert [found["Key"].rpartition("/")[2] for found in listed] == ["reviews.csv"]
 
@@ -154,9 +159,9 @@ def test_the_same_data_under_another_name_is_there_already(cloud: Cloud, reviews
 def test_a_version_that_is_here_is_replaced_whole(cloud: Cloud, empty_folder: Path) -> None:
     cloud.publish({"model.onnx": b"graph"})
     session, address = boto3.Session(region_name=REGION), f"s3://artifacts/models/{VERSION}/"
-    first = aws.fetch(session, address, Path("artifacts")).folder
+    first = executions.fetch(session, address, Path("artifacts")).folder
     (first / "model.onnx").write_bytes(b"damaged here")
-    second = aws.fetch(session, address, Path("artifacts")).folder
+    second = executions.fetch(session, address, Path("artifacts")).folder
     assert first == second
     assert (second / "model.onnx").read_bytes() == b"graph"
     assert [path.name for path in Path("artifacts/models").iterdir()] == [VERSION]
@@ -165,10 +170,10 @@ def test_a_version_that_is_here_is_replaced_whole(cloud: Cloud, empty_folder: Pa
 def test_found_parameters_take_the_place_of_the_search(
     cloud: Cloud, run: Any, tiny_model: Path, tmp_path: Path
 ) -> None:
-    from training.search.space import described, fingerprint, search_space
+    from training.search.space import fingerprint, search_space, space_to_json
 
     space = {"warmup": search_space(6)["warmup"]}
-    best = {"parameters": {"warmup": 0.05}, "search_space": fingerprint(described(space))}
+    best = {"parameters": {"warmup": 0.05}, "search_space": fingerprint(space_to_json(space))}
     (tmp_path / "best.json").write_text(json.dumps(best))
     cloud.deploy(SUCCEEDS)
     cloud.publish({"model.onnx": b"graph"})
@@ -193,7 +198,7 @@ def test_a_damaged_artifact_changes_nothing(cloud: Cloud, run: Any) -> None:
     cloud.publish({"model.onnx": b"graph", "tokenizer.json": b"{}"})
     cloud.s3.put_object(Bucket="artifacts", Key=f"models/{VERSION}/tokenizer.json", Body=b"{ }")
     result = run("train", "--on", "aws", "--data", "s3://elsewhere/reviews/")
-    assert "is damaged: tokenizer.json is not what the card says" in str(result.exception)
+    assert "is damaged: tokenizer.json has 3 bytes but its card says 2" in str(result.exception)
     assert list(Path("artifacts/models").iterdir()) == []
     assert not Path("artifacts/model").exists()
 
@@ -214,7 +219,7 @@ def test_what_is_not_deployed_is_named(cloud: Cloud, run: Any) -> None:
         (["--data", "gone.csv"], ConfigurationError, "gone.csv is not a file"),
         (["--model", "distilbert-base-uncased"], ConfigurationError, "cannot reach model"),
         (["--student-layers", "3", "--teacher", "x"], ConfigurationError, "leave out --teacher"),
-        (["--resume"], ConfigurationError, "executions go on by themselves"),
+        (["--resume"], ConfigurationError, "executions continue by themselves"),
         (["--env", "moon"], ConfigurationError, "no environment 'moon'; choose one of dev"),
     ],
 )
@@ -269,6 +274,6 @@ def test_a_local_system_that_runs_is_not_taken_for_aws(
         write_environment(folder / "system.env", local)
         load_environment(None)
         assert os.environ["AWS_ENDPOINT_URL"] == "http://127.0.0.1:1"
-        leave_local_system()
+        unset_local_system()
         assert "AWS_ENDPOINT_URL" not in os.environ
         assert os.environ["AWS_ACCESS_KEY_ID"] == "mine"

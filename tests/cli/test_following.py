@@ -6,7 +6,7 @@ Against answers as AWS gives them: moto's interpreter runs no SageMaker jobs.
 import json
 from typing import Any
 
-from cli import aws
+from cli.aws import executions
 
 
 class States:
@@ -56,7 +56,7 @@ class States:
 def test_following_names_the_step_and_what_its_job_does() -> None:
     seen: list[str] = []
     states: Any = States()
-    output = aws.follow(
+    output = executions.follow(
         states, "arn", lambda message, done=0, total=None: seen.append(message), poll_seconds=0
     )
     job = "sentiment-dev-fine-tune-1"

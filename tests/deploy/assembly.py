@@ -1,7 +1,7 @@
-"""What the emulator cannot do, taken out of a synthesized assembly; the app itself knows nothing of it.
+"""Adapts a synthesized assembly to the emulator; the app itself is not changed for it.
 
-Two lists say all of it: LEFT_OUT names the resource types that are dropped, and `fit` shows what is written
-differently. Whatever is listed must be there: an entry that is no longer needed fails.
+UNSUPPORTED lists the resource types that are removed, `adapt` shows what is changed. An entry that is not
+needed any more fails.
 """
 
 import json
@@ -14,25 +14,25 @@ from pathlib import Path
 from typing import Any
 
 from local.processes import HOST
-from tests.deploy.database import NAME, Rds
+from tests.deploy.database import HOST_NAME, Rds
 from tests.deploy.emulator import PROXY, python_version
 
-# Type: what is not proven without it.
-LEFT_OUT = {
-    "AWS::Budgets::Budget": "the alarm about money",
-    "AWS::CodeDeploy::Application": "releases by canary",
-    "AWS::CodeDeploy::DeploymentGroup": "releases by canary",
-    "AWS::EC2::FlowLog": "the log of refused connections",
-    "AWS::EC2::SecurityGroupEgress": "whom functions may reach",
-    "AWS::EC2::SecurityGroupIngress": "who may reach the database and the endpoints",
-    "Custom::CDKBucketDeployment": "the page in its bucket",
+# Type: what is not tested without it.
+UNSUPPORTED = {
+    "AWS::Budgets::Budget": "the budget's notifications",
+    "AWS::CodeDeploy::Application": "canary releases",
+    "AWS::CodeDeploy::DeploymentGroup": "canary releases",
+    "AWS::EC2::FlowLog": "the log of rejected connections",
+    "AWS::EC2::SecurityGroupEgress": "where functions can connect to",
+    "AWS::EC2::SecurityGroupIngress": "access to the database and the endpoints",
+    "Custom::CDKBucketDeployment": "the copy of the page into its bucket",
 }
-# Custom resources are functions, which run; but this one's runs a program of its layer in /opt, and
+# Custom resources are functions, which the emulator runs. This one's runs a program of its layer in /opt, but
 # the emulator unpacks layers elsewhere.
 NEEDS_OPT = "Custom::CDKBucketDeployment"
-# An image that nothing here runs, and a gigabyte to build: the tests of images do.
-UNPUBLISHED = "training/Dockerfile"
-ALARM = "AWS::CloudWatch::Alarm"  # of which the emulator knows those on one metric
+# An image of a gigabyte that no test here runs; tests/images does.
+SKIPPED_IMAGE = "training/Dockerfile"
+ALARM = "AWS::CloudWatch::Alarm"  # the emulator supports those on a single metric only
 LAMBDA_PYTHON = "3.12"
 MODEL = "artifacts/models/of-the-tests"
 
@@ -41,7 +41,7 @@ Resource = dict[str, Any]
 
 @dataclass
 class Assembly:
-    """The templates and assets of a folder that CDK synthesized, changed in place by `save`."""
+    """The templates and assets in a synthesized folder; `save` writes changes back."""
 
     folder: Path
     templates: dict[Path, dict[str, Any]] = field(default_factory=dict)
@@ -50,14 +50,14 @@ class Assembly:
         self.templates = {path: json.loads(path.read_text()) for path in self.folder.glob("*.template.json")}
 
     def resources(self, type: str) -> Iterator[tuple[str, Resource, dict[str, Any]]]:
-        """Give each resource of a type with its logical id and its template."""
+        """Yield each resource of a type with its logical id and its template."""
         for template in self.templates.values():
             for logical_id, resource in list(template["Resources"].items()):
                 if resource["Type"] == type:
                     yield logical_id, resource, template
 
     def types(self) -> set[str]:
-        """Return the resource types in use, without the custom ones whose functions just run."""
+        """Return the resource types in use, without custom resources that the emulator can run."""
         used = {r["Type"] for template in self.templates.values() for r in template["Resources"].values()}
         return {type for type in used if not type.startswith("Custom::") or type == NEEDS_OPT}
 
@@ -67,42 +67,42 @@ class Assembly:
             path.write_text(json.dumps(template, indent=1))
 
 
-def fit(assembly: Assembly, *, artifact: Path, rds: Rds, images_port: int) -> None:
-    """Make an assembly one that the emulator can deploy, with real Postgres and containers beside it."""
-    _leave_out(assembly)
+def adapt(assembly: Assembly, *, artifact: Path, rds: Rds, images_port: int) -> None:
+    """Make an assembly deployable to the emulator, with a real Postgres and containers."""
+    _remove_unsupported(assembly)
     _point_to_postgres(assembly, rds)
-    _run_images_elsewhere(assembly, images_port)
-    _bake_in(assembly, artifact)
+    _redirect_image_functions(assembly, images_port)
+    _set_artifact(assembly, artifact)
     if python_version() != LAMBDA_PYTHON:
-        _refit_layers(assembly, python_version())
+        _reinstall_layers(assembly, python_version())
     assembly.save()
 
 
-def _leave_out(assembly: Assembly) -> None:
-    """Drop the listed types, and alarms on arithmetic; whatever names one of them names nothing."""
-    arithmetic = 0
+def _remove_unsupported(assembly: Assembly) -> None:
+    """Remove the listed types, metric math alarms, and all references to them."""
+    removed_alarms = 0
     for template in assembly.templates.values():
-        gone = set()
+        removed = set()
         for name, resource in template["Resources"].items():
-            is_arithmetic = "Metrics" in resource.get("Properties", {}) and resource["Type"] == ALARM
-            arithmetic += is_arithmetic
-            if is_arithmetic or resource["Type"] in LEFT_OUT:
-                gone.add(name)
-        for name in gone:
+            is_metric_math = "Metrics" in resource.get("Properties", {}) and resource["Type"] == ALARM
+            removed_alarms += is_metric_math
+            if is_metric_math or resource["Type"] in UNSUPPORTED:
+                removed.add(name)
+        for name in removed:
             del template["Resources"][name]
         for resource in template["Resources"].values():
             needed = resource.get("DependsOn", [])
             needed = [needed] if isinstance(needed, str) else needed
-            resource["DependsOn"] = [name for name in needed if name not in gone]
-        for name in gone:
-            _replace(template, lambda value, name=name: _refers_to(value, name), "left-out")
-    assert arithmetic, "no alarm needs arithmetic any more"
+            resource["DependsOn"] = [name for name in needed if name not in removed]
+        for name in removed:
+            _replace(template, lambda value, name=name: _refers_to(value, name), "removed")
+    assert removed_alarms, "no alarm uses metric math any more"
 
 
 def _point_to_postgres(assembly: Assembly, rds: Rds) -> None:
-    """Have the database listen where Postgres does, with a master secret of our own making.
+    """Replace the database's address and master secret by those of the real Postgres.
 
-    The emulator invents an address that leads nowhere, and manages master secrets of clusters only.
+    The emulator invents an address, and manages master secrets of clusters only.
     """
     ((logical_id, database, template),) = assembly.resources("AWS::RDS::DBInstance")
     properties = database["Properties"]
@@ -114,42 +114,42 @@ def _point_to_postgres(assembly: Assembly, rds: Rds) -> None:
         "Type": "AWS::SecretsManager::Secret",
         "Properties": {"SecretString": json.dumps(login)},
     }
-    replacements = {"Endpoint.Address": NAME, "MasterUserSecret.SecretArn": {"Ref": secret}}
+    replacements = {"Endpoint.Address": HOST_NAME, "MasterUserSecret.SecretArn": {"Ref": secret}}
     for attribute, value in replacements.items():
-        asked = {"Fn::GetAtt": [logical_id, attribute]}
-        replaced = _replace(template, lambda node, asked=asked: node == asked, value)
-        assert replaced, f"nobody asks for the database's {attribute}"
+        reference = {"Fn::GetAtt": [logical_id, attribute]}
+        replaced = _replace(template, lambda node, reference=reference: node == reference, value)
+        assert replaced, f"nothing refers to the database's {attribute}"
 
 
-def _run_images_elsewhere(assembly: Assembly, port: int) -> None:
-    """Have the emulator send the events of image functions to where image_functions.py runs them."""
+def _redirect_image_functions(assembly: Assembly, port: int) -> None:
+    """Make the emulator send the events of image functions to image_functions.py."""
     for _, function, _ in assembly.resources("AWS::Lambda::Function"):
         properties = function["Properties"]
         if properties.get("PackageType") == "Image":
             properties["Environment"]["Variables"][PROXY] = f"http://{HOST}:{port}"
 
 
-def _bake_in(assembly: Assembly, artifact: Path) -> None:
-    """Put an artifact of the tests into what the functions' images are built from; forget other images."""
-    unpublished = 0
+def _set_artifact(assembly: Assembly, artifact: Path) -> None:
+    """Put the tests' artifact into the build contexts of function images; drop other images."""
+    skipped = 0
     for path in assembly.folder.glob("*.assets.json"):
         manifest = json.loads(path.read_text())
         images = manifest["dockerImages"]
         for key, image in list(images.items()):
             source = image["source"]
-            if source["dockerFile"] == UNPUBLISHED:
+            if source["dockerFile"] == SKIPPED_IMAGE:
                 del images[key]
-                unpublished += 1
+                skipped += 1
                 continue
             source["dockerBuildArgs"]["MODEL"] = MODEL
             context = assembly.folder / source["directory"]
             shutil.copytree(artifact, context / MODEL, dirs_exist_ok=True)
         path.write_text(json.dumps(manifest, indent=1))
-    assert unpublished == 1, f"{UNPUBLISHED} is built no more"
+    assert skipped == 1, f"{SKIPPED_IMAGE} is no asset any more"
 
 
-def _refit_layers(assembly: Assembly, version: str) -> None:
-    """Put wheels for this machine's Python in place of Lambda's, which it does not have."""
+def _reinstall_layers(assembly: Assembly, version: str) -> None:
+    """Replace the layers' wheels by those for this machine's Python, if it lacks Lambda's version."""
     for packages in assembly.folder.glob("asset.*/python"):
         found = [folder.name.removesuffix(".dist-info") for folder in packages.glob("*.dist-info")]
         pins = ["==".join(name.rsplit("-", 1)) for name in found]
@@ -165,7 +165,7 @@ def _refers_to(value: Any, name: str) -> bool:
 
 
 def _replace(node: Any, matches: Callable[[Any], bool], new: Any) -> int:
-    """Replace matching values wherever they are in a tree; return how many."""
+    """Replace matching values anywhere in a tree and return their number."""
     items: Any = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
     count = 0
     for key, child in list(items):

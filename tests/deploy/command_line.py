@@ -1,4 +1,4 @@
-"""The CDK command line, as a person would run it, against the emulator."""
+"""The CDK command line, run as usual, against the emulator."""
 
 import os
 import platform
@@ -15,30 +15,30 @@ from tests.fixtures.containers import ROOT, Podman
 
 CDK = ROOT / "cdk/node_modules/.bin/cdk"
 ARCHITECTURE = {"aarch64": "arm64", "arm64": "arm64"}.get(platform.machine(), "x86_64")
-PATIENCE_SECONDS = 1500.0  # a busy machine packs a gigabyte of image for minutes
-TOLD = ("✅", "❌", "_FAILED ")  # the lines of CDK's output that are shown as they come
+COMMAND_TIMEOUT_SECONDS = 1500.0  # packing a gigabyte of image takes minutes on a busy machine
+PROGRESS = ("✅", "❌", "_FAILED ")  # lines with one of these are printed immediately
 
 
 @dataclass(frozen=True)
 class CommandLine:
-    """`cdk` with the emulator's address, its output in a log; image assets go through podman."""
+    """`cdk` with the emulator as endpoint and its output in a log; podman builds and pushes images."""
 
     emulator: Emulator
     podman: Podman
     log: Path
 
     def bootstrap(self) -> None:
-        """Make what CDK itself needs in an account."""
+        """Create the resources that CDK itself needs in an account."""
         self._run("bootstrap", f"aws://{ACCOUNT}/{REGION}")
 
     def synthesize(self, folder: Path) -> None:
-        """Write the dev environment's assembly, for this machine's processor and with layers built."""
+        """Write the assembly of dev, for this machine's architecture and with layers built."""
         app = f"{sys.executable} -m cdk.app"
         context = ("-c", "env=dev", "-c", f"architecture={ARCHITECTURE}")
         self._run("synth", "--app", app, *context, "--output", str(folder), "--quiet")
 
     def deploy(self, assembly: Path) -> None:
-        """Deploy every stack of the assembly in the order of their dependencies."""
+        """Deploy every stack of the assembly in dependency order."""
         self._run(
             *("deploy", "--app", str(assembly), "--all", "--require-approval", "never"),
             *("--progress", "events", "--concurrency", "1", "--asset-parallelism", "false"),
@@ -49,7 +49,7 @@ class CommandLine:
         self._run("destroy", "--app", str(assembly), "--all", "--force", "--progress", "events")
 
     def _run(self, *arguments: str) -> None:
-        """Run one command; raises AssertionError with the end of its output when it fails."""
+        """Run one command; raises AssertionError with the end of its output if it fails."""
         _install()
         started = time.monotonic()
         print(f"cdk {arguments[0]} ...", flush=True)
@@ -65,7 +65,7 @@ class CommandLine:
             "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "1",
             "NODE_OPTIONS": "--no-warnings",
         }
-        said = []
+        output = []
         command = [CDK, *arguments, "--no-notices", "--no-version-reporting", "--ci"]
         with (
             self.log.open("a") as log,
@@ -80,19 +80,21 @@ class CommandLine:
             ) as process,
         ):
             assert process.stdout
-            # A custom resource that crashes would keep CloudFormation waiting for an hour.
-            watchdog = threading.Timer(PATIENCE_SECONDS, process.kill)
+            # CloudFormation would wait an hour for a custom resource that crashed.
+            watchdog = threading.Timer(COMMAND_TIMEOUT_SECONDS, process.kill)
             watchdog.start()
             for line in process.stdout:
                 log.write(line)
                 log.flush()
-                said.append(line)
-                if any(word in line for word in TOLD):
+                output.append(line)
+                if any(word in line for word in PROGRESS):
                     print("   ", line.rstrip(), flush=True)
             watchdog.cancel()
         print(f"cdk {arguments[0]}: {time.monotonic() - started:.0f} s", flush=True)
-        told = "".join(said[-60:])
-        assert process.returncode == 0, f"cdk {arguments[0]} failed; all of it is in {self.log}:\n{told}"
+        tail = "".join(output[-60:])
+        assert process.returncode == 0, (
+            f"cdk {arguments[0]} failed; the full output is in {self.log}:\n{tail}"
+        )
 
 
 def _install() -> None:

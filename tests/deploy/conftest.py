@@ -1,4 +1,4 @@
-"""One deployment of dev for all tests of this folder: made once, and destroyed by the last test."""
+"""One deployment of dev for all tests of this folder; the last test destroys it."""
 
 import json
 import secrets
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from local.processes import free_port
-from tests.deploy.assembly import Assembly, fit
+from tests.deploy.assembly import Assembly, adapt
 from tests.deploy.command_line import CommandLine
 from tests.deploy.database import Rds, running_rds
 from tests.deploy.emulator import Emulator, running_emulator
@@ -29,13 +29,13 @@ LOGS = ROOT / "artifacts/cloud"
 
 @dataclass(frozen=True)
 class Deployment:
-    """Dev as it was deployed."""
+    """The deployed dev environment."""
 
     emulator: Emulator
     rds: Rds
     command_line: CommandLine
     assembly: Path
-    before: dict[str, Names]  # what the account held before
+    before: dict[str, Names]  # what the account contained before
 
     def outputs(self, stack: str) -> dict[str, str]:
         """Return a stack's outputs by their keys."""
@@ -52,11 +52,11 @@ class Deployment:
         return dict(self._configuration(folder)["Environment"]["Variables"])
 
     def invoke(self, folder: str, event: dict[str, Any]) -> Any:
-        """Invoke a function and return its answer; raises AssertionError when it failed."""
+        """Invoke a function and return its response; raises AssertionError if it failed."""
         client = self.emulator.client("lambda")
-        answer = client.invoke(FunctionName=self.function(folder), Payload=json.dumps(event))
-        payload = json.load(answer["Payload"])
-        assert "FunctionError" not in answer, payload
+        response = client.invoke(FunctionName=self.function(folder), Payload=json.dumps(event))
+        payload = json.load(response["Payload"])
+        assert "FunctionError" not in response, payload
         return payload
 
     def _configuration(self, folder: str) -> dict[str, Any]:
@@ -70,7 +70,7 @@ class Deployment:
 
 @pytest.fixture(scope="session")
 def folder() -> Iterator[Path]:
-    """A folder outside pytest's own, which Postgres's account could not reach; its logs outlive it."""
+    """A folder outside pytest's own, which Postgres's user could not access; its logs are kept."""
     with tempfile.TemporaryDirectory(prefix="deploy-") as name:
         folder = Path(name)
         yield folder
@@ -92,7 +92,7 @@ def reviews(tmp_path_factory: pytest.TempPathFactory) -> list[Row]:
 
 @pytest.fixture(scope="session")
 def artifact(tiny_artifact: Path, reviews: list[Row], folder: Path) -> Path:
-    """A tiny model with a reference that is long enough for the monitor to judge traffic by."""
+    """A tiny model with a reference of enough rows for the monitor to judge traffic."""
     made = shutil.copytree(tiny_artifact, folder / "artifact")
     card = json.loads((made / "model.json").read_text())
     files = card.pop("files")
@@ -110,7 +110,7 @@ def rds(folder: Path) -> Iterator[Rds]:
 
 @pytest.fixture(scope="session")
 def emulator(folder: Path, rds: Rds) -> Iterator[Emulator]:
-    # What Lambda's own certificate store is to a function, this is to those that the emulator runs.
+    # In place of Lambda's certificate store, for the functions that the emulator runs.
     with running_emulator(folder / "aws", {"SSL_CERT_FILE": str(rds.certificate)}) as emulator:
         yield emulator
 
@@ -122,7 +122,7 @@ def command_line(emulator: Emulator, podman: Podman, folder: Path) -> CommandLin
 
 @pytest.fixture(scope="session")
 def synthesized(command_line: CommandLine, folder: Path) -> Path:
-    """The assembly as the app makes it."""
+    """The unchanged assembly of the app."""
     command_line.synthesize(folder / "synthesized")
     return folder / "synthesized"
 
@@ -133,9 +133,9 @@ def deployment(
 ) -> Iterator[Deployment]:
     emulator, podman = command_line.emulator, command_line.podman
     lambda_base(podman)
-    assembly = Assembly(shutil.copytree(synthesized, folder / "fitted"))
+    assembly = Assembly(shutil.copytree(synthesized, folder / "adapted"))
     images_port = free_port()
-    fit(assembly, artifact=artifact, rds=rds, images_port=images_port)
+    adapt(assembly, artifact=artifact, rds=rds, images_port=images_port)
     command_line.bootstrap()
     before = take_inventory(emulator)
     try:
@@ -145,4 +145,4 @@ def deployment(
     finally:
         for image in podman.run("images", "--format", "{{.Repository}}:{{.Tag}}").splitlines():
             if image.startswith((emulator.registry, "localhost/cdkasset-")):
-                podman.remove_image(image)  # its name; build layers stay
+                podman.remove_image(image)  # only the name; build layers are kept

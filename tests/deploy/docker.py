@@ -1,7 +1,7 @@
-"""`docker` as the CDK command line uses it: builds with podman, and pushes into the emulator's registry.
+"""Replaces `docker` for the CDK command line: builds with podman and pushes to the emulator's registry.
 
-The emulator serves ECR's registry on its own port, while repositories have AWS's names; so `tag` and `push`
-put the one for the other. Builds get this machine's pip configuration and never pull.
+The emulator serves the ECR registry on its own port, but repositories have AWS host names: `tag` and `push`
+replace the host. Builds get this machine's pip configuration and never pull.
 """
 
 import os
@@ -24,9 +24,9 @@ def main(arguments: Sequence[str]) -> int:
                 mounts = [f"--volume={mount}:ro" for mount in pip_mounts(Path(folder, "pip.conf"))]
                 return _podman("build", "--pull=never", "--network=host", "--layers", *mounts, *rest)
         case ["inspect", *_]:
-            return 1  # an image of the same name has the artifact of an earlier run baked in
+            return 1  # an image of this name contains the artifact of an earlier run
         case ["login", *_]:
-            return 0  # the emulator lets everybody push
+            return 0  # the emulator requires no login to push
         case ["tag", source, target]:
             return _podman("tag", source, local_name(target, os.environ["REGISTRY"]))
         case ["push", image]:
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def local_name(image: str, registry: str) -> str:
-    """Return the name under which the emulator's registry has an image of AWS's."""
+    """Return the name of an ECR image in the emulator's registry."""
     host, found, repository = image.partition(AWS)
     return f"{registry}/{repository}" if found and ".dkr.ecr." in host else image
 

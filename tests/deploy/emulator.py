@@ -1,7 +1,7 @@
-"""The AWS that the stacks are deployed to: ministack, an emulator in an environment of its own.
+"""The AWS emulator that the stacks are deployed to: ministack, in its own Python environment.
 
-It keeps everything in memory, listens on this machine only, and runs zip functions (with their layers) as
-processes of its own Python. What it cannot do is listed in assembly.py.
+It keeps its state in memory, listens on this machine only, and runs zip functions (with their layers) as
+processes of its own Python. assembly.py lists what it does not support.
 """
 
 import json
@@ -24,9 +24,9 @@ ACCOUNT = "000000000000"
 REGION = "eu-central-1"
 REQUIREMENTS = Path(__file__).with_name("ministack.txt")
 RUNNER = Path(__file__).with_name("run_ministack.py")
-# Lambda's Node.js runtime holds AWS's SDK, which CDK's own functions use; the emulator stands in for parts.
+# Lambda's Node.js runtime includes the AWS SDK, which CDK's own functions use; the emulator has only parts.
 NODE_SDK = "@aws-sdk/client-s3@3.1175.0"
-# The variable of a function that says where its events go; for functions that the emulator cannot run.
+# The variable with the URL for a function's events, for functions that the emulator cannot run.
 PROXY = "MINISTACK_LAMBDA_PROXY_URL"
 TOOLS = Path(sys.prefix, "tools")
 START_SECONDS = 30.0
@@ -41,7 +41,7 @@ class Emulator:
 
     @property
     def url(self) -> str:
-        """Return its one address for all services."""
+        """Return the endpoint of all services."""
         return f"http://{HOST}:{self.port}"
 
     @property
@@ -50,11 +50,11 @@ class Emulator:
         return f"{HOST}:{self.port}"
 
     def environment(self) -> dict[str, str]:
-        """Return the variables with which AWS's SDKs and command lines use it, and nothing else."""
+        """Return the variables that make AWS SDKs and command lines use the emulator."""
         return {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_ENDPOINT_URL_S3": self.url,
-            "AWS_ACCESS_KEY_ID": ACCOUNT,  # the emulator takes a key of twelve digits for the account
+            "AWS_ACCESS_KEY_ID": ACCOUNT,  # the emulator uses a key of twelve digits as the account id
             "AWS_SECRET_ACCESS_KEY": "emulated",
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
@@ -62,7 +62,7 @@ class Emulator:
         }
 
     def client(self, service: str) -> Any:
-        """Return a boto3 client of it, whatever this process's environment says."""
+        """Return a boto3 client that ignores this process's environment variables."""
         return boto3.client(
             service,
             endpoint_url=self.url,
@@ -74,7 +74,7 @@ class Emulator:
 
 @contextmanager
 def running_emulator(folder: Path, variables: Mapping[str, str]) -> Iterator[Emulator]:
-    """Run an empty emulator until the block ends; its functions inherit the variables."""
+    """Run an empty emulator in a context; its functions inherit the variables."""
     folder.mkdir(parents=True, exist_ok=True)
     emulator = Emulator(free_port(), folder / "emulator.log")
     environment = {
@@ -102,12 +102,12 @@ def running_emulator(folder: Path, variables: Mapping[str, str]) -> Iterator[Emu
 
 
 def python_version() -> str:
-    """Return the version of the Python that zip functions run on, such as 3.12."""
+    """Return the Python version that zip functions run on, such as 3.12."""
     return _output(_python(), "-c", "import sys; print('%d.%d' % sys.version_info[:2])")
 
 
 def emulated_types() -> set[str]:
-    """Ask the emulator's code for the resource types that its CloudFormation can make."""
+    """Return the resource types that the emulator's CloudFormation supports, from its code."""
     program = (
         "import json; from ministack.services.cloudformation.provisioners import _RESOURCE_HANDLERS as known;"
         "print(json.dumps(sorted(known)))"
@@ -116,9 +116,9 @@ def emulated_types() -> set[str]:
 
 
 def _python() -> Path:
-    """Return the Python of the emulator's own environment, made the first time.
+    """Return the Python of the emulator's own environment; create that the first time.
 
-    It is the functions' Python too, so it is Lambda's version wherever this machine has that.
+    Functions run on it too, so it has Lambda's version if this machine has that.
     """
     home = TOOLS / "ministack"
     python, marker = home / "bin/python", home / ".installed"
@@ -133,7 +133,7 @@ def _python() -> Path:
 
 
 def _node_sdk() -> Path:
-    """Return the folder of Node.js packages that Lambda's runtime has, made the first time."""
+    """Return the folder with the Node.js packages of Lambda's runtime; create it the first time."""
     home = TOOLS / "lambda-node"
     marker = home / ".installed"
     if not marker.exists() or marker.read_text() != NODE_SDK:

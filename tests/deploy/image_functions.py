@@ -1,7 +1,7 @@
-"""Runs the functions that are container images, which the emulator would need a Docker daemon for.
+"""Runs functions that are container images, for which the emulator would need a Docker daemon.
 
-It forwards their events here. The first event for a version of a function starts a container from the image
-that CDK pushed, with the variables that the deployed version has; that is its cold start.
+The emulator forwards their events to this server. The first event for a function version starts a container
+from the image that CDK pushed, with the variables of the deployed version: its cold start.
 """
 
 import http.client
@@ -20,22 +20,22 @@ from tests.deploy.emulator import PROXY, Emulator
 from tests.fixtures.containers import Podman
 
 START_SECONDS = 60.0
-AUTHORITIES = "/etc/emulated-authorities.pem"
+CA_BUNDLE = "/etc/emulated-ca-bundle.pem"
 
 
 @dataclass
 class ImageFunctions:
-    """The containers that run, by function and version; each answers one event at a time."""
+    """The running containers, by function and version; each handles one event at a time."""
 
     emulator: Emulator
     podman: Podman
-    certificate: Path  # what a function takes for the database's authority
+    certificate: Path  # functions trust it as the database's CA
     stack: ExitStack
     ports: dict[tuple[str, str], int] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def invoke(self, name: str, version: str, event: bytes) -> tuple[int, bytes]:
-        """Return an HTTP status, which is no success when the function failed, and what it answered."""
+        """Return an HTTP status, an error if the function failed, and the response."""
         with self.lock:
             if (name, version) not in self.ports:
                 self.ports[name, version] = self._start(name, version)
@@ -58,7 +58,7 @@ class ImageFunctions:
         environment = {
             **variables,
             **self.emulator.environment(),
-            "SSL_CERT_FILE": AUTHORITIES,
+            "SSL_CERT_FILE": CA_BUNDLE,
             "AWS_LAMBDA_FUNCTION_NAME": name,
             "AWS_LAMBDA_FUNCTION_VERSION": version,
             "AWS_LAMBDA_FUNCTION_TIMEOUT": str(configuration["Timeout"]),
@@ -68,7 +68,7 @@ class ImageFunctions:
                 f"--runtime-api-address {HOST}:{runtime_port}"
             ),
         }
-        options = ("--read-only", "--tmpfs", "/tmp:rw", f"--volume={self.certificate}:{AUTHORITIES}:ro")  # noqa: S108
+        options = ("--read-only", "--tmpfs", "/tmp:rw", f"--volume={self.certificate}:{CA_BUNDLE}:ro")  # noqa: S108
         image = local_name(deployed["Code"]["ImageUri"], self.emulator.registry)
         container = self.stack.enter_context(
             self.podman.running(image, environment=environment, options=options)
@@ -82,7 +82,7 @@ class ImageFunctions:
 def served_image_functions(
     emulator: Emulator, podman: Podman, certificate: Path, port: int
 ) -> Iterator[None]:
-    """Answer the emulator's events on a port until the block ends."""
+    """Handle the events that the emulator sends to a port, in a context."""
     with ExitStack() as stack:
         functions = ImageFunctions(emulator, podman, certificate, stack)
 
@@ -93,7 +93,7 @@ def served_image_functions(
                 version = self.headers["X-Amzn-Lambda-Function-Version"]
                 try:
                     status, body = functions.invoke(name, version, event)
-                except Exception as error:  # a test's server must answer, or its client would wait
+                except Exception as error:  # without a response the client would wait
                     status, body = HTTPStatus.INTERNAL_SERVER_ERROR, repr(error).encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(body)))

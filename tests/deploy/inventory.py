@@ -1,4 +1,4 @@
-"""What an account holds, by service: what `cdk destroy` has to bring back to what it was."""
+"""The resources of an account, by service: after `cdk destroy` they must be those from before."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +10,7 @@ Find = Callable[[Any], Names]
 
 
 def take_inventory(emulator: Emulator) -> dict[str, Names]:
-    """Return the ids of all there is of each kind, but for keys that are on their way out."""
+    """Return the ids of all resources by kind, without keys that are pending deletion."""
     return {
         f"{service}: {kind}": find(emulator.client(service))
         for service, kinds in KINDS.items()
@@ -19,7 +19,7 @@ def take_inventory(emulator: Emulator) -> dict[str, Names]:
 
 
 def _listed(operation: str, items: str, id: str | None, **arguments: Any) -> Find:
-    """Find ids in the answer of one list call, page by page where it has pages."""
+    """Return a function that lists ids with one operation, page by page if it has pages."""
 
     def find(client: Any) -> Names:
         if client.can_paginate(operation):
@@ -31,7 +31,7 @@ def _listed(operation: str, items: str, id: str | None, **arguments: Any) -> Fin
     return find
 
 
-def _living_keys(client: Any) -> Names:
+def _enabled_keys(client: Any) -> Names:
     keys = _listed("list_keys", "Keys", "KeyId")(client)
     return {
         key
@@ -66,7 +66,7 @@ KINDS: dict[str, dict[str, Find]] = {
         "roles": _listed("list_roles", "Roles", "RoleName"),
         "policies": _listed("list_policies", "Policies", "PolicyName", Scope="Local"),
     },
-    "kms": {"keys": _living_keys},
+    "kms": {"keys": _enabled_keys},
     "lambda": {
         "functions": _listed("list_functions", "Functions", "FunctionName"),
         "layers": _listed("list_layers", "Layers", "LayerName"),

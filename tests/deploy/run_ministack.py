@@ -1,8 +1,8 @@
-"""Starts ministack, in its own environment, with two faults mended that would stop CDK.
+"""Starts ministack, in its own environment, with fixes for two bugs that would stop CDK.
 
-Asked for an image that is not there, it answers with none instead of ECR's error, which CDK takes for a yes:
-it would never push an image. And its CloudFormation forgets the tags of buckets, by which CDK's function
-knows those that it may empty.
+For an image that does not exist, it returns an empty list instead of ECR's error; CDK takes that for an
+existing image and never pushes one. And its CloudFormation ignores the tags of buckets, by which CDK's
+function recognizes those that it may empty.
 """
 
 import json
@@ -17,7 +17,7 @@ create_bucket = PROVISIONERS["AWS::S3::Bucket"]["create"]
 
 
 def describe_images_or_fail(request: dict[str, Any]) -> Any:
-    """Answer as ECR does."""
+    """Respond as ECR does."""
     status, headers, body = describe_images(request)
     if status == 200 and request.get("imageIds") and not json.loads(body).get("imageDetails"):
         return ecr.error_response_json("ImageNotFoundException", "The image does not exist", 400)
@@ -25,7 +25,7 @@ def describe_images_or_fail(request: dict[str, Any]) -> Any:
 
 
 def create_bucket_with_tags(logical_id: str, properties: dict[str, Any], stack: str) -> Any:
-    """Make a bucket as CloudFormation does."""
+    """Create a bucket as CloudFormation does."""
     name, attributes = create_bucket(logical_id, properties, stack)
     s3._bucket_tags[name] = {tag["Key"]: tag["Value"] for tag in properties.get("Tags", [])}
     return name, attributes

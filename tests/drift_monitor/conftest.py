@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from moto import mock_aws
 from sentiment.logging import logger
+from sentiment.notifications import sns
 from sqlalchemy import Engine
 
 from functions.drift_monitor import report_storage, retraining
-from functions.drift_monitor.alerting import sns
 from functions.drift_monitor.detection import thresholds
 from functions.drift_monitor.detection.reference import read_reference
 from functions.drift_monitor.settings import SERVICE
@@ -91,7 +91,7 @@ class Aws:
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-    clients = (sns.sns, report_storage.s3, retraining.step_functions)
+    clients = (sns, report_storage.s3, retraining.step_functions)
     with mock_aws():
         for client in clients:
             client.cache_clear()

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from sentiment.database.models import MonitoringAlert, PredictionLog
-from sentiment.database.repositories import store_predictions
+from sentiment.database.predictions import store_predictions
 from sentiment.messages import PredictionMade
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
@@ -78,6 +78,7 @@ def write_table(folder: Path, table: pa.Table, **card: Any) -> None:
     pq.write_table(table, path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     content = {
+        "schema_version": 1,
         "model_version": VERSION,
         "labels": LABELS,
         "mlflow_run_id": "run-of-the-tests",

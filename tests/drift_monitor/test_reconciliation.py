@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sentiment.database.repositories import store_predictions, store_traffic
+from sentiment.database.predictions import store_predictions
 from sentiment.database.session import transaction
+from sentiment.database.traffic import store_traffic
 from sentiment.exceptions import InvalidInputError
 from sqlalchemy import Engine
 

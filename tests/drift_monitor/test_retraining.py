@@ -6,7 +6,8 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sentiment.database.repositories import store_feedback, store_predictions
+from sentiment.database.feedback import store_feedback
+from sentiment.database.predictions import store_predictions
 from sentiment.database.session import transaction
 from sqlalchemy import Engine
 

@@ -3,8 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sentiment.database.history import WINDOW_DATASET, WINDOW_SPLIT
-from sentiment.database.repositories import record_dataset_metrics
+from sentiment.database.runs import WINDOW_DATASET, WINDOW_SPLIT, record_dataset_metrics
 from sentiment.database.session import transaction
 from sqlalchemy import Engine
 

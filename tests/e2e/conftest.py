@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from local.steps import Steps
+from local.progress import Steps
 from local.system import System, running_system
 
 
 @pytest.fixture(scope="session")
 def system(tmp_path_factory: pytest.TempPathFactory, tiny_artifact: Path) -> Iterator[System]:
-    """The local system on an artifact that the real pipeline trained, with the queues that everybody has."""
+    """The local system with an artifact of the real pipeline and the usual queues."""
     steps = Steps(Console(file=StringIO()))
     folder = tmp_path_factory.mktemp("system")
     with running_system(folder, steps, model_dir=tiny_artifact) as system:

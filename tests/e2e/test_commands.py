@@ -1,4 +1,4 @@
-"""The commands that read what the running system stored."""
+"""The commands on a running system and its stored data."""
 
 import csv
 import json
@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sentiment.database.repositories import count_rows
 from sentiment.database.session import transaction
+from sentiment.database.tables import count_rows
 from sentiment.exceptions import InvalidInputError, UnknownNameError
 from typer.testing import CliRunner
 
@@ -29,12 +29,12 @@ def run(system: System, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     return lambda *arguments: CliRunner().invoke(app, list(arguments))
 
 
-def test_rows_shows_what_is_stored(system: System, run: Any) -> None:
+def test_rows_shows_stored_rows(system: System, run: Any) -> None:
     _, answer, _ = invoke_api(system.api, "POST", "/predict", {"text": "A [bold]great[/] film."})
-    system.source.drain(10)
+    system.event_source.drain(10)
     result = run("rows", "prediction_logs", "--columns", "id,text,sentiment", "--limit", "100000")
     assert answer["prediction_id"] in result.output
-    assert "A [bold]great[/] film." in result.output, "text is shown, not taken for markup"
+    assert "A [bold]great[/] film." in result.output, "text is not interpreted as markup"
 
 
 def test_rows_too_wide_for_the_terminal_are_shown_line_by_line(
@@ -60,19 +60,17 @@ def test_export_writes_all_rows_as_csv_and_jsonl(system: System, run: Any, tmp_p
 @pytest.mark.parametrize(
     "name", ["nope", "prediction_logs; DROP TABLE prediction_logs", "pg_catalog.pg_user", ""]
 )
-def test_a_table_the_models_do_not_have_is_refused_and_no_file_is_left(
-    run: Any, tmp_path: Path, name: str
-) -> None:
+def test_an_unknown_table_is_an_error_and_leaves_no_file(run: Any, tmp_path: Path, name: str) -> None:
     assert isinstance(run("rows", name).exception, UnknownNameError)
     assert isinstance(run("export", name, "--to", "rows.csv").exception, UnknownNameError)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_export_takes_two_formats(run: Any) -> None:
+def test_export_supports_two_formats(run: Any) -> None:
     assert isinstance(run("export", "prediction_logs", "--to", "rows.xlsx").exception, InvalidInputError)
 
 
-def test_predict_asks_a_running_system(system: System, run: Any) -> None:
+def test_predict_uses_a_running_system(system: System, run: Any) -> None:
     with running_gateway(system.api) as url:
         result = run("predict", "A superb film.", "--url", url)
         assert result.output.startswith("positive (")
@@ -80,15 +78,15 @@ def test_predict_asks_a_running_system(system: System, run: Any) -> None:
         assert "422" in str(run("predict", " ", "--url", url).exception)
 
 
-def test_the_doctor_finds_the_running_system_well(system: System, run: Any, tiny_artifact: Path) -> None:
+def test_the_checks_of_doctor_pass_on_a_running_system(system: System, run: Any, tiny_artifact: Path) -> None:
     ports = {variable: str(free_port()) for variable in ("API_PORT", "POSTGRES_PORT", "AWS_PORT")}
     result = CliRunner(env={"MODEL_DIR": str(tiny_artifact), **ports}).invoke(app, ["doctor"])
     assert result.exit_code == 0, result.output
-    assert "messages wait" in result.output
+    assert "messages waiting" in result.output
     assert "predictions" in result.output
 
 
-def test_migrate_brings_the_schema_up_and_asks_before_it_drops_everything(system: System, run: Any) -> None:
+def test_migrate_upgrades_and_asks_for_confirmation_before_it_drops_tables(system: System, run: Any) -> None:
     command = [str(Path(sys.executable).with_name("sentiment")), "migrate"]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     assert '"revision"' in done.stdout

@@ -1,4 +1,4 @@
-"""The demonstration on the tiny artifact: its checks hold, and they fail when something is missing."""
+"""The demo on the tiny artifact: its checks pass, and fail when something is missing."""
 
 import json
 import shutil
@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from local.demo.demo import DemoError, demonstrate, fail_unless_all_hold, held_out_reviews
-from local.demo.report import Answers, make_report, percentiles
+from local.demo.demo import DemoError, demonstrate, held_out_reviews, raise_failed_checks
+from local.demo.report import Measurements, make_report, percentiles
+from local.progress import Steps
 from local.reviews import Review
 from local.settings import LocalSettings
-from local.steps import Steps
 from local.system import System
 
 
@@ -24,14 +24,20 @@ def artifacts(tmp_path: Path, tiny_artifact: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_the_demonstration_proves_that_served_is_stored_and_reports_it(
+def test_the_demo_checks_that_served_predictions_are_stored_and_reports_it(
     artifacts: Path, tmp_path: Path
 ) -> None:
     console = Console(file=StringIO(), width=110)
     settings = LocalSettings(state_dir=tmp_path / "state")
     few = {"MINIMUM_ROWS": "50", "SUFFICIENT_ROWS": "50"}
     report = demonstrate(
-        settings, Steps(console), artifacts=artifacts, reused=False, singles=44, batch=16, judgement=few
+        settings,
+        Steps(console),
+        artifacts=artifacts,
+        reused=False,
+        singles=44,
+        batch=16,
+        monitor_settings=few,
     )
     assert all(report["checks"].values()), report["checks"]
     assert report["stored"]["served"] == report["stored"]["predictions"] == 60
@@ -44,24 +50,24 @@ def test_the_demonstration_proves_that_served_is_stored_and_reports_it(
         assert expected in printed
 
 
-def test_a_prediction_that_is_not_stored_fails_the_demonstration(system: System, tmp_path: Path) -> None:
-    answer = {
+def test_a_prediction_that_is_not_stored_fails_the_demo(system: System, tmp_path: Path) -> None:
+    response = {
         "prediction_id": "019ab1de-7c1f-7d3a-9c55-3f6d3e0a4b21",
         "sentiment": "positive",
         "confidence": 0.9,
     }
-    answers = Answers([(Review("A film.", "positive"), answer)], [1.0, 2.0], feedback=1)
-    report = make_report(system, answers, stored=[], reused=True)
+    measurements = Measurements([(Review("A film.", "positive"), response)], [1.0, 2.0], feedback=1)
+    report = make_report(system, measurements, stored=[], reused=True)
     with pytest.raises(DemoError, match=r"every served prediction is stored; .*all feedback is stored"):
-        fail_unless_all_hold(report, tmp_path / "report.json")
+        raise_failed_checks(report, tmp_path / "report.json")
 
 
-def test_reviews_are_held_out_fit_the_api_and_stay_the_same(tiny_artifact: Path) -> None:
+def test_reviews_are_held_out_and_deterministic(tiny_artifact: Path) -> None:
     reviews = held_out_reviews(tiny_artifact, 10)
     assert len(reviews) == 10
     assert reviews == held_out_reviews(tiny_artifact, 10)
     assert {review.label for review in reviews} == {"positive", "negative"}
 
 
-def test_percentiles_are_those_of_the_definition() -> None:
+def test_percentiles() -> None:
     assert percentiles([float(number) for number in range(101)]) == {"p50": 50.0, "p95": 95.0, "p99": 99.0}

@@ -1,4 +1,4 @@
-"""`sentiment up` as a person runs it: a process of its own that is stopped, killed and started again."""
+"""`sentiment up` as a process that is stopped, killed and restarted."""
 
 import json
 import os
@@ -41,9 +41,9 @@ class Up:
             self.process.kill()
         if self.process.poll() is not None:
             raise AssertionError(self.process.communicate()[0])
-        self.family = psutil.Process(self.process.pid).children(recursive=True)
+        self.children = psutil.Process(self.process.pid).children(recursive=True)
 
-    def answers(self) -> bool:
+    def predicts(self) -> bool:
         response = httpx.post(
             f"http://127.0.0.1:{self.port}/predict", json={"text": "A superb film."}, timeout=30
         )
@@ -57,24 +57,24 @@ class Up:
 
 @pytest.fixture
 def ups(environment: dict[str, str], tmp_path: Path) -> Iterator[list[Up]]:
-    """Collect what a test starts, so that a failed test leaves nothing running."""
+    """Collect the started systems, and kill those that a failed test leaves running."""
     started: list[Up] = []
     yield started
     for up in started:
         for process in (
-            [*up.family, psutil.Process(up.process.pid)] if up.process.poll() is None else up.family
+            [*up.children, psutil.Process(up.process.pid)] if up.process.poll() is None else up.children
         ):
             if is_alive(process):
                 process.kill()
 
 
 @pytest.mark.slow
-def test_up_survives_being_killed_and_ctrl_c_leaves_nothing_behind(
+def test_up_recovers_from_a_kill_and_ctrl_c_ends_every_process(
     environment: dict[str, str], tmp_path: Path, ups: list[Up]
 ) -> None:
     ups.append(Up(environment, tmp_path))
     killed = ups[0]
-    assert killed.answers()
+    assert killed.predicts()
 
     second = subprocess.run(
         COMMAND, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
@@ -84,38 +84,38 @@ def test_up_survives_being_killed_and_ctrl_c_leaves_nothing_behind(
     assert len(second.stderr.strip().splitlines()) == 1
 
     killed.end(signal.SIGKILL)
-    assert any(is_alive(process) for process in killed.family), "its stand-ins should have outlived it"
+    assert any(is_alive(process) for process in killed.children), "its stand-ins should survive it"
 
     ups.append(Up(environment, tmp_path))
     again = ups[1]
-    assert not any(is_alive(process) for process in killed.family)
-    assert again.answers()
+    assert not any(is_alive(process) for process in killed.children)
+    assert again.predicts()
     code, output = again.end(signal.SIGINT)
     assert code == 0, output
     assert "ended" in output
-    assert not any(is_alive(process) for process in again.family)
+    assert not any(is_alive(process) for process in again.children)
     assert not accepts(again.port)
 
 
 @pytest.mark.slow
-def test_a_running_system_is_watched_and_found_by_the_monitor(
+def test_the_monitor_finds_a_running_system(
     environment: dict[str, str], tmp_path: Path, ups: list[Up]
 ) -> None:
     ups.append(Up(environment, tmp_path))
-    assert ups[0].answers()
+    assert ups[0].predicts()
     monitor = [COMMAND[0], "monitor", "--json"]
 
-    def look() -> dict[str, Any]:
-        said = subprocess.run(
+    def read_monitor() -> dict[str, Any]:
+        done = subprocess.run(
             monitor, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
         )
-        return json.loads(said.stdout) | {"code": said.returncode}
+        return json.loads(done.stdout) | {"code": done.returncode}
 
-    figures = look()
-    while figures["predictions"] == 0:
-        figures = look()
-    assert figures["source"] == f"database 127.0.0.1:{environment['POSTGRES_PORT']}"
-    assert (figures["status"], figures["code"]) == ("calm", 0)
+    status = read_monitor()
+    while status["predictions"] == 0:
+        status = read_monitor()
+    assert status["source"] == f"database 127.0.0.1:{environment['POSTGRES_PORT']}"
+    assert (status["status"], status["code"]) == ("calm", 0)
     with httpx.Client(base_url=f"http://127.0.0.1:{ups[0].port}", timeout=30) as client:
         assert client.get("/reports/summary").json()["predictions"] == 1
     code, output = ups[0].end(signal.SIGINT)
@@ -124,10 +124,10 @@ def test_a_running_system_is_watched_and_found_by_the_monitor(
 
 
 @pytest.mark.slow
-def test_a_termination_signal_stops_everything_too(
+def test_a_termination_signal_ends_every_process_too(
     environment: dict[str, str], tmp_path: Path, ups: list[Up]
 ) -> None:
     ups.append(Up(environment, tmp_path))
     code, output = ups[0].end(signal.SIGTERM)
     assert code == 143, output
-    assert not any(is_alive(process) for process in ups[0].family)
+    assert not any(is_alive(process) for process in ups[0].children)

@@ -1,4 +1,4 @@
-"""From training to a row in Postgres, through the very parts that run: gateway, runtime, queue, database."""
+"""From training to a row in Postgres, through the real gateway, runtime, queue and database."""
 
 import json
 import threading
@@ -18,9 +18,9 @@ from sqlalchemy import func, select
 from uuid_utils.compat import uuid7
 
 from local.processes import HOST, free_port, wait_until
-from local.stand_ins.aws import LocalAws, count_messages
 from local.stand_ins.gateway import running_gateway
 from local.stand_ins.lambda_runtime import Function, FunctionSpec, start_function
+from local.stand_ins.moto_server import LocalAws, count_messages
 from local.state import owned_state
 from local.system import System
 
@@ -40,9 +40,7 @@ def stored(system: System, identifier: str) -> PredictionLog | None:
         return row
 
 
-def test_a_prediction_over_http_becomes_a_row_with_everything_about_it(
-    system: System, client: httpx.Client
-) -> None:
+def test_a_prediction_over_http_becomes_a_complete_row(system: System, client: httpx.Client) -> None:
     response = client.post(
         "/predict",
         json={"text": TEXT, "return_probabilities": True},
@@ -50,7 +48,7 @@ def test_a_prediction_over_http_becomes_a_row_with_everything_about_it(
     )
     answer = response.json()
     assert response.status_code == 200
-    assert answer["sentiment"] == "positive", "the pipeline should have learnt this much"
+    assert answer["sentiment"] == "positive", "the pipeline should have learnt this"
     assert wait_until(lambda: stored(system, answer["prediction_id"]) is not None, seconds=10)
     row = stored(system, answer["prediction_id"])
     assert row is not None
@@ -61,7 +59,7 @@ def test_a_prediction_over_http_becomes_a_row_with_everything_about_it(
     assert row.correlation_id == response.headers["x-correlation-id"] == "from-the-test"
 
 
-def test_feedback_finds_its_row(system: System, client: httpx.Client) -> None:
+def test_feedback_is_stored_with_its_prediction(system: System, client: httpx.Client) -> None:
     identifier = client.post("/predict", json={"text": TEXT}).json()["prediction_id"]
     response = client.post(
         f"/predictions/{identifier}/feedback", json={"label": "negative", "comment": "irony"}
@@ -75,20 +73,20 @@ def test_feedback_finds_its_row(system: System, client: httpx.Client) -> None:
     assert wait_until(has_feedback, seconds=10)
 
 
-def test_what_is_wrong_with_a_request_comes_back_through_the_gateway(client: httpx.Client) -> None:
+def test_errors_are_returned_through_the_gateway(client: httpx.Client) -> None:
     assert client.post("/predict", json={"text": "  "}).status_code == 422
     assert client.get("/nowhere").status_code == 404
     assert client.get("/docs").headers["content-type"].startswith("text/html")
     assert client.get("/health").json()["status"] == "ok"
 
 
-# moto scans its whole queue on every call, so the queue is kept short and the number below the 10,000 that
-# tests/log_writer sends through the same kill without a queue.
+# moto scans its whole queue on every call, so the queue is kept short, with fewer messages than the 10,000 of
+# tests/log_writer, which kills Postgres without a queue.
 MESSAGES = 600
-MOST_WAITING = 60
+MAXIMUM_QUEUED = 60
 
 
-def test_nothing_is_lost_or_doubled_when_postgres_is_killed_in_the_middle(system: System) -> None:
+def test_no_prediction_is_lost_or_duplicated_when_postgres_is_killed(system: System) -> None:
     with transaction(system.engine) as session:
         before = session.scalar(select(func.count()).select_from(PredictionLog)) or 0
     sent: list[UUID] = []
@@ -104,11 +102,11 @@ def test_nothing_is_lost_or_doubled_when_postgres_is_killed_in_the_middle(system
     system.postgres.kill()
     try:
         assert wait_until(lambda: not is_reachable(system), seconds=10)
-        time.sleep(1)  # so that batches meet the outage
+        time.sleep(1)  # so that batches fail during the outage
     finally:
         system.postgres.start()
     producer.join()
-    assert system.source.drain(120) == 0
+    assert system.event_source.drain(120) == 0
     with transaction(system.engine) as session:
         ids = session.scalars(select(PredictionLog.id).where(PredictionLog.correlation_id == "flood")).all()
     assert len(ids) == MESSAGES
@@ -117,7 +115,7 @@ def test_nothing_is_lost_or_doubled_when_postgres_is_killed_in_the_middle(system
 
 
 def is_reachable(system: System) -> bool:
-    """Say whether Postgres answers; the backends of a killed server do for a moment longer than it lives."""
+    """Return whether Postgres responds; the backends of a killed server live a moment longer."""
     try:
         with transaction(system.engine) as session:
             return session.scalar(select(1)) == 1
@@ -126,7 +124,7 @@ def is_reachable(system: System) -> bool:
 
 
 def send_messages(aws: LocalAws, sent: list[UUID]) -> None:
-    """Send distinct predictions, every tenth message twice, as SQS may deliver it; note their ids."""
+    """Send distinct predictions, every tenth message twice, as SQS may; record their ids."""
     sqs = aws.client("sqs")
     while len(sent) < MESSAGES:
         messages = [flood_message() for _ in range(9)][: MESSAGES - len(sent)]
@@ -135,7 +133,9 @@ def send_messages(aws: LocalAws, sent: list[UUID]) -> None:
         entries = [{"Id": str(number), "MessageBody": body} for number, body in enumerate(bodies)]
         assert not sqs.send_message_batch(QueueUrl=aws.queue_url, Entries=entries).get("Failed")
         sent += [message.prediction_id for message in messages]
-        wait_until(lambda: count_messages(sqs, aws.queue_url) < MOST_WAITING, seconds=60, pause_seconds=0.05)
+        wait_until(
+            lambda: count_messages(sqs, aws.queue_url) < MAXIMUM_QUEUED, seconds=60, pause_seconds=0.05
+        )
 
 
 def flood_message() -> PredictionMade:
@@ -158,7 +158,7 @@ def flood_message() -> PredictionMade:
 
 @pytest.fixture
 def api_with(system: System, tmp_path: Any) -> Iterator[Any]:
-    """Start another api function on the same artifact with some variables changed."""
+    """Return a function that starts another API function with some variables changed."""
     started: list[Function] = []
     with owned_state(tmp_path) as state:
 
@@ -176,7 +176,7 @@ def api_with(system: System, tmp_path: Any) -> Iterator[Any]:
 
 def model_dir(system: System) -> str:
     with transaction(system.engine) as session:
-        from sentiment.database.repositories import active_deployment
+        from sentiment.database.deployments import active_deployment
 
         deployment = active_deployment(session)
         assert deployment is not None
@@ -188,24 +188,24 @@ def post(function: Function, *texts: str) -> Sequence[httpx.Response]:
         return [httpx.post(f"{url}/predict", json={"text": text}, timeout=30) for text in texts]
 
 
-def test_when_queue_and_fallback_both_refuse_nobody_gets_an_answer(api_with: Any) -> None:
-    nowhere = f"http://{HOST}:{free_port()}"
-    (response,) = post(api_with(AWS_ENDPOINT_URL=nowhere, QUEUE_URL=f"{nowhere}/0/predictions"), TEXT)
+def test_without_queue_and_fallback_there_is_no_prediction(api_with: Any) -> None:
+    unused = f"http://{HOST}:{free_port()}"
+    (response,) = post(api_with(AWS_ENDPOINT_URL=unused, QUEUE_URL=f"{unused}/0/predictions"), TEXT)
     assert response.status_code == 503
     assert response.json()["error"]["code"] == "not_stored"
     assert "sentiment" not in response.json()
 
 
-def test_what_the_queue_refused_waits_in_s3_and_replay_brings_it_to_postgres(
+def test_a_record_that_the_queue_rejects_is_stored_in_s3_and_replayed(
     system: System, api_with: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gone = f"{system.aws.queue_url}-gone"
-    (response,) = post(api_with(QUEUE_URL=gone), TEXT)
+    missing_queue = f"{system.aws.queue_url}-gone"
+    (response,) = post(api_with(QUEUE_URL=missing_queue), TEXT)
     assert response.status_code == 200
     identifier = response.json()["prediction_id"]
     s3 = system.aws.client("s3")
-    (waiting,) = s3.list_objects_v2(Bucket=system.aws.bucket)["Contents"]
-    body = s3.get_object(Bucket=system.aws.bucket, Key=waiting["Key"])["Body"].read()
+    (unsent,) = s3.list_objects_v2(Bucket=system.aws.bucket)["Contents"]
+    body = s3.get_object(Bucket=system.aws.bucket, Key=unsent["Key"])["Body"].read()
     assert json.loads(body)["prediction_id"] == identifier
     assert stored(system, identifier) is None
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local.stand_ins.aws import LocalAws, running_aws
+from local.stand_ins.moto_server import LocalAws, running_aws
 from local.state import owned_state
 from tests.drift_monitor.sample_data import Row, make_artifact, read_reviews
 from tests.fixtures.base_images import lambda_base
@@ -17,7 +17,7 @@ from tests.images.function_image import build_function_image
 __all__ = ["database", "migrated_template", "postgres"]
 
 REPORT = ROOT / "artifacts" / "cloud" / "images.json"
-FIGURES = pytest.StashKey[dict[str, dict[str, Any]]]()
+MEASUREMENTS = pytest.StashKey[dict[str, dict[str, Any]]]()
 
 BuildImage = Callable[[str], str]
 Record = Callable[..., None]
@@ -30,7 +30,7 @@ def podman() -> Podman:
 
 @pytest.fixture(scope="session")
 def reviews(tmp_path_factory: pytest.TempPathFactory) -> list[Row]:
-    """Some thousand reviews, as an artifact's reference describes them and as the API logs them."""
+    """2,500 reviews, as in an artifact's reference and in the API's records."""
     return read_reviews("imdb", 2500, tmp_path_factory.mktemp("reviews"))
 
 
@@ -38,10 +38,10 @@ def reviews(tmp_path_factory: pytest.TempPathFactory) -> list[Row]:
 def artifacts(
     tiny_artifact: Path, reviews: list[Row], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Path]:
-    """The artifact that each function's image gets.
+    """The artifact for each function's image.
 
-    The API gets the one trained last, where there is one, and a tiny one made for tests where there is none;
-    the monitor gets a reference that the traffic of these tests can be compared with.
+    The API gets the last trained one if there is one, otherwise a tiny test artifact. The monitor gets a
+    reference that matches the traffic of these tests.
     """
     trained = ROOT / "artifacts" / "model"
     return {
@@ -54,7 +54,7 @@ def artifacts(
 def function_image(
     podman: Podman, artifacts: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[BuildImage]:
-    """Build a function's image once and return its name; all are removed at the end, build layers stay."""
+    """Build a function's image once and return its name; images are removed at the end, build layers kept."""
     lambda_base(podman)
     built: dict[str, str] = {}
 
@@ -78,24 +78,24 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
 
 @pytest.fixture(scope="session")
 def record(request: pytest.FixtureRequest) -> Iterator[Record]:
-    """Note figures of an image: they are written to artifacts/cloud/images.json and printed at the end."""
-    rows: dict[str, dict[str, Any]] = request.config.stash.setdefault(FIGURES, {})
-    yield lambda image, **figures: rows.setdefault(image, {}).update(figures)
+    """Record measurements of an image, written to artifacts/cloud/images.json and printed at the end."""
+    rows: dict[str, dict[str, Any]] = request.config.stash.setdefault(MEASUREMENTS, {})
+    yield lambda image, **values: rows.setdefault(image, {}).update(values)
     REPORT.parent.mkdir(parents=True, exist_ok=True)
     machine = {"processor": _processor(), "architecture": platform.machine()}
     REPORT.write_text(json.dumps({"measured_on": machine, "images": rows}, indent=2) + "\n")
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Print the figures as a table: images side by side."""
-    rows = config.stash.get(FIGURES, {})
+    """Print the measurements as a table, one row per image."""
+    rows = config.stash.get(MEASUREMENTS, {})
     if not rows:
         return
-    names = list(dict.fromkeys(name for figures in rows.values() for name in figures))
+    names = list(dict.fromkeys(name for values in rows.values() for name in values))
     terminalreporter.write_sep("-", f"images, at 1 vCPU and 1,769 MB, on {_processor()}")
     for line in (
         ["", *names],
-        *([image, *(figures.get(n, "") for n in names)] for image, figures in rows.items()),
+        *([image, *(values.get(n, "") for n in names)] for image, values in rows.items()),
     ):
         terminalreporter.write_line("".join(f"{cell!s:>18}" for cell in line))
 

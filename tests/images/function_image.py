@@ -1,8 +1,8 @@
-"""Build a function's image as CDK would, and run it as Lambda would, as far as a container can.
+"""Builds a function's image as CDK does, and runs it as Lambda does, as far as a container can.
 
-As in Lambda: one vCPU and its 1,769 MB, an unprivileged user, no capabilities, a read-only root with a
-writable /tmp. Not as in Lambda: the image is on the local disk already, so cold starts here leave out the
-time in which Lambda fetches it.
+As in Lambda: one vCPU and its 1,769 MB, an unprivileged user, no capabilities, a read-only file system with a
+writable /tmp. Unlike Lambda, the image is already on the local disk, so cold starts do not include its
+download.
 """
 
 import http.client
@@ -20,16 +20,16 @@ from local.processes import HOST, accepts, free_port, wait_until
 from local.stand_ins.lambda_runtime import INVOKE_PATH
 from tests.fixtures.containers import ROOT, Podman, PodmanError
 
-LAMBDA_USER = "993:990"  # what `id` prints in Lambda
+LAMBDA_USER = "993:990"  # as `id` prints in Lambda
 ONE_VCPU_MB = 1769
 MODEL = "artifacts/models/of-the-tests"
-PATIENCE_SECONDS = 150.0
+TIMEOUT_SECONDS = 150.0
 
 
 def build_function_image(podman: Podman, folder: str, *, artifact: Path, context: Path) -> str:
-    """Build functions/Dockerfile for a folder from a copy of the sources that holds the artifact too.
+    """Build functions/Dockerfile for a folder from a copy of the sources with the artifact.
 
-    Only what the CDK asset of this function would hold is let into the build.
+    The build context contains exactly what the CDK asset of this function does.
     """
     for name in ("functions", "layers", "pyproject.toml", ".dockerignore"):
         source, target = ROOT / name, context / name
@@ -51,34 +51,36 @@ def build_function_image(podman: Podman, folder: str, *, artifact: Path, context
 
 @dataclass
 class RunningFunction:
-    """One instance of a function: a container that answers one event at a time."""
+    """One instance of a function: a container that handles one event at a time."""
 
     podman: Podman
     container: str
     port: int
-    milliseconds: list[float] = field(default_factory=list)  # of each call; the first starts the runtime too
+    milliseconds: list[float] = field(
+        default_factory=list
+    )  # of each invocation; the first includes the cold start
 
     def invoke(self, event: Mapping[str, Any]) -> Any:
-        """Return what the handler returned; raises AssertionError with the log when it failed."""
-        connection = http.client.HTTPConnection(HOST, self.port, timeout=PATIENCE_SECONDS)
+        """Return the handler's response; raises AssertionError with the log if it failed."""
+        connection = http.client.HTTPConnection(HOST, self.port, timeout=TIMEOUT_SECONDS)
         started = time.perf_counter()
         connection.request("POST", INVOKE_PATH, json.dumps(event))
         response = connection.getresponse()
         body = response.read()
         self.milliseconds.append((time.perf_counter() - started) * 1000)
         connection.close()
-        answer = json.loads(body)
-        failed = response.status != http.HTTPStatus.OK or (isinstance(answer, dict) and "errorType" in answer)
-        assert not failed, f"{answer}\n{self.log()}"
-        return answer
+        result = json.loads(body)
+        failed = response.status != http.HTTPStatus.OK or (isinstance(result, dict) and "errorType" in result)
+        assert not failed, f"{result}\n{self.log()}"
+        return result
 
     def memory_mb(self) -> int:
-        """Return what the container's processes have resident now, in MiB."""
+        """Return the resident memory of the container's processes, in MiB."""
         listed = self.podman.run("top", self.container, "rss")
         return sum(int(line) for line in listed.splitlines()[1:]) // 1024
 
     def log(self) -> str:
-        """Return what the function and the emulator wrote so far."""
+        """Return the end of the output of the function and the emulator."""
         done = self.podman.attempt("logs", self.container)
         return (done.stdout + done.stderr)[-4000:]
 
@@ -87,7 +89,7 @@ class RunningFunction:
 def running_function(
     podman: Podman, image: str, *, name: str, environment: Mapping[str, str], timeout_seconds: int = 30
 ) -> Iterator[RunningFunction]:
-    """Run an image as one Lambda instance until the block ends."""
+    """Run an image as one Lambda instance, in a context."""
     port, runtime_port = free_port(), free_port()
     variables = {
         **environment,
@@ -105,6 +107,6 @@ def running_function(
         *("--read-only", "--read-only-tmpfs=false", "--tmpfs", "/tmp:rw,size=512m"),  # noqa: S108
     )
     with podman.running(image, environment=variables, options=options) as container:
-        if not wait_until(lambda: accepts(port), seconds=PATIENCE_SECONDS):
+        if not wait_until(lambda: accepts(port), seconds=TIMEOUT_SECONDS):
             raise PodmanError(f"{name} did not start:\n{podman.attempt('logs', container)}")
         yield RunningFunction(podman, container, port)

@@ -1,6 +1,6 @@
-"""Each zip function imports with what it declares, and with what it is deployed with, and nothing besides.
+"""Each zip function can be imported with only its dependency group, and with only its deployed layer.
 
-The image functions prove the same by running: their images hold their own group only.
+For image functions, running them proves the same: their images contain their own group only.
 """
 
 import shutil
@@ -35,7 +35,7 @@ def folder(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def code(folder: str, tmp_path: Path) -> Path:
-    """What the zip holds: one function's folder."""
+    """The contents of the zip: one function's folder."""
     package = tmp_path / "code" / "functions"
     shutil.copytree(
         ROOT / "functions" / folder, package / folder, ignore=shutil.ignore_patterns("__pycache__")
@@ -46,7 +46,7 @@ def code(folder: str, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def layer(tmp_path_factory: pytest.TempPathFactory) -> BuildLayer:
-    """Build the layer of a group as `cdk deploy` does, once."""
+    """Build the layer of a group once, as `cdk deploy` does."""
 
     @cache
     def build(group: str) -> Path:
@@ -69,7 +69,7 @@ def test_a_function_imports_with_only_its_own_dependency_group(
         check=True,
     )
 
-    # -S: not what is installed beside this test
+    # -S: without the packages of this test run
     imported = subprocess.run(
         [sys.executable, "-S", "-c", f"import functions.{folder}.handler"],
         env={"PYTHONPATH": f"{code}:{packages}:{SHARED}", "AWS_DEFAULT_REGION": "eu-central-1"},
@@ -81,7 +81,7 @@ def test_a_function_imports_with_only_its_own_dependency_group(
     assert (imported.returncode, imported.stderr) == (0, "")
 
 
-def test_a_function_imports_in_lambda_s_python_with_only_its_layer(
+def test_a_function_imports_in_lambdas_python_with_only_its_layer(
     podman: Podman, folder: str, code: Path, layer: BuildLayer
 ) -> None:
     packages = layer(GROUPS.get(folder, DEFAULT_GROUP))

@@ -1,4 +1,4 @@
-"""What the images of the functions hold, and that they run as Lambda runs them."""
+"""The contents of the function images, and that they run as in Lambda."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ from sentiment.messages import parse_message
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from local.stand_ins.aws import LocalAws
+from local.stand_ins.moto_server import LocalAws
 from tests.drift_monitor.sample_data import NOW, Row, cut, serve
 from tests.fixtures.base_images import LAMBDA_IMAGE
 from tests.fixtures.containers import ROOT, Podman
@@ -24,10 +24,10 @@ from tests.images.function_image import running_function
 pytestmark = [pytest.mark.image, pytest.mark.timeout(900)]
 
 IMAGE_FUNCTIONS = ("api", "drift_monitor")
-LAMBDA_INIT_SECONDS = 10  # what starts more slowly is started again, and billed twice
+LAMBDA_INIT_SECONDS = 10  # a slower init is repeated and billed twice
 LAMBDA_IMAGE_BYTES = 10 * 1024**3
 COLD_STARTS = 3
-CHECKED_HASH = 0b11  # of the flags in a .pyc: 0b01 alone says "do not look at the source"
+CHECKED_HASH = 0b11  # flags in a .pyc; 0b01 means that the source is not checked
 BUILD_TOOLS = ("pip", "setuptools", "wheel", "uv", "cython", "Cython", "hatchling", "pytest", "mypy", "ruff")
 UNUSED = (
     "huggingface_hub",
@@ -50,12 +50,12 @@ def folder(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def task(podman: Podman, function_image: BuildImage, folder: str) -> Iterator[Path]:
-    """The folder of the image that Lambda runs from."""
+    """The image's folder with the code that Lambda runs."""
     with podman.mounted(function_image(folder)) as root:
         yield root / "var/task"
 
 
-def test_the_api_answers_and_its_record_is_in_the_queue(
+def test_the_api_responds_and_its_record_is_in_the_queue(
     podman: Podman, function_image: BuildImage, aws: LocalAws, record: Record
 ) -> None:
     image = function_image("api")
@@ -63,16 +63,16 @@ def test_the_api_answers_and_its_record_is_in_the_queue(
     cold, warm = [], []
     for _ in range(COLD_STARTS):
         with running_function(podman, image, name="api", environment=aws.environment()) as api:
-            answer = api.invoke(event)
+            response = api.invoke(event)
             cold.append(api.milliseconds[0])
             for _ in range(20):
                 api.invoke(event)
             warm.extend(api.milliseconds[1:])
             memory = api.memory_mb()
 
-    assert answer["statusCode"] == 200
-    made = json.loads(answer["body"])
-    assert made["sentiment"] in made["probabilities"]
+    assert response["statusCode"] == 200
+    prediction = json.loads(response["body"])
+    assert prediction["sentiment"] in prediction["probabilities"]
     messages = aws.client("sqs").receive_message(QueueUrl=aws.queue_url, MaxNumberOfMessages=10)["Messages"]
     assert {type(parse_message(message["Body"])).__name__ for message in messages} == {"PredictionMade"}
     assert statistics.median(cold) < LAMBDA_INIT_SECONDS * 1000
@@ -84,7 +84,7 @@ def test_the_api_answers_and_its_record_is_in_the_queue(
     )
 
 
-def test_the_drift_monitor_compares_traffic_with_the_reference_in_its_image_and_tells_people(
+def test_the_drift_monitor_compares_traffic_with_the_reference_in_its_image_and_alerts(
     podman: Podman,
     function_image: BuildImage,
     aws: LocalAws,
@@ -104,13 +104,13 @@ def test_the_drift_monitor_compares_traffic_with_the_reference_in_its_image_and_
     with running_function(
         podman, image, name="drift_monitor", environment=environment, timeout_seconds=120
     ) as monitor:
-        answer = monitor.invoke(event)
+        outcome = monitor.invoke(event)
         monitor.invoke(event)
         cold, warm = monitor.milliseconds
         memory = monitor.memory_mb()
 
-    assert answer["judged"] is True
-    assert answer["data_drift"]["drifted"] is True
+    assert outcome["judged"] is True
+    assert outcome["data_drift"]["drifted"] is True
     with Session(database) as session:
         assert [alert.kind for alert in session.scalars(select(MonitoringAlert))] == ["data_drift"]
     pages = aws.client("s3").list_objects_v2(Bucket=aws.bucket, Prefix="reports/")
@@ -118,7 +118,7 @@ def test_the_drift_monitor_compares_traffic_with_the_reference_in_its_image_and_
     record("drift_monitor", cold_start_ms=round(cold), warm_ms=round(warm, 1), memory_mb=memory)
 
 
-def test_the_image_is_far_below_the_limit_of_lambda(
+def test_the_image_is_far_below_lambdas_size_limit(
     podman: Podman, function_image: BuildImage, folder: str, record: Record
 ) -> None:
     size, base = podman.inspect(function_image(folder))["Size"], podman.inspect(LAMBDA_IMAGE)["Size"]
@@ -127,7 +127,7 @@ def test_the_image_is_far_below_the_limit_of_lambda(
     record(folder, size_mb=round(size / 1e6), without_base_mb=round((size - base) / 1e6))
 
 
-def test_the_image_adds_nothing_to_its_base_but_the_function(
+def test_the_image_adds_only_the_function_to_its_base(
     podman: Podman, function_image: BuildImage, folder: str
 ) -> None:
     added = podman.run("diff", function_image(folder), LAMBDA_IMAGE).splitlines()
@@ -137,25 +137,27 @@ def test_the_image_adds_nothing_to_its_base_but_the_function(
     }
 
 
-def test_the_image_holds_one_function_and_no_other(task: Path, folder: str) -> None:
+def test_the_image_contains_one_function_only(task: Path, folder: str) -> None:
     assert {path.name for path in (task / "functions").iterdir()} - {"__pycache__"} == {"__init__.py", folder}
     assert (task / "functions" / folder / "handler.py").is_file()
     assert (task / "sentiment" / "settings.py").is_file()
     assert not (task / "training").exists()
 
 
-def test_the_image_holds_no_build_tools_tests_or_caches(task: Path) -> None:
+def test_the_image_contains_no_build_tools_tests_or_caches(task: Path) -> None:
     assert [name for name in (*BUILD_TOOLS, *UNUSED) if (task / name).exists()] == []
 
 
-def test_the_image_holds_the_artifact_as_it_was(task: Path, folder: str, artifacts: dict[str, Path]) -> None:
+def test_the_image_contains_the_unchanged_artifact(
+    task: Path, folder: str, artifacts: dict[str, Path]
+) -> None:
     def contents(model: Path) -> dict[str, str]:
         return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in model.iterdir()}
 
     assert contents(task / "model") == contents(artifacts[folder])
 
 
-def test_any_user_can_read_every_file_and_change_none(task: Path) -> None:
+def test_any_user_can_read_every_file_and_write_none(task: Path) -> None:
     wrong = []
     for path in task.rglob("*"):
         mode = path.lstat().st_mode
@@ -166,13 +168,13 @@ def test_any_user_can_read_every_file_and_change_none(task: Path) -> None:
     assert wrong == []
 
 
-def test_bytecode_is_compiled_and_needs_no_look_at_the_sources(task: Path, folder: str) -> None:
+def test_bytecode_is_compiled_and_not_checked_against_the_sources(task: Path, folder: str) -> None:
     for module in ("sentiment/settings.py", f"functions/{folder}/handler.py", "boto3/session.py"):
         (compiled,) = (task / module).parent.glob(f"__pycache__/{Path(module).stem}.*.pyc")
         assert int.from_bytes(compiled.read_bytes()[4:8], "little") & CHECKED_HASH == 0b01
 
 
-def test_the_image_carries_no_secret_and_no_setting_of_the_machine_that_built_it(
+def test_the_image_contains_no_secret_and_no_setting_of_the_build_machine(
     podman: Podman, function_image: BuildImage, folder: str
 ) -> None:
     image = function_image(folder)
@@ -184,7 +186,7 @@ def test_the_image_carries_no_secret_and_no_setting_of_the_machine_that_built_it
     assert not any(word in history for word in ("AWS_SECRET", "PASSWORD", "TOKEN", "pip.conf", "index-url"))
 
 
-def test_outside_lambda_the_image_runs_as_nobody_in_particular(
+def test_outside_lambda_the_image_runs_as_an_unprivileged_user(
     podman: Podman, function_image: BuildImage, folder: str
 ) -> None:
     assert podman.inspect(function_image(folder))["Config"]["User"] == "65534:65534"

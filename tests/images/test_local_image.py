@@ -1,4 +1,4 @@
-"""The container of compose.yaml that holds the local system, as compose.yaml would run it."""
+"""The local system in its container, run as in compose.yaml."""
 
 import shutil
 import time
@@ -42,7 +42,7 @@ def local_image(podman: Podman, tmp_path_factory: pytest.TempPathFactory) -> Ite
     podman.remove_image(image)
 
 
-def test_the_local_system_runs_in_its_container_on_a_postgres_outside_of_it(
+def test_the_local_system_runs_in_its_container_with_an_external_postgres(
     podman: Podman,
     local_image: str,
     tiny_artifact: Path,
@@ -68,13 +68,15 @@ def test_the_local_system_runs_in_its_container_on_a_postgres_outside_of_it(
     started = time.monotonic()
     with podman.running(local_image, environment=environment, options=options) as container:
         url = f"http://{HOST}:{port}"
-        assert wait_until(lambda: is_well(url), seconds=120), podman.attempt("logs", container)
+        assert wait_until(lambda: is_healthy(url), seconds=120), podman.attempt("logs", container)
         ready_seconds = time.monotonic() - started
 
-        answer = httpx.post(f"{url}/predict", json={"text": "A superb film. I saw it twice."}, timeout=30)
-        assert answer.json()["sentiment"] == "positive"
+        response = httpx.post(f"{url}/predict", json={"text": "A superb film. I saw it twice."}, timeout=30)
+        assert response.json()["sentiment"] == "positive"
         assert wait_until(lambda: stored(database) == 1, seconds=20)
-        assert httpx.get(f"{url}/config.json", timeout=5).json() == {"sign_in": None}, "the page's"
+        assert httpx.get(f"{url}/config.json", timeout=5).json() == {"sign_in": None}, (
+            "the settings of the page"
+        )
         assert "sentiment_predictions_total" in httpx.get(f"{url}/metrics", timeout=30).text
 
         _, *check = [word.replace(":8000/", f":{port}/") for word in SERVICE["healthcheck"]["test"]]
@@ -87,14 +89,14 @@ def test_the_local_system_runs_in_its_container_on_a_postgres_outside_of_it(
     record("local", size_mb=size, ready_seconds=round(ready_seconds, 1))
 
 
-def test_without_a_model_it_says_how_to_get_one(podman: Podman, local_image: str) -> None:
+def test_without_a_model_the_error_names_the_command_to_train_one(podman: Podman, local_image: str) -> None:
     ended = podman.attempt("run", "--rm", "--pull=never", local_image)
 
     assert ended.returncode == 1
     assert "there is no model in /model; train one with" in ended.stderr
 
 
-def is_well(url: str) -> bool:
+def is_healthy(url: str) -> bool:
     try:
         return httpx.get(f"{url}/health", timeout=5).status_code == 200
     except httpx.TransportError:

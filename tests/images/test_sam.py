@@ -1,7 +1,7 @@
-"""`make sam`, then `sam local` for real: the unchanged image answers an event and a request.
+"""`make sam`, then the real `sam local`: the unchanged image handles an event and a request.
 
-The engine puts sam's containers on a network of its own, from which this machine's loopback cannot be
-reached; so what is asked needs neither queue nor database.
+The container engine gives sam's containers their own network, which cannot reach this machine's loopback
+address, so the tested routes need neither queue nor database.
 """
 
 import http.client
@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from local.processes import HOST, accepts, free_port, wait_until
-from local.stand_ins.aws import LocalAws
+from local.stand_ins.moto_server import LocalAws
 from local.state import write_environment
 from tests.fixtures.containers import ROOT, Podman
 
@@ -23,14 +23,14 @@ pytestmark = pytest.mark.image
 
 SAM = ROOT / ".venv/tools/sam/bin/sam"
 FILES = ("--template", ".local/sam/template.json", "--env-vars", ".local/sam/env.json", "--skip-pull-image")
-IMAGE = "docker.io/library/sentiment-api:latest"  # as Docker spells the name that the template has
+IMAGE = "docker.io/library/sentiment-api:latest"  # Docker's full name for the image in the template
 
 
 @pytest.fixture(scope="module")
 def environment(
     podman: Podman, function_image: Any, aws: LocalAws, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, str]]:
-    """Variables for sam: the engine to talk to; `make sam` has been run and the image is there."""
+    """Environment variables for sam, after `make sam` and with the image built."""
     state = tmp_path_factory.mktemp("state")
     (state / "up").mkdir()
     write_environment(state / "up" / "system.env", aws.environment())
@@ -56,10 +56,10 @@ def environment(
         }
     name, _, _ = IMAGE.rpartition(":")
     for image in podman.run("images", "--format", "{{.Repository}}:{{.Tag}}", name).splitlines():
-        podman.remove_image(image)  # sam's own too, made from it
+        podman.remove_image(image)  # also those that sam builds from it
 
 
-def test_sam_local_invoke_answers_an_event(environment: dict[str, str]) -> None:
+def test_sam_local_invoke_handles_an_event(environment: dict[str, str]) -> None:
     done = subprocess.run(
         [SAM, "local", "invoke", *FILES, "Api", "--event", "events/api_model.json"],
         cwd=ROOT,
@@ -70,9 +70,9 @@ def test_sam_local_invoke_answers_an_event(environment: dict[str, str]) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    answer = json.loads(done.stdout.strip().splitlines()[-1])
-    assert answer["statusCode"] == 200, done.stderr
-    assert json.loads(answer["body"])["model_version"]
+    response = json.loads(done.stdout.strip().splitlines()[-1])
+    assert response["statusCode"] == 200, done.stderr
+    assert json.loads(response["body"])["model_version"]
 
 
 def test_sam_local_start_api_serves_the_deployed_routes(environment: dict[str, str], tmp_path: Path) -> None:

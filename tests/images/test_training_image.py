@@ -1,4 +1,4 @@
-"""The training image under SageMaker's folder contract: two jobs that hand on a model, and one that fails."""
+"""The training image with SageMaker's folders: a fine-tuning and export, and a job that fails."""
 
 import json
 import shutil
@@ -23,7 +23,7 @@ PRETRAINED = "/opt/ml/input/data/pretrained"
 
 @pytest.fixture(scope="module")
 def training_image(podman: Podman) -> Iterator[str]:
-    """The image, with the build of torch that pip found here: a local one for CPUs, or PyPI's with CUDA."""
+    """The image, with the same build of torch as this environment: a CPU build, or PyPI's with CUDA."""
     python_base(podman)
     torch = {"TORCH": "cpu", "TORCH_INDEX": ""} if version("torch").endswith("+cpu") else {"TORCH": "cuda"}
     image = "localhost/sentiment-tests/training"
@@ -33,7 +33,7 @@ def training_image(podman: Podman) -> Iterator[str]:
 
 @dataclass
 class Job:
-    """One training job: its /opt/ml, laid out as SageMaker does."""
+    """One training job with its /opt/ml folder, as SageMaker creates it."""
 
     podman: Podman
     image: str
@@ -46,7 +46,7 @@ class Job:
             shutil.copy(source, folder)
 
     def run(self, **hyperparameters: str) -> "subprocess.CompletedProcess[str]":
-        """Run the job to its end, without a network, as in SageMaker's network isolation."""
+        """Run the job without a network, as in SageMaker's network isolation."""
         folder = self.root / "input/config"
         folder.mkdir(parents=True)
         (folder / "hyperparameters.json").write_text(json.dumps(hyperparameters))
@@ -57,7 +57,7 @@ class Job:
         )
 
     def packed_model(self, folder: Path) -> Path:
-        """Return model.tar.gz, as SageMaker packs what a job left in /opt/ml/model."""
+        """Return model.tar.gz, as SageMaker packs /opt/ml/model after a job."""
         with tarfile.open(folder / "model.tar.gz", "w:gz") as archive:
             archive.add(self.root / "model", arcname=".")
         return folder / "model.tar.gz"
@@ -68,7 +68,7 @@ def job(podman: Podman, training_image: str, tmp_path: Path) -> Job:
     return Job(podman, training_image, tmp_path / "ml")
 
 
-def test_fine_tuning_and_export_leave_an_artifact(
+def test_fine_tuning_and_export_write_an_artifact(
     job: Job, podman: Podman, tmp_path: Path, reviews_csv: Path, tiny_model: Path, record: Record
 ) -> None:
     job.channel("training", reviews_csv)
@@ -82,13 +82,13 @@ def test_fine_tuning_and_export_leave_an_artifact(
     exported = export.run(job="export")
     assert exported.returncode == 0, exported.stdout + exported.stderr
 
-    left = {path.name for path in (export.root / "model").iterdir()}
-    assert left >= {"model.onnx", "tokenizer.json", "model.json", "reference.parquet", "golden.json"}
+    files = {path.name for path in (export.root / "model").iterdir()}
+    assert files >= {"model.onnx", "tokenizer.json", "model.json", "reference.parquet", "golden.json"}
     assert not (export.root / "output/failure").exists()
     record("training", size_mb=round(podman.inspect(job.image)["Size"] / 1e6))
 
 
-def test_a_job_that_fails_says_why_in_one_line_and_by_its_exit_code(job: Job) -> None:
+def test_a_failed_job_reports_the_reason_in_one_line_and_its_exit_code(job: Job) -> None:
     failed = job.run(job="fine_tune", learning_rat="0.03")
 
     assert failed.returncode == 2
@@ -98,7 +98,9 @@ def test_a_job_that_fails_says_why_in_one_line_and_by_its_exit_code(job: Job) ->
     assert not (job.root / "model").exists()
 
 
-def test_the_image_holds_the_training_program_and_no_build_tools(podman: Podman, training_image: str) -> None:
+def test_the_image_contains_the_training_program_and_no_build_tools(
+    podman: Podman, training_image: str
+) -> None:
     with podman.mounted(training_image) as root:
         packages = root / "opt/packages"
         assert {path.name for path in (root / "opt/program").iterdir()} == {"training"}

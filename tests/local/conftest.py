@@ -4,8 +4,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from local.stand_ins.aws import LocalAws, make_resources, running_aws
 from local.stand_ins.lambda_runtime import Function, FunctionSpec, start_function
+from local.stand_ins.moto_server import LocalAws, make_resources, running_aws
 from local.state import StateFolder, owned_state
 
 HANDLERS = Path(__file__).parent / "stand_ins"
@@ -27,14 +27,14 @@ def moto_url(state: StateFolder) -> Iterator[str]:
 
 @pytest.fixture
 def aws(moto_url: str) -> LocalAws:
-    """Fresh queues, bucket and topic; messages return after a second, and to the DLQ as in AWS."""
+    """New resources; unhandled messages become visible again after a second."""
     httpx.post(f"{moto_url}/moto-api/reset").raise_for_status()
     return make_resources(moto_url, visibility_seconds=1)
 
 
 @pytest.fixture(scope="module")
 def start(state: StateFolder) -> Iterator[StartFunction]:
-    """Start one of the handlers in handlers.py by name; all are stopped at the end."""
+    """Return a function that starts a handler of handlers.py by name; all are stopped at the end."""
     started: list[Function] = []
 
     def start(

@@ -1,4 +1,4 @@
-"""What local/Dockerfile installs and copies suffices for `sentiment up`, proven without building it."""
+"""local/Dockerfile installs and copies what `sentiment up` needs; checked without building the image."""
 
 import json
 import re
@@ -11,9 +11,9 @@ ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "local" / "Dockerfile").read_text()
 REQUIREMENTS = (ROOT / "layers" / "requirements" / "local.txt").read_text()
 OURS = {"benchmarks", "cdk", "cli", "functions", "local", "sentiment", "tests", "training"}
-# What `up` imports once it runs, and what its functions import; the API's handler itself loads a model.
+# What `up` and its functions import; importing the API's handler would load a model.
 HANDLERS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/handler.py"))
-MODULES = ["cli.main", "local.stand_ins.gateway", "local.system", "local.background"]
+MODULES = ["cli.main", "local.stand_ins.gateway", "local.system", "local.background_jobs"]
 MODULES += [f"functions.{name}.{'app' if name == 'api' else 'handler'}" for name in HANDLERS]
 IMPORT = """
 import importlib, json, sys
@@ -25,13 +25,13 @@ for module in modules:
 
 
 def copied() -> set[str]:
-    """Return those of our packages that the image holds."""
+    """Return our packages in the image."""
     targets = re.findall(r"^COPY \S+ /app/(\S+)$", DOCKERFILE, flags=re.MULTILINE)
     return {"sentiment" if target == "layers/shared/python" else target for target in targets}
 
 
 def installed() -> set[str]:
-    """Return the distributions that the image holds, by normalized name."""
+    """Return the normalized names of the distributions in the image."""
     return {normalized(name) for name in re.findall(r"^([\w.-]+)==", REQUIREMENTS, flags=re.MULTILINE)}
 
 
@@ -50,7 +50,7 @@ def import_without(blocked: set[str]) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def test_the_system_imports_with_what_the_image_holds_and_nothing_else() -> None:
+def test_the_system_imports_with_only_what_the_image_contains() -> None:
     absent = {
         package
         for package, distributions in packages_distributions().items()
@@ -61,14 +61,14 @@ def test_the_system_imports_with_what_the_image_holds_and_nothing_else() -> None
     assert done.returncode == 0, done.stderr
 
 
-def test_the_proof_notices_a_folder_that_is_not_copied() -> None:
+def test_a_folder_that_is_not_copied_fails_the_import() -> None:
     assert "functions" in copied()
     done = import_without({"functions"})
     assert done.returncode != 0
     assert "ModuleNotFoundError: No module named 'functions" in done.stderr
 
 
-def test_the_build_may_see_what_it_copies() -> None:
+def test_the_build_context_contains_what_is_copied() -> None:
     ignored = (ROOT / "local" / "Dockerfile.dockerignore").read_text().splitlines()
     sources = re.findall(r"^COPY (\w[\w/]*)", DOCKERFILE, flags=re.MULTILINE)
     assert sources

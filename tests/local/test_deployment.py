@@ -1,10 +1,9 @@
-"""Whoever serves an artifact on the laptop can say afterwards what answered, as in the cloud."""
+"""A prediction on the laptop can be audited as in AWS."""
 
 from pathlib import Path
 
-from sentiment.database.history import find_audit
 from sentiment.database.models import DatasetMetric
-from sentiment.database.repositories import store_predictions
+from sentiment.database.predictions import find_audit, store_predictions
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
@@ -15,12 +14,12 @@ from tests.fixtures.postgres import database, migrated_template, postgres
 __all__ = ["database", "migrated_template", "postgres"]
 
 
-def test_a_prediction_leads_to_the_person_the_run_and_the_data(
+def test_an_audit_leads_from_a_prediction_to_deployment_run_and_data(
     database: Engine, tiny_artifact: Path, tmp_path: Path
 ) -> None:
     card = read_card(tiny_artifact)
     deployment = record_champion(database, tiny_artifact, card)
-    assert record_champion(database, tiny_artifact, card) == deployment, "it serves already"
+    assert record_champion(database, tiny_artifact, card) == deployment, "it is already the active deployment"
 
     made = prediction(deployment_id=deployment, model_version=card["model_version"])
     with Session(database) as session, session.begin():

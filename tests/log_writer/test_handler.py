@@ -43,7 +43,7 @@ def test_a_hashed_text_is_stored_as_null(database: Engine) -> None:
     assert stored(database)[made.prediction_id].text is None
 
 
-def test_what_the_api_counted_is_stored_once_for_each_span(database: Engine) -> None:
+def test_traffic_counts_are_stored_once_per_span(database: Engine) -> None:
     counted = traffic()
     corrected = counted.model_copy(update={"server_errors": 3})
 
@@ -93,7 +93,7 @@ def test_feedback_that_arrives_before_its_prediction_is_retried(database: Engine
 
 
 @pytest.mark.parametrize("in_one_batch", [True, False])
-def test_the_latest_feedback_wins_in_whatever_order_it_arrives(database: Engine, in_one_batch: bool) -> None:
+def test_the_latest_feedback_counts_in_any_order_of_arrival(database: Engine, in_one_batch: bool) -> None:
     made = prediction()
     first = feedback(made.prediction_id, label="negative")
     later = first.model_copy(update={"label": "positive", "given_at": first.given_at + timedelta(seconds=1)})
@@ -115,11 +115,11 @@ def test_a_poison_message_fails_alone(database: Engine, poison: str) -> None:
     assert set(stored(database)) == {made.prediction_id}
 
 
-def test_a_batch_of_poison_only_is_reported_message_by_message(database: Engine) -> None:
+def test_a_batch_of_only_poison_messages_is_reported_message_by_message(database: Engine) -> None:
     assert failed(handler(sqs_event(["x", "y"]), None)) == ["m0", "m1"]
 
 
-def test_rows_that_postgres_refuses_do_not_take_the_others_with_them(database: Engine) -> None:
+def test_rows_that_postgres_rejects_fail_alone(database: Engine) -> None:
     messages = [prediction(characters=3_000_000_000 if number in (3, 40) else 10) for number in range(64)]
 
     assert failed(handler(sqs_event(messages), None)) == ["m3", "m40"]
@@ -137,7 +137,7 @@ def test_text_with_a_nul_character_is_stored(database: Engine) -> None:
     assert (row.text, row.feedback_comment) == ("zero \ufffd width", "a \ufffd comment")
 
 
-def test_hostile_text_is_only_text(database: Engine) -> None:
+def test_sql_in_a_text_is_stored_as_text(database: Engine) -> None:
     hostile = "'); DROP TABLE prediction_logs; -- \\ \" $$ :rows %s {} \u2028 😀"
     made = prediction(text=hostile, correlation_id=hostile, probabilities={hostile: 1.0})
     assert failed(handler(sqs_event([made]), None)) == []
@@ -145,7 +145,7 @@ def test_hostile_text_is_only_text(database: Engine) -> None:
     assert (row.text, row.correlation_id, row.probabilities) == (hostile, hostile, {hostile: 1.0})
 
 
-def test_when_postgres_is_away_the_whole_batch_goes_back(
+def test_the_whole_batch_is_retried_if_postgres_is_unavailable(
     database: Engine, monkeypatch: pytest.MonkeyPatch, unused_port: int
 ) -> None:
     monkeypatch.setenv("DATABASE_PORT", str(unused_port))
@@ -153,7 +153,7 @@ def test_when_postgres_is_away_the_whole_batch_goes_back(
         handler(sqs_event([prediction(), "poison"]), None)
 
 
-def test_when_the_schema_is_missing_the_whole_batch_goes_back(empty_database: Engine) -> None:
+def test_the_whole_batch_is_retried_if_the_schema_is_missing(empty_database: Engine) -> None:
     with pytest.raises(DatabaseError, match=r'relation "prediction_logs" does not exist \(42P01\)'):
         handler(sqs_event([prediction()]), None)
 
@@ -202,10 +202,10 @@ def test_imports_only_what_its_group_installs() -> None:
 
 
 @pytest.mark.slow
-def test_no_message_is_lost_or_doubled_when_postgres_is_killed(
+def test_no_message_is_lost_or_duplicated_when_postgres_is_killed(
     database: Engine, server_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """SQS in thirty lines: what is not acknowledged comes again, and some of what is acknowledged, too."""
+    """A small SQS: unacknowledged messages are delivered again, and some acknowledged ones, too."""
     with running_postgres(server_folder, password="of-this-test") as server:
         for variable, value in server.environment().items():
             monkeypatch.setenv(variable, value)

@@ -23,7 +23,7 @@ TABLES = {
     "dataset_metrics",
     "monitoring_alerts",
 }
-NEWEST = "0005"
+NEWEST = "0006"
 
 
 def tables(database: Engine) -> set[str]:
@@ -35,7 +35,7 @@ def this_month_and_the_next_two() -> list[str]:
     return [f"prediction_logs_{add_months(month, ahead):%Y_%m}" for ahead in range(3)]
 
 
-def test_upgrade_makes_the_five_tables_and_the_partitions_that_are_due(empty_database: Engine) -> None:
+def test_upgrade_creates_the_five_tables_and_the_current_partitions(empty_database: Engine) -> None:
     done = handler({"action": "upgrade"}, None)
 
     partitions = this_month_and_the_next_two()
@@ -44,13 +44,13 @@ def test_upgrade_makes_the_five_tables_and_the_partitions_that_are_due(empty_dat
     assert tables(empty_database) == TABLES | {"prediction_logs_default"} | set(partitions)
 
 
-def test_upgrade_is_what_an_event_without_an_action_means_and_can_be_repeated(empty_database: Engine) -> None:
+def test_upgrade_is_the_default_action_and_can_be_repeated(empty_database: Engine) -> None:
     handler({}, None)
     assert handler({}, None)["created"] == []
     assert tables(empty_database) >= TABLES
 
 
-def test_downgrade_leaves_nothing_and_upgrade_brings_everything_back(database: Engine) -> None:
+def test_downgrade_removes_everything_and_upgrade_restores_it(database: Engine) -> None:
     before = tables(database)
 
     assert handler({"action": "downgrade", "revision": "base"}, None) == {"revision": None}
@@ -60,7 +60,7 @@ def test_downgrade_leaves_nothing_and_upgrade_brings_everything_back(database: E
     assert tables(database) == before
 
 
-def test_a_downgrade_by_one_keeps_every_deployment_that_the_older_schema_can_name(database: Engine) -> None:
+def test_a_downgrade_keeps_every_deployment_that_the_older_schema_allows(database: Engine) -> None:
     insert = text(
         "INSERT INTO model_deployments (deployment_type, model_version, metrics, artifact_uri, deployed_by) "
         "VALUES ('champion', 'v1', '{}', 's3://b/v1', 'a test'), ('candidate', 'v2', '{}', 's3://b/v2', 'us')"
@@ -102,7 +102,7 @@ def test_models_and_migrations_agree_on_what_alembic_does_not_compare(database: 
         assert inspector.get_pk_constraint(table.name)["name"] == table.primary_key.name
 
 
-def test_every_table_and_column_says_in_the_schema_what_it_holds(database: Engine) -> None:
+def test_every_table_and_column_has_a_comment(database: Engine) -> None:
     inspector = inspect(database)
     for table in TABLES:
         assert inspector.get_table_comment(table)["text"], table
@@ -122,14 +122,14 @@ def test_upgrades_at_the_same_time_wait_for_each_other(empty_database: Engine) -
 
 
 @pytest.mark.parametrize(
-    ("event", "mend"),
+    ("event", "fix"),
     [
         ({"action": "drop_everything"}, "use upgrade, downgrade or maintain_partitions"),
         ({"action": "downgrade"}, 'needs a "revision"'),
     ],
 )
-def test_an_event_that_asks_for_something_else_is_refused(event: dict[str, str], mend: str) -> None:
-    with pytest.raises(InvalidInputError, match=mend):
+def test_an_unknown_action_is_rejected(event: dict[str, str], fix: str) -> None:
+    with pytest.raises(InvalidInputError, match=fix):
         handler(event, None)
 
 
@@ -140,11 +140,11 @@ def test_missing_settings_are_named(empty_database: Engine, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("event", sorted(EVENTS.glob("migrations_*.json")), ids=lambda path: path.stem)
-def test_the_example_events_are_answered(database: Engine, event: Path) -> None:
+def test_the_example_events_are_handled(database: Engine, event: Path) -> None:
     assert handler(json.loads(event.read_text()), None)
 
 
-def test_the_developers_alembic_command_finds_the_database_in_the_settings(database: Engine) -> None:
+def test_the_alembic_command_reads_the_database_from_the_settings(database: Engine) -> None:
     ini = Path(__file__).parents[2] / "functions" / "migrations" / "alembic.ini"
     run = subprocess.run(
         [sys.executable, "-m", "alembic", "-c", ini, "check"], capture_output=True, text=True, check=False

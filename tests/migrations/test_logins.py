@@ -1,4 +1,4 @@
-"""Each function's database login, tried for real: what it may do, and what it may not."""
+"""Each function's database login on a real server: what is granted and what is denied."""
 
 import secrets
 from collections.abc import Callable, Iterable, Iterator
@@ -6,10 +6,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sentiment.database import repositories
-from sentiment.database.models import ModelDeployment, Record
-from sentiment.database.rollbacks import deployment_before
+from sentiment.database.alerts import mark_notified, raise_alert, resolve_alert
+from sentiment.database.deployments import deployment_before, record_deployment
+from sentiment.database.feedback import store_feedback
+from sentiment.database.models import Record
+from sentiment.database.predictions import store_predictions
+from sentiment.database.runs import record_dataset_metrics, record_experiment_run
 from sentiment.database.session import DatabaseSettings, make_engine, transaction
+from sentiment.database.tables import count_rows
 from sentiment.exceptions import ConfigurationError, DatabaseError
 from sqlalchemy import Connection, Engine, text
 
@@ -19,6 +23,7 @@ from functions.migrations.partitions import add_months, maintain_partitions
 from functions.migrations.settings import settings
 from local.postgres.server import PostgresServer
 from tests.fixtures.messages import feedback, prediction
+from tests.fixtures.rows import deployment
 
 DENIED = "(42501)"  # insufficient_privilege
 THIS_MONTH = datetime.now(UTC).date().replace(day=1)
@@ -28,7 +33,7 @@ LogIn = Callable[[str], Engine]
 
 @pytest.fixture
 def log_in(postgres: PostgresServer, database: Engine) -> Iterator[LogIn]:
-    """Upgrade the database as a deployment does, and give each login a password to try it with."""
+    """Upgrade the database as a deployment does, and set a password for each login."""
     handler({"action": "upgrade"}, None)
     password = secrets.token_hex(16)
     with database.begin() as connection:
@@ -51,7 +56,7 @@ def log_in(postgres: PostgresServer, database: Engine) -> Iterator[LogIn]:
 
 
 def denied(engine: Engine, statement: str) -> bool:
-    """Say whether Postgres refuses the statement for want of a privilege; any other error is raised."""
+    """Return whether Postgres denies the statement; any other error is raised."""
     try:
         with transaction(engine) as session:
             session.execute(text(statement))
@@ -62,34 +67,25 @@ def denied(engine: Engine, statement: str) -> bool:
     return False
 
 
-def deployment(**changes: object) -> ModelDeployment:
-    values = {
-        "deployment_type": "champion",
-        "model_version": "20261123-1a2b3c4d",
-        "metrics": {},
-        "artifact_uri": "s3://bucket/models/20261123-1a2b3c4d/",
-        "deployed_by": "a test",
-    }
-    return ModelDeployment(**(values | changes))
-
-
 def test_log_writer_stores_predictions_once_and_feedback(log_in: LogIn) -> None:
     engine, made = log_in("log_writer"), prediction()
     for _ in range(2):
         with transaction(engine) as session:
-            repositories.store_predictions(session, [made])
+            store_predictions(session, [made])
     with transaction(engine) as session:
-        assert repositories.store_feedback(session, [feedback(made.prediction_id)]) == set()
+        assert store_feedback(session, [feedback(made.prediction_id)]) == set()
 
 
-def test_log_writer_changes_nothing_but_feedback_and_deletes_nothing(log_in: LogIn) -> None:
+def test_log_writer_updates_only_feedback_and_deletes_nothing(log_in: LogIn) -> None:
     engine = log_in("log_writer")
     assert denied(engine, "UPDATE prediction_logs SET sentiment = 'positive'")
     assert denied(engine, "DELETE FROM prediction_logs")
     assert denied(engine, "SELECT * FROM model_deployments")
 
 
-def test_predictions_are_stored_in_partitions_made_after_the_login(log_in: LogIn, database: Engine) -> None:
+def test_predictions_are_stored_in_partitions_created_after_the_login(
+    log_in: LogIn, database: Engine
+) -> None:
     later = add_months(THIS_MONTH, 4)
     with database.begin() as connection:
         made = maintain_partitions(connection, today=later, retention_months=13).created
@@ -98,7 +94,7 @@ def test_predictions_are_stored_in_partitions_made_after_the_login(log_in: LogIn
     at = datetime(later.year, later.month, 15, tzinfo=UTC)
     engine = log_in("log_writer")
     with transaction(engine) as session:
-        repositories.store_predictions(session, [prediction(at)])
+        store_predictions(session, [prediction(at)])
     through_the_parent_only = f"SELECT * FROM {name}"  # noqa: S608
     assert denied(engine, through_the_parent_only)
 
@@ -106,7 +102,7 @@ def test_predictions_are_stored_in_partitions_made_after_the_login(log_in: LogIn
 def test_reports_reads_every_table_and_writes_none(log_in: LogIn) -> None:
     engine = log_in("reports")
     with transaction(engine) as session:
-        assert {name: repositories.count_rows(session, name) for name in TABLES} == dict.fromkeys(TABLES, 0)
+        assert {name: count_rows(session, name) for name in TABLES} == dict.fromkeys(TABLES, 0)
     for table in TABLES:
         assert denied(engine, f"INSERT INTO {table} DEFAULT VALUES")
         assert denied(engine, f"DELETE FROM {table}")  # noqa: S608
@@ -117,15 +113,13 @@ def test_drift_monitor_raises_and_closes_alerts_and_describes_data(log_in: LogIn
     engine = log_in("drift_monitor")
     alert = {"kind": "drift", "cause": "tokens", "severity": "warning", "message": "m", "details": {}}
     with transaction(engine) as session:
-        repositories.count_rows(session, "prediction_logs")
-        repositories.raise_alert(session, **alert)
-        raised = repositories.raise_alert(session, **alert)
-        repositories.mark_notified(session, raised.id)
-        repositories.resolve_alert(session, kind="drift", cause="tokens")
+        count_rows(session, "prediction_logs")
+        raise_alert(session, **alert)
+        raised = raise_alert(session, **alert)
+        mark_notified(session, raised.id)
+        resolve_alert(session, kind="drift", cause="tokens")
         for _ in range(2):
-            repositories.record_dataset_metrics(
-                session, dataset="d", fingerprint="f", split="test", rows=1, metrics={}
-            )
+            record_dataset_metrics(session, dataset="d", fingerprint="f", split="test", rows=1, metrics={})
 
 
 def test_drift_monitor_touches_neither_predictions_nor_deployments(log_in: LogIn) -> None:
@@ -140,17 +134,15 @@ def test_registrar_records_runs_data_and_deployments(log_in: LogIn) -> None:
     run = {"run_id": "r", "experiment": "e", "status": "FINISHED", "parameters": {}, "metrics": {}}
     for _ in range(2):
         with transaction(engine) as session:
-            repositories.record_experiment_run(session, **run, started_at=datetime.now(UTC))
-            repositories.record_dataset_metrics(
-                session, dataset="d", fingerprint="f", split="test", rows=1, metrics={}
-            )
-            repositories.record_deployment(session, deployment(deployment_type="candidate"))
-            repositories.record_deployment(session, deployment(function_version="2"))
+            record_experiment_run(session, **run, started_at=datetime.now(UTC))
+            record_dataset_metrics(session, dataset="d", fingerprint="f", split="test", rows=1, metrics={})
+            record_deployment(session, deployment(deployment_type="candidate"))
+            record_deployment(session, deployment(function_version="2"))
     with transaction(engine) as session:
         assert deployment_before(session, 3) is not None
 
 
-def test_registrar_cannot_rewrite_history_nor_read_what_people_wrote(log_in: LogIn) -> None:
+def test_registrar_can_neither_rewrite_history_nor_read_texts(log_in: LogIn) -> None:
     engine = log_in("registrar")
     for change in ("model_version = 'v2'", "deployment_type = 'shadow'", "deployed_by = 'somebody else'"):
         assert denied(engine, f"UPDATE model_deployments SET {change}")  # noqa: S608
@@ -160,7 +152,7 @@ def test_registrar_cannot_rewrite_history_nor_read_what_people_wrote(log_in: Log
 
 
 @pytest.mark.parametrize("login", LOGINS)
-def test_no_login_makes_drops_or_empties_anything(log_in: LogIn, login: str) -> None:
+def test_no_login_creates_drops_or_truncates_anything(log_in: LogIn, login: str) -> None:
     engine = log_in(login)
     for table in TABLES:
         assert denied(engine, f"DROP TABLE {table}")
@@ -181,7 +173,7 @@ def test_no_login_makes_drops_or_empties_anything(log_in: LogIn, login: str) -> 
 
 
 @pytest.mark.parametrize("login", LOGINS)
-def test_a_new_table_or_sequence_is_nobodys_until_a_migration_says_so(
+def test_a_new_table_or_sequence_is_not_granted_to_anyone(
     log_in: LogIn, database: Engine, login: str
 ) -> None:
     with database.begin() as connection:
@@ -203,7 +195,7 @@ def privileges(connection: Connection) -> list[tuple[str, ...]]:
     return [tuple(row) for row in connection.execute(text(query), {"logins": list(LOGINS)})]
 
 
-def test_a_refresh_changes_nothing_and_takes_back_what_was_granted_beyond(
+def test_a_refresh_revokes_additional_grants_and_changes_nothing_else(
     log_in: LogIn, database: Engine
 ) -> None:
     with database.begin() as connection:
@@ -215,36 +207,32 @@ def test_a_refresh_changes_nothing_and_takes_back_what_was_granted_beyond(
         assert before and privileges(connection) == before
 
 
-def test_without_rds_there_is_no_token_login_and_with_it_every_login_has_one(
-    log_in: LogIn, database: Engine
-) -> None:
+def test_every_login_uses_tokens_on_rds_and_only_there(log_in: LogIn, database: Engine) -> None:
     members = text(
         "SELECT m.rolname FROM pg_auth_members a JOIN pg_roles m ON m.oid = a.member "
         "JOIN pg_roles r ON r.oid = a.roleid WHERE r.rolname = 'rds_iam' ORDER BY 1"
     )
-    with database.connect() as connection:  # rolled back at the end, and the role with it
+    with database.connect() as connection:  # rolled back at the end, including the role
         assert connection.execute(members).scalars().all() == []
         connection.execute(text("CREATE ROLE rds_iam"))
         refresh_logins(connection)
         assert connection.execute(members).scalars().all() == sorted(LOGINS)
 
 
-def test_only_the_logins_asked_for_are_made(empty_database: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_given_logins_are_created(empty_database: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_LOGINS", "reports, log_writer")
     assert handler({"action": "upgrade"}, None)["logins"] == ["reports", "log_writer"]
     with empty_database.connect() as connection:
         assert {grantee for grantee, *_ in privileges(connection)} == {"log_writer", "reports"}
 
 
-def test_a_login_that_nobody_knows_is_refused(
-    empty_database: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unknown_login_is_rejected(empty_database: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_LOGINS", "reports,postgres")
     with pytest.raises(ConfigurationError, match="DATABASE_LOGINS"):
         settings()
 
 
-def test_the_decision_record_lists_exactly_what_is_granted() -> None:
+def test_the_decision_record_lists_exactly_the_grants() -> None:
     record = (Path(__file__).parents[2] / "docs" / "decisions" / "0010-iam-database-login.md").read_text()
     rows = [
         [cell.strip() for cell in line.strip("| ").split("|")]

@@ -8,13 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
+from sentiment.database.alerts import open_alerts
 from sentiment.database.models import MonitoringAlert
-from sentiment.database.repositories import open_alerts, store_predictions
+from sentiment.database.predictions import store_predictions
 from sentiment.messages import uuid7_time
+from sentiment.notifications import sns
 from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session
 
-from functions.migrations.alerts import report_strays, sns
+from functions.migrations.alerts import report_strays
 from functions.migrations.partitions import Maintenance, add_months, lower_bound, maintain_partitions
 from tests.fixtures.messages import prediction, uuid7
 
@@ -44,14 +46,14 @@ def maintain(database: Engine, today: date = TODAY, retention_months: int = RETE
 
 
 def where(database: Engine) -> dict[UUID, str]:
-    """Return the partition in which each prediction stands."""
+    """Return the partition of each prediction."""
     with database.connect() as connection:
         rows = connection.execute(text("SELECT id, tableoid::regclass::text FROM prediction_logs"))
         return {row[0]: row[1] for row in rows}
 
 
 @given(st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(2999, 1, 1), timezones=st.just(UTC)))
-def test_an_id_lies_in_its_month(at: datetime) -> None:
+def test_an_id_is_in_the_range_of_its_month(at: datetime) -> None:
     month = at.date().replace(day=1)
     made = uuid7(at)
     assert lower_bound(month) <= made < lower_bound(add_months(month, 1))
@@ -65,12 +67,12 @@ def test_months_are_added_as_on_a_calendar(day: date, count: int) -> None:
     assert later.day == 1
 
 
-def test_a_prediction_stands_in_its_months_partition(database: Engine) -> None:
+def test_a_prediction_is_in_the_partition_of_its_month(database: Engine) -> None:
     (made,) = store(database, datetime.now(UTC))
     assert where(database) == {made: name(THIS_MONTH)}
 
 
-def test_time_makes_partitions_ahead_and_drops_those_past_retention(database: Engine) -> None:
+def test_partitions_are_created_in_advance_and_dropped_past_retention(database: Engine) -> None:
     (old,) = store(database, datetime.now(UTC))
     kept_until = add_months(THIS_MONTH, RETENTION_MONTHS)
 
@@ -88,7 +90,7 @@ def test_maintaining_twice_changes_nothing(database: Engine) -> None:
     assert maintain(database) == Maintenance()
 
 
-def test_strays_move_into_partitions_of_their_own(database: Engine) -> None:
+def test_strays_are_moved_to_the_partitions_of_their_months(database: Engine) -> None:
     month = add_months(THIS_MONTH, 3)  # no partition yet
     next_month = add_months(month, 1)
     first, second, later = store(database, middle_of(month), middle_of(month), middle_of(next_month))
@@ -100,14 +102,14 @@ def test_strays_move_into_partitions_of_their_own(database: Engine) -> None:
     assert where(database) == {first: name(month), second: name(month), later: "prediction_logs_default"}
 
 
-def test_replayed_predictions_of_an_earlier_month_get_its_partition_back(database: Engine) -> None:
+def test_replayed_predictions_of_an_earlier_month_get_its_partition_again(database: Engine) -> None:
     month = add_months(THIS_MONTH, -2)
     (replayed,) = store(database, middle_of(month))
     assert maintain(database).moved == 1
     assert where(database) == {replayed: name(month)}
 
 
-def test_strays_past_retention_are_deleted_but_not_those_whose_clock_was_wrong(database: Engine) -> None:
+def test_strays_past_retention_are_deleted_but_not_those_of_a_wrong_clock(database: Engine) -> None:
     store(database, middle_of(add_months(THIS_MONTH, -RETENTION_MONTHS - 1)))
     wrong = prediction(prediction_id=uuid7(datetime(1970, 1, 1, tzinfo=UTC)))
     with Session(database) as session, session.begin():
@@ -140,7 +142,7 @@ def test_runs_at_the_same_time_do_not_collide(database: Engine) -> None:
     assert sorted(len(run.created) for run in runs) == [0, 0, 0, 3]
 
 
-def test_writers_lose_nothing_while_partitions_change_under_them(database: Engine) -> None:
+def test_writers_lose_nothing_while_partitions_change(database: Engine) -> None:
     month = add_months(THIS_MONTH, 3)
 
     def write(_: int) -> list[UUID]:
@@ -171,7 +173,7 @@ def published(topic: str) -> list[str]:
     return [notification[1] for notification in sent]
 
 
-def test_a_stray_raises_one_alert_until_it_is_gone(database: Engine, topic: str) -> None:
+def test_strays_raise_one_alert_until_they_are_gone(database: Engine, topic: str) -> None:
     store(database, middle_of(add_months(THIS_MONTH, 9)))
 
     for _ in range(2):
@@ -193,7 +195,7 @@ def test_a_stray_raises_one_alert_until_it_is_gone(database: Engine, topic: str)
     assert len(published(topic)) == 1
 
 
-def test_an_alert_that_could_not_be_sent_is_sent_by_the_next_run(database: Engine, topic: str) -> None:
+def test_a_failed_notification_is_sent_by_the_next_run(database: Engine, topic: str) -> None:
     store(database, middle_of(add_months(THIS_MONTH, 9)))
     with pytest.raises(sns().exceptions.NotFoundException):
         report_strays(database, maintain(database), topic + "-that-is-gone")
@@ -203,7 +205,7 @@ def test_an_alert_that_could_not_be_sent_is_sent_by_the_next_run(database: Engin
     assert len(published(topic)) == 1
 
 
-def test_without_a_topic_the_alert_is_stored_all_the_same(database: Engine) -> None:
+def test_without_a_topic_the_alert_is_still_stored(database: Engine) -> None:
     report_strays(database, Maintenance(strays=2, moved=2), None)
     with Session(database) as session:
         assert [alert.severity for alert in open_alerts(session)] == ["warning"]

@@ -1,4 +1,4 @@
-"""The registrar with real Postgres, and S3 and SNS by moto."""
+"""The registrar with real Postgres, and moto's S3 and SNS."""
 
 import io
 import shutil
@@ -13,6 +13,7 @@ import pytest
 from moto import mock_aws
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.sns import sns_backends
+from sentiment.notifications import sns
 from sqlalchemy import Engine
 
 from functions.registrar import handler
@@ -22,14 +23,12 @@ __all__ = ["database", "migrated_template", "postgres"]
 
 REGION = "eu-central-1"
 BUCKET = "artifacts-example"
-OUTPUT = (
-    "training/nightly-2026-11-23/export/output/model.tar.gz"  # as events/registrar_register_run.json says
-)
+OUTPUT = "training/nightly-2026-11-23/export/output/model.tar.gz"  # as in events/registrar_register_run.json
 
 
 @dataclass
 class Cloud:
-    """What the registrar left behind."""
+    """The objects and notifications of the registrar."""
 
     s3: Any
     topic: str
@@ -56,7 +55,7 @@ def cloud(database: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
         monkeypatch.setenv(f"AWS_{name}", value)
     with mock_aws():
         handler.s3.cache_clear()
-        handler.sns.cache_clear()
+        sns.cache_clear()
         s3 = boto3.client("s3")
         s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
         topic = boto3.client("sns").create_topic(Name="alerts")["TopicArn"]
@@ -64,7 +63,7 @@ def cloud(database: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
         monkeypatch.setenv("ALERT_TOPIC_ARN", topic)
         yield Cloud(s3, topic)
     handler.s3.cache_clear()
-    handler.sns.cache_clear()
+    sns.cache_clear()
 
 
 def pack(folder: Path, prefix: str = "./") -> bytes:
@@ -85,11 +84,11 @@ def directory(name: str) -> tarfile.TarInfo:
 
 @pytest.fixture
 def artifact(tiny_artifact: Path, tmp_path: Path) -> Path:
-    """A copy of a real artifact, to be spoilt."""
+    """A copy of a real artifact, to be damaged."""
     return shutil.copytree(tiny_artifact, tmp_path / "artifact")
 
 
 @pytest.fixture
 def output(cloud: Cloud, artifact: Path) -> Callable[[], None]:
-    """Upload the artifact, as it is by then, as the export job's output."""
+    """Upload the artifact in its current state as the export job's output."""
     return lambda: cloud.upload(pack(artifact))

@@ -1,4 +1,4 @@
-"""One registration as the state machine asks for it, and what became of it."""
+"""One registration as the state machine requests it, and its results."""
 
 import json
 from pathlib import Path

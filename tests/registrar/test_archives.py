@@ -1,4 +1,4 @@
-"""What is unpacked is an archive of plain files of bounded size, or nothing."""
+"""Only archives of regular files with a bounded size are unpacked."""
 
 import io
 import tarfile
@@ -43,22 +43,22 @@ def link(kind: bytes, to: str) -> tarfile.TarInfo:
     ],
     ids=lambda member: f"{member.name!r}-{member.type.decode()}",
 )
-def test_an_archive_that_reaches_out_of_its_folder_is_refused(
+def test_an_archive_with_a_path_outside_its_folder_is_rejected(
     cloud: Cloud, database: Engine, tmp_path: Path, member: tarfile.TarInfo
 ) -> None:
     cloud.upload(archive_of((member, b"")))
-    with pytest.raises(ModelError, match="is no plain file at its top"):
+    with pytest.raises(ModelError, match="is not a regular file at the top level"):
         register()
     assert nothing_happened(cloud, database)
 
 
-def test_a_name_that_comes_twice_is_refused(cloud: Cloud, database: Engine) -> None:
+def test_a_duplicate_name_is_rejected(cloud: Cloud, database: Engine) -> None:
     cloud.upload(archive_of((tarfile.TarInfo("model.json"), b"{}"), (tarfile.TarInfo("./model.json"), b"[]")))
     with pytest.raises(ModelError, match=r"'model\.json' twice"):
         register()
 
 
-def test_an_archive_that_unpacks_without_end_is_refused(
+def test_an_archive_that_unpacks_to_too_much_is_rejected(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, artifact: Path
 ) -> None:
     monkeypatch.setattr(artifacts, "LARGEST_BYTES", 1_000)
@@ -67,10 +67,10 @@ def test_an_archive_that_unpacks_without_end_is_refused(
         register()
 
 
-def test_an_archive_that_is_none_or_cut_short_is_refused(cloud: Cloud, artifact: Path) -> None:
+def test_an_invalid_or_truncated_archive_is_rejected(cloud: Cloud, artifact: Path) -> None:
     whole = pack(artifact)
     for content in (b"not an archive", whole[: len(whole) // 2], whole[:20], b""):
         cloud.upload(content)
-        with pytest.raises(ModelError, match=r"cannot be unpacked|has no model\.json"):
+        with pytest.raises(ModelError, match=r"cannot be unpacked|model\.json is missing"):
             register()
     assert cloud.objects() == {}

@@ -1,4 +1,4 @@
-"""Releases and rollbacks as rows: one champion at a time, and a history that nobody rewrites."""
+"""Releases and rollbacks as rows: one champion at a time, and a history that never changes."""
 
 import json
 import subprocess
@@ -8,8 +8,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from sentiment.database.deployments import active_deployment
 from sentiment.database.models import ModelDeployment
-from sentiment.database.repositories import active_deployment
 from sentiment.deployments import deployment_id_of
 from sentiment.exceptions import ConfigurationError, InvalidInputError
 from sqlalchemy import Engine, select
@@ -48,7 +48,7 @@ def ask(function_version: str, **more: str) -> dict[str, Any]:
     return handler(event, None)
 
 
-def test_a_release_is_the_champion_under_the_id_its_predictions_carry(cloud: Cloud, database: Engine) -> None:
+def test_a_release_is_the_champion_with_the_id_of_its_predictions(cloud: Cloud, database: Engine) -> None:
     release("1", image_digest="sha256:" + "0f" * 32)
     with Session(database) as session:
         champion = active_deployment(session)
@@ -58,11 +58,13 @@ def test_a_release_is_the_champion_under_the_id_its_predictions_carry(cloud: Clo
         assert champion.reason is None
 
 
-def test_the_artifact_is_where_it_was_registered_or_else_in_the_image(cloud: Cloud) -> None:
+def test_the_artifact_uri_is_the_bucket_or_else_the_image(cloud: Cloud) -> None:
     assert release("1")["artifact_uri"] == IMAGE
     cloud.s3.put_object(Bucket=BUCKET, Key="models/20261122-1a2b3c4d/model.json", Body=b"{}")
     assert release("2")["artifact_uri"] == f"s3://{BUCKET}/models/20261122-1a2b3c4d/"
-    with pytest.raises(InvalidInputError, match="nothing says where the artifact"):
+    with pytest.raises(
+        InvalidInputError, match=r"the artifact of .* is not in the bucket; give artifact_uri or image_uri"
+    ):
         release("3", image_uri=None)
 
 
@@ -72,7 +74,7 @@ def test_recording_a_release_again_adds_nothing(cloud: Cloud, database: Engine) 
         assert len(session.scalars(select(ModelDeployment)).all()) == 1
 
 
-def test_a_version_released_again_after_another_gets_a_row_of_its_own(cloud: Cloud, database: Engine) -> None:
+def test_a_version_released_again_after_another_gets_a_new_row(cloud: Cloud, database: Engine) -> None:
     first = release("1")
     release("2")
     again = release("1")
@@ -84,7 +86,7 @@ def test_a_version_released_again_after_another_gets_a_row_of_its_own(cloud: Clo
         assert active is not None and active.function_version == "1"
 
 
-def test_a_rollback_is_a_row_that_copies_the_model_and_says_why(cloud: Cloud, database: Engine) -> None:
+def test_a_rollback_is_a_row_with_the_model_and_the_reason(cloud: Cloud, database: Engine) -> None:
     first = release("1")
     release("2")
     back = roll_back("1", "answers turned slow")
@@ -102,7 +104,7 @@ def test_recording_a_rollback_again_adds_nothing(cloud: Cloud) -> None:
     assert roll_back("1") == roll_back("1")
 
 
-def test_a_rollback_never_leads_to_the_version_that_was_rolled_back_from(cloud: Cloud) -> None:
+def test_a_rollback_never_goes_to_the_version_that_was_rolled_back(cloud: Cloud) -> None:
     for version in ("1", "2", "3"):
         release(version)
     assert ask("3")["previous"]["function_version"] == "2"
@@ -114,13 +116,13 @@ def test_a_rollback_never_leads_to_the_version_that_was_rolled_back_from(cloud: 
     assert ask("4")["previous"]["function_version"] == "2"
 
 
-def test_there_may_be_nothing_to_go_back_to(cloud: Cloud) -> None:
+def test_there_may_be_no_version_to_roll_back_to(cloud: Cloud) -> None:
     assert ask("1") == {"active": None, "previous": None}
     release("1")
     assert ask("1")["previous"] is None
 
 
-def test_a_version_can_be_named_if_it_ever_served(cloud: Cloud) -> None:
+def test_the_target_can_be_any_version_that_served(cloud: Cloud) -> None:
     release("1")
     release("2")
     assert ask("2", to="1")["previous"]["function_version"] == "1"
@@ -143,7 +145,7 @@ def test_the_history_is_listed_newest_first(cloud: Cloud) -> None:
     [
         ({}, "action None: use register_run, record_deployment"),
         ({"action": "drop_everything"}, "use register_run"),
-        ({"action": "record_deployment"}, "cannot be meant"),
+        ({"action": "record_deployment"}, "invalid event"),
         ({"action": "record_deployment", "deployment": {"deployed_by": "x"}}, "model_version"),
         ({"action": "previous_deployment", "function_version": "$LATEST"}, "function_version"),
         ({"action": "previous_deployment", "function_version": "1; DROP TABLE x"}, "function_version"),
@@ -156,14 +158,14 @@ def test_the_history_is_listed_newest_first(cloud: Cloud) -> None:
         ),
     ],
 )
-def test_an_event_that_cannot_be_meant_is_refused_by_name(
+def test_an_invalid_event_is_rejected_with_the_field(
     cloud: Cloud, event: dict[str, Any], problem: str
 ) -> None:
     with pytest.raises(InvalidInputError, match=problem):
         handler(event, None)
 
 
-def test_a_column_that_the_database_fills_in_cannot_be_given(cloud: Cloud) -> None:
+def test_a_column_that_the_database_sets_is_rejected(cloud: Cloud) -> None:
     with pytest.raises(InvalidInputError, match="retired_at"):
         release("1", retired_at="2026-11-23T00:00:00Z")
 
@@ -171,7 +173,7 @@ def test_a_column_that_the_database_fills_in_cannot_be_given(cloud: Cloud) -> No
 @pytest.mark.parametrize(
     "name", ["record_deployment", "record_rollback", "previous_deployment", "list_deployments"]
 )
-def test_the_example_events_are_answered(cloud: Cloud, name: str) -> None:
+def test_the_example_events_are_handled(cloud: Cloud, name: str) -> None:
     release("6", id=str(uuid4()))
     release("7", id=str(uuid4()))
     assert handler(json.loads((EVENTS / f"registrar_{name}.json").read_text()), None)

@@ -1,4 +1,4 @@
-"""A finished run: its artifact whole in the bucket, its figures in the database, and people told."""
+"""A finished run: its artifact in the bucket, its metrics in the database, and a notification."""
 
 import json
 from collections.abc import Callable
@@ -6,15 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sentiment.database.deployments import active_deployment, record_deployment
 from sentiment.database.models import DatasetMetric, ExperimentRun, ModelDeployment
-from sentiment.database.repositories import active_deployment, record_deployment
 from sentiment.database.session import transaction
 from sentiment.exceptions import InvalidInputError, ModelError, SentimentError
+from sentiment.notifications import sns
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from functions.registrar import artifact as artifacts
-from functions.registrar.handler import handler, sns
+from functions.registrar.handler import handler
 from tests.registrar.conftest import BUCKET, OUTPUT, Cloud
 from tests.registrar.registration import EVENT, nothing_happened, register, rows
 
@@ -30,7 +31,7 @@ def edit_card(folder: Path, **changes: Any) -> None:
     (folder / "model.json").write_text(json.dumps(card_of(folder) | changes))
 
 
-def test_the_artifact_lies_whole_under_its_version(cloud: Cloud, output: Upload, artifact: Path) -> None:
+def test_the_artifact_is_published_under_its_version(cloud: Cloud, output: Upload, artifact: Path) -> None:
     output()
     version = card_of(artifact)["model_version"]
 
@@ -70,7 +71,7 @@ def test_the_run_its_data_and_a_candidate_are_recorded(
         assert active_deployment(session) is None, "a candidate serves nobody"
 
 
-def test_without_mlflow_the_run_is_known_by_its_execution(
+def test_without_mlflow_the_run_id_is_the_execution(
     cloud: Cloud, output: Upload, artifact: Path, database: Engine
 ) -> None:
     edit_card(artifact, mlflow_run_id=None)
@@ -80,7 +81,7 @@ def test_without_mlflow_the_run_is_known_by_its_execution(
         assert session.scalars(select(ExperimentRun.run_id)).one() == EVENT["execution"]
 
 
-def test_one_message_says_what_to_know_and_do(
+def test_one_notification_announces_the_model(
     cloud: Cloud, output: Upload, artifact: Path, database: Engine
 ) -> None:
     with transaction(database) as session:
@@ -99,7 +100,7 @@ def test_one_message_says_what_to_know_and_do(
     card = card_of(artifact)
     assert sent["subject"] == f"Model {card['model_version']} is ready to be deployed"
     assert f"{100 * card['metrics']['int8']['accuracy']:.1f}% as served" in sent["message"]
-    assert "Serving now: 20261001-0f0f0f0f with 81.5%" in sent["message"]
+    assert "Serving now: 20261001-0f0f0f0f, 81.5%" in sent["message"]
     assert f"Artifact: s3://{BUCKET}/models/{card['model_version']}/" in sent["message"]
     assert f"--follow {EVENT['execution_arn']}" in sent["message"]
     assert "no golden reviews" not in sent["message"]
@@ -107,7 +108,7 @@ def test_one_message_says_what_to_know_and_do(
     assert attributes == {"kind": "model_registered", "severity": "info"}
 
 
-def test_a_model_that_no_release_would_accept_is_announced_as_such(
+def test_a_model_without_golden_reviews_is_announced_with_a_warning(
     cloud: Cloud, output: Upload, artifact: Path
 ) -> None:
     files = card_of(artifact)["files"]
@@ -115,7 +116,7 @@ def test_a_model_that_no_release_would_accept_is_announced_as_such(
     output()
     register()
     assert "no golden reviews" in cloud.published()[0]["message"]
-    assert not [key for key in cloud.objects() if key.endswith("golden.json")], "nobody vouches for it"
+    assert not [key for key in cloud.objects() if key.endswith("golden.json")], "the card does not list it"
 
 
 def test_registering_again_adds_nothing(cloud: Cloud, output: Upload, database: Engine) -> None:
@@ -143,7 +144,7 @@ def test_a_candidate_that_was_deployed_meanwhile_stays_retired(
         assert active_deployment(session) is not None
 
 
-def test_what_failed_half_way_is_finished_by_asking_again(
+def test_a_registration_that_failed_halfway_can_be_retried(
     cloud: Cloud, output: Upload, database: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     output()
@@ -165,7 +166,7 @@ def test_what_failed_half_way_is_finished_by_asking_again(
     assert len(cloud.published()) == 1
 
 
-def test_a_message_that_could_not_be_sent_is_sent_by_the_next_attempt(
+def test_a_failed_notification_is_sent_by_the_next_attempt(
     cloud: Cloud, output: Upload, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from functions.registrar.settings import settings
@@ -189,13 +190,13 @@ def test_a_version_is_never_overwritten(
     objects = cloud.objects()
     edit_card(artifact, base_model="another")
     output()
-    with pytest.raises(InvalidInputError, match="holds another model"):
+    with pytest.raises(InvalidInputError, match="contains another model"):
         register()
     assert cloud.objects() == objects
 
 
-def test_uploads_that_were_interrupted_leave_no_card(cloud: Cloud, output: Upload, artifact: Path) -> None:
-    """The card goes last: kill the upload at each file and look."""
+def test_interrupted_uploads_leave_no_card(cloud: Cloud, output: Upload, artifact: Path) -> None:
+    """The card is uploaded last: interrupt the upload at each file."""
     output()
     real, files = cloud.s3.upload_file, sorted(card_of(artifact)["files"])
 
@@ -226,7 +227,7 @@ def test_a_damaged_file_is_named_and_nothing_is_registered(
         file.seek(10)
         file.write(b"\x00")
     output()
-    with pytest.raises(ModelError, match=f"{name} is not the file that model.json vouches for"):
+    with pytest.raises(ModelError, match=f"{name} has sha256 [0-9a-f]{{64}} but its card says"):
         register()
     assert nothing_happened(cloud, database)
 
@@ -248,11 +249,11 @@ def test_a_missing_file_is_named_and_nothing_is_registered(
         ({"model_version": "../20261123-1a2b3c4d"}, "model_version"),
         ({"model_version": "latest"}, "model_version"),
         ({"schema_version": 2}, "schema_version"),
-        ({"files": {}}, "does not vouch for model.onnx, reference.parquet, tokenizer.json"),
+        ({"files": {}}, "files lacks model.onnx, reference.parquet, tokenizer.json"),
         ({"files": {"../../etc/passwd": {"bytes": 1, "sha256": "0f" * 32}}}, "files"),
     ],
 )
-def test_a_card_that_cannot_be_trusted_is_refused(
+def test_an_invalid_card_is_rejected(
     cloud: Cloud, output: Upload, artifact: Path, database: Engine, changes: dict[str, Any], problem: str
 ) -> None:
     edit_card(artifact, **changes)
@@ -262,7 +263,7 @@ def test_a_card_that_cannot_be_trusted_is_refused(
     assert nothing_happened(cloud, database)
 
 
-def test_an_output_that_is_not_there_is_an_error_of_s3(cloud: Cloud) -> None:
+def test_a_missing_output_raises_the_error_of_s3(cloud: Cloud) -> None:
     with pytest.raises(cloud.s3.exceptions.NoSuchKey):
         register(model_uri=f"s3://{BUCKET}/{OUTPUT}.gone")
 
@@ -270,6 +271,6 @@ def test_an_output_that_is_not_there_is_an_error_of_s3(cloud: Cloud) -> None:
 @pytest.mark.parametrize(
     "changes", [{"model_uri": "https://elsewhere/model.tar.gz"}, {"model_uri": "s3://x"}, {"execution": ""}]
 )
-def test_an_event_that_cannot_be_meant_is_refused(cloud: Cloud, changes: dict[str, str]) -> None:
+def test_an_invalid_event_is_rejected(cloud: Cloud, changes: dict[str, str]) -> None:
     with pytest.raises(InvalidInputError, match="|".join(changes)):
         register(**changes)

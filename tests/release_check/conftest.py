@@ -1,4 +1,4 @@
-"""A release: versions of the real API and the real registrar behind Lambda's and CodeDeploy's own clients."""
+"""A release: versions of the real API and the real registrar, called with real botocore clients."""
 
 import asyncio
 import io
@@ -16,6 +16,7 @@ import pytest
 from mangum import Mangum
 from sentiment.database.models import ModelDeployment
 from sentiment.logging import logger
+from sentiment.notifications import sns
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
@@ -49,7 +50,7 @@ Handler = Callable[[dict[str, Any]], Any]
 
 
 class Context:
-    """The part of Lambda's context that the check reads."""
+    """The part of Lambda's context that the check uses."""
 
     def __init__(self, remaining_ms: int = 600_000) -> None:
         self.remaining_ms = remaining_ms
@@ -59,13 +60,13 @@ class Context:
 
 
 def served(api: Api) -> Handler:
-    """Answer events as functions/api/handler.py does, for an API that tests have made themselves."""
-    answer = Mangum(create_app(api.parts), lifespan="off")
+    """Handle events as functions/api/handler.py does, for an API created by a test."""
+    answer = Mangum(create_app(api.dependencies), lifespan="off")
 
     def handle(event: dict[str, Any]) -> Any:
         if event.get("action") == "check_release":
-            return check_release(api.parts.classifier, api.parts.golden)
-        loop = asyncio.new_event_loop()  # Mangum finds one in the main thread only, where Lambda calls it
+            return check_release(api.dependencies.classifier, api.dependencies.golden)
+        loop = asyncio.new_event_loop()  # Mangum only finds one in the main thread, where Lambda calls it
         asyncio.set_event_loop(loop)
         try:
             return answer(event, None)  # type: ignore[arg-type]
@@ -78,7 +79,7 @@ def served(api: Api) -> Handler:
 
 @dataclass
 class Release:
-    """The deployment that CodeDeploy is about to make, of version 2 after version 1."""
+    """CodeDeploy's deployment of version 2 after version 1."""
 
     service: LambdaService
 
@@ -86,7 +87,7 @@ class Release:
         self.service.functions[f"api:{number}"] = version
 
     def hook(self, context: Context | None = None) -> str:
-        """Call the hook and return the verdict that CodeDeploy got."""
+        """Call the hook and return the verdict reported to CodeDeploy."""
         release_check.handler(HOOK, context or Context())  # type: ignore[arg-type]
         (verdict,) = self.service.verdicts
         assert verdict["deploymentId"] == HOOK["DeploymentId"]
@@ -118,7 +119,7 @@ def release(
             Bucket=os.environ["ARTIFACT_BUCKET"],
             CreateBucketConfiguration={"LocationConstraint": "eu-central-1"},
         )
-        caches = (settings, lambda_client, release_check.codedeploy, registrar.s3, registrar.sns)
+        caches = (settings, lambda_client, release_check.codedeploy, registrar.s3, sns)
         for cache in caches:
             cache.cache_clear()
         service.functions["registrar"] = lambda event: registrar.handler(event, None)  # type: ignore[arg-type]
@@ -137,7 +138,7 @@ DEPLOYED = json.loads((EVENTS / "release_check_deployed.json").read_text())
 
 @pytest.fixture
 def reasons() -> Iterator[Callable[[], str]]:
-    """Everything the check logged, as one text."""
+    """Everything the check logged, as one string."""
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(logger("release_check").registered_formatter)
@@ -158,7 +159,7 @@ def deployed(release: Release) -> dict[str, Any]:
 
 
 class Inverted(Classifier):
-    """Decides everything the other way round."""
+    """Predicts the opposite label."""
 
     def run(self, outputs: list[str], ids: Any) -> Any:
         logits, *others = super().run(outputs, ids)

@@ -1,4 +1,4 @@
-"""A version gets traffic when it is healthy, fast and decides as exported; else CodeDeploy hears no."""
+"""A version receives traffic only if it is healthy, fast and predicts the same as at export."""
 
 import json
 import re
@@ -31,7 +31,7 @@ from tests.fixtures.lambda_service import IMAGE, app_spec
 from tests.release_check.conftest import EVENTS, HOOK, Context, Inverted, Release, champions, served
 
 
-def test_a_good_version_is_let_through_and_written_down(
+def test_a_good_version_is_accepted_and_recorded(
     release: Release, database: Engine, artifact: Artifact
 ) -> None:
     assert release.hook() == "Succeeded"
@@ -44,7 +44,7 @@ def test_a_good_version_is_let_through_and_written_down(
     assert set(row.metrics) >= {"fp32", "int8"}
 
 
-def test_its_predictions_will_point_to_that_row(
+def test_its_predictions_refer_to_that_row(
     release: Release,
     database: Engine,
     make_api: Callable[..., Api],
@@ -68,7 +68,7 @@ def test_checking_stores_no_prediction(release: Release, make_api: Callable[...,
     assert 'sentiment_predictions_total{sentiment="positive"} 0.0' in api.get("/metrics").text
 
 
-def test_the_version_is_the_one_that_codedeploy_moves_to_not_the_one_of_the_stack(
+def test_the_version_is_codedeploys_target_and_not_that_of_the_stack(
     release: Release, database: Engine, make_api: Callable[..., Api]
 ) -> None:
     release.deploy(served(make_api()), "1")
@@ -81,7 +81,7 @@ def test_the_version_is_the_one_that_codedeploy_moves_to_not_the_one_of_the_stac
 
 
 class Slow(Classifier):
-    """Takes 50 ms more for each text."""
+    """Takes 50 ms longer per text."""
 
     def _classify(self, text: str) -> Prediction:
         time.sleep(0.05)
@@ -89,7 +89,7 @@ class Slow(Classifier):
 
 
 class Undecided(Classifier):
-    """Decides every other run the other way round."""
+    """Predicts the opposite label in every other run."""
 
     runs = 0
 
@@ -102,12 +102,12 @@ class Undecided(Classifier):
 @pytest.mark.parametrize(
     ("kind", "reason"),
     [
-        (Inverted, r"\d+ of \d+ golden reviews are decided otherwise than at the export"),
-        (Undecided, "decides the same review now one way, now the other"),
+        (Inverted, r"\d+ of \d+ golden reviews are predicted differently than at export"),
+        (Undecided, "predictions for the same review differ between runs"),
         (Slow, "p95 of the golden reviews is .* ms, over the budget of 30 ms"),
     ],
 )
-def test_a_version_that_is_wrong_or_slow_is_refused(
+def test_a_wrong_or_slow_version_is_rejected(
     release: Release,
     database: Engine,
     make_api: Callable[..., Api],
@@ -127,7 +127,7 @@ def test_a_version_that_is_wrong_or_slow_is_refused(
     assert champions(database) == []
 
 
-def test_a_version_whose_queue_is_out_of_reach_is_refused(
+def test_a_version_without_its_queue_is_rejected(
     release: Release, make_api: Callable[..., Api], reasons: Callable[[], str]
 ) -> None:
     api = make_api()
@@ -137,11 +137,11 @@ def test_a_version_whose_queue_is_out_of_reach_is_refused(
     assert "its health is degraded: queue failing" in reasons()
 
 
-def test_an_artifact_without_golden_reviews_is_refused_with_the_mend(
+def test_an_artifact_without_golden_reviews_is_rejected_with_a_fix(
     release: Release, make_api: Callable[..., Api], reasons: Callable[[], str]
 ) -> None:
     api = make_api()
-    release.deploy(served(Api(replace(api.parts, golden=None), api.aws)))
+    release.deploy(served(Api(replace(api.dependencies, golden=None), api.aws)))
     assert release.hook() == "Failed"
     assert "the artifact has no golden reviews" in reasons()
     assert "export it again" in reasons()
@@ -151,7 +151,7 @@ def failing(event: dict[str, Any]) -> Any:
     raise RuntimeError("model.onnx cannot be loaded")
 
 
-def test_a_version_that_does_not_start_is_refused_in_its_own_words(
+def test_a_version_that_does_not_start_is_rejected_with_its_error(
     release: Release, reasons: Callable[[], str]
 ) -> None:
     release.deploy(failing)
@@ -159,7 +159,7 @@ def test_a_version_that_does_not_start_is_refused_in_its_own_words(
     assert "api version 2 failed: RuntimeError: model.onnx cannot be loaded" in reasons()
 
 
-def test_answers_of_two_models_are_refused(
+def test_responses_of_two_models_are_rejected(
     release: Release, make_api: Callable[..., Api], reasons: Callable[[], str]
 ) -> None:
     good = served(make_api())
@@ -174,7 +174,7 @@ def test_answers_of_two_models_are_refused(
 
 
 @pytest.mark.parametrize("what", ["the registrar", "the version", "what CodeDeploy says"])
-def test_whatever_goes_wrong_codedeploy_hears_it_and_does_not_wait(release: Release, what: str) -> None:
+def test_every_failure_is_reported_to_codedeploy(release: Release, what: str) -> None:
     if what == "the registrar":
         release.service.functions["registrar"] = failing
     elif what == "the version":
@@ -184,24 +184,26 @@ def test_whatever_goes_wrong_codedeploy_hears_it_and_does_not_wait(release: Rele
     assert release.hook() == "Failed"
 
 
-def test_missing_settings_are_a_verdict_too(release: Release, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_settings_are_reported_as_a_failed_verdict(
+    release: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("REGISTRAR_FUNCTION_NAME")
     settings.cache_clear()
     assert release.hook() == "Failed"
 
 
-def test_the_verdict_is_given_in_time(release: Release, reasons: Callable[[], str]) -> None:
+def test_the_verdict_is_reported_in_time(release: Release, reasons: Callable[[], str]) -> None:
     started = time.monotonic()
     assert release.hook(Context(remaining_ms=0)) == "Failed"
     assert time.monotonic() - started < 5
     assert "no time left" in reasons()
 
 
-def test_a_registrar_that_hangs_to_the_end_leaves_time_for_the_verdict(
+def test_a_registrar_that_times_out_leaves_time_for_the_verdict(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-    seconds = 600  # what the deployment gives the check
+    seconds = 600  # the function's timeout
     last_call = Deadline.within(seconds * 1000).at - time.monotonic()
     assert last_call + ATTEMPTS * REGISTRAR_SECONDS < seconds
     assert lambda_client(REGISTRAR_SECONDS).meta.config.read_timeout == REGISTRAR_SECONDS > API_SECONDS

@@ -1,4 +1,4 @@
-"""What a deployment of the stack asks beside CodeDeploy: the first version, and versions without traffic."""
+"""The check after a deployment of the stack: the first version, and versions without traffic."""
 
 from collections.abc import Callable
 
@@ -24,7 +24,7 @@ def test_the_first_deployment_is_checked_and_recorded_without_codedeploy(
     assert release.service.verdicts == []
 
 
-def test_after_a_release_through_codedeploy_it_neither_judges_nor_changes_anything(
+def test_after_a_release_by_codedeploy_nothing_is_checked_or_changed(
     release: Release, database: Engine, make_api: Callable[..., Api], artifact: Artifact
 ) -> None:
     release.hook()
@@ -41,7 +41,7 @@ def test_a_bad_first_deployment_fails_the_stack(
         deployed(release)
 
 
-def test_a_version_that_a_rollback_took_out_of_traffic_is_not_written_down_as_serving(
+def test_a_version_without_traffic_after_a_rollback_is_not_recorded(
     release: Release, database: Engine
 ) -> None:
     done = release_check.handler({}, Context())  # type: ignore[arg-type]
@@ -49,7 +49,7 @@ def test_a_version_that_a_rollback_took_out_of_traffic_is_not_written_down_as_se
     assert champions(database) == []
 
 
-def test_an_arn_without_a_version_is_refused(monkeypatch: pytest.MonkeyPatch, release: Release) -> None:
+def test_an_arn_without_a_version_is_rejected(monkeypatch: pytest.MonkeyPatch, release: Release) -> None:
     monkeypatch.setenv("API_VERSION_ARN", "arn:aws:lambda:eu-central-1:123456789012:function:api")
     settings.cache_clear()
     with pytest.raises(ConfigurationError, match="API_VERSION_ARN"):

@@ -1,4 +1,4 @@
-"""A new version is called until it is warm, and what failed while it was cold is not held against it."""
+"""A new version is called until it is warm, and calls that fail while it is cold are tolerated."""
 
 import json
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from tests.release_check.conftest import (
 
 
 def cold(starts: int, version: Handler) -> Handler:
-    """A version whose first calls fail, as the first start of a large image does."""
+    """A version whose first calls fail, as when a large image starts for the first time."""
     calls = iter(range(1_000))
 
     def handle(event: dict[str, Any]) -> Any:
@@ -28,7 +28,7 @@ def cold(starts: int, version: Handler) -> Handler:
     return handle
 
 
-def test_calls_that_fail_while_it_is_cold_are_not_held_against_it(
+def test_failed_calls_of_a_cold_version_are_tolerated(
     release: Release, make_api: Callable[..., Api], reasons: Callable[[], str]
 ) -> None:
     release.deploy(cold(4, served(make_api())))
@@ -37,7 +37,7 @@ def test_calls_that_fail_while_it_is_cold_are_not_held_against_it(
     assert (warmed["failed"], warmed["calls"]) == (4, 8)
 
 
-def test_warming_ends_early_once_two_rounds_are_calm(
+def test_warm_up_ends_early_after_two_warm_rounds(
     release: Release, monkeypatch: pytest.MonkeyPatch, reasons: Callable[[], str]
 ) -> None:
     monkeypatch.setenv("WARM_UP_CALLS", "400")
@@ -48,7 +48,7 @@ def test_warming_ends_early_once_two_rounds_are_calm(
     assert (warmed["warm"], warmed["calls"]) == (True, 8)
 
 
-def test_a_version_that_stays_cold_is_judged_all_the_same(
+def test_a_version_that_stays_cold_is_still_checked(
     release: Release, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WARM_CALL_MS", "0.001")

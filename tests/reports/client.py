@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft202012Validator, FormatChecker
-from sentiment.database.repositories import store_predictions
+from sentiment.database.predictions import store_predictions
 from sentiment.messages import PredictionMade
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session

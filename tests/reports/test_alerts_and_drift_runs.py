@@ -119,7 +119,7 @@ def test_alerts_are_filtered_by_kind_and_state(database: Engine) -> None:
 def test_an_unknown_cursor_is_rejected_instead_of_an_empty_page(database: Engine, path: str) -> None:
     status, error = get_error(path, before=str(uuid4()))
     assert status == 422
-    assert error["message"] == "before: there is no such row; give the next_before of the page before"
+    assert error["message"] == "before: no such row; use the next_before of the previous page"
 
 
 def test_the_report_of_a_run_has_a_presigned_url_for_five_minutes(database: Engine, bucket: str) -> None:

@@ -6,13 +6,10 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from sentiment.database.alerts import raise_alert, resolve_alert
+from sentiment.database.feedback import store_feedback
 from sentiment.database.models import ModelDeployment
-from sentiment.database.repositories import (
-    raise_alert,
-    record_dataset_metrics,
-    resolve_alert,
-    store_feedback,
-)
+from sentiment.database.runs import record_dataset_metrics
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 

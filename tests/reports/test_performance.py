@@ -4,7 +4,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sentiment.database.repositories import record_dataset_metrics, store_feedback
+from sentiment.database.feedback import store_feedback
+from sentiment.database.runs import record_dataset_metrics
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sentiment.database.repositories import store_feedback
+from sentiment.database.feedback import store_feedback
 from sentiment.messages import PredictionMade
 from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session

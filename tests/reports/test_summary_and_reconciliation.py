@@ -3,7 +3,8 @@
 from datetime import datetime, timedelta
 
 import pytest
-from sentiment.database.repositories import record_dataset_metrics, store_traffic
+from sentiment.database.runs import record_dataset_metrics
+from sentiment.database.traffic import store_traffic
 from sentiment.messages import TrafficCounted
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session

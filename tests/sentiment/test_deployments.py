@@ -4,11 +4,11 @@ from sentiment.deployments import candidate_id_of, deployment_id_of
 
 
 def test_the_id_of_a_version_never_changes() -> None:
-    # Rows and predictions in databases carry it: a change of this value orphans them.
+    # Stored in rows and predictions: changing the value would break their references.
     assert deployment_id_of("eu-central-1", "api", "7") == UUID("bf366ad7-6824-59ad-97eb-2ce1fe0640d9")
 
 
-def test_region_function_and_version_each_make_another_id() -> None:
+def test_region_function_and_version_each_change_the_id() -> None:
     ids = {
         deployment_id_of(region, name, version)
         for region in ("eu-central-1", "us-east-1")

@@ -5,7 +5,7 @@ from sentiment.intervals import wilson
 @pytest.mark.parametrize(
     ("successes", "trials", "low", "high"),
     [
-        # Wilson's score interval, as statsmodels' proportion_confint(method="wilson") gives it.
+        # Computed by statsmodels' proportion_confint(method="wilson").
         (8, 10, 0.4901625, 0.9433178),
         (0, 10, 0.0, 0.2775328),
         (10, 10, 0.7224672, 1.0),

@@ -13,7 +13,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"]))
 
 
 @given(texts, st.floats(0, 1), st.dictionaries(texts, st.floats(0, 1)))
-def test_a_prediction_reads_as_it_was_written(
+def test_a_prediction_survives_serialization(
     text: str, confidence: float, probabilities: dict[str, float]
 ) -> None:
     made = prediction(text=text, confidence=confidence, probabilities=probabilities)
@@ -21,7 +21,7 @@ def test_a_prediction_reads_as_it_was_written(
 
 
 @given(texts, st.none() | texts)
-def test_feedback_reads_as_it_was_written(label: str, comment: str | None) -> None:
+def test_feedback_survives_serialization(label: str, comment: str | None) -> None:
     given_ = feedback(uuid7(), label=label, comment=comment)
     assert parse_message(given_.model_dump_json().encode()) == given_
 
@@ -38,13 +38,13 @@ def test_feedback_reads_as_it_was_written(label: str, comment: str | None) -> No
         {"predicted_at": datetime(2026, 11, 23)},
     ],
 )
-def test_a_fact_that_cannot_be_true_is_not_a_message(changes: dict[str, object]) -> None:
+def test_an_invalid_fact_is_rejected(changes: dict[str, object]) -> None:
     (field,) = changes
     with pytest.raises(ValidationError, match=field):
         prediction(**changes)
 
 
-def test_messages_of_a_newer_api_still_parse() -> None:
+def test_messages_of_a_newer_version_are_valid() -> None:
     made = prediction()
     newer = made.model_dump_json()[:-1] + ',"entropy":0.5}'
     assert parse_message(newer) == made

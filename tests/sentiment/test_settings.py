@@ -26,7 +26,7 @@ def test_settings_come_from_the_environment_and_then_from_dotenv(monkeypatch: py
     assert (settings.queue_url, settings.token.get_secret_value()) == ("from-the-environment", "3f1c")
 
 
-def test_every_variable_at_fault_is_named_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_invalid_variable_is_named_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("THREADS", "many")
     with pytest.raises(ConfigurationError) as caught:
         read_settings(ExampleSettings)
@@ -39,7 +39,7 @@ def test_every_variable_at_fault_is_named_in_one_line(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("placeholder", [*sorted(PLACEHOLDERS - {""}), "ChangeMe", " secret ", "<token>"])
-def test_a_placeholder_is_no_secret(monkeypatch: pytest.MonkeyPatch, placeholder: str) -> None:
+def test_a_placeholder_is_not_a_valid_secret(monkeypatch: pytest.MonkeyPatch, placeholder: str) -> None:
     monkeypatch.setenv("QUEUE_URL", "q")
     monkeypatch.setenv("TOKEN", placeholder)
     with pytest.raises(ConfigurationError, match=r"TOKEN: .*is a placeholder; set a real secret"):

@@ -1,4 +1,4 @@
-"""What the tests of training share."""
+"""Shared fixtures."""
 
 import shutil
 from collections.abc import Callable
@@ -28,5 +28,10 @@ def store(experiment_store: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def make_job(tmp_path: Path, reviews_csv: Path, tiny_model: Path, store: Path) -> MakeJob:
-    return lambda name: Job(tmp_path / name, reviews_csv, tiny_model, store)
+def make_job(tmp_path: Path, reviews_csv: Path, tiny_model: Path, store: Path, warm_python: Path) -> MakeJob:
+    """Return a function that lays out a job by its name; `python` is what it runs in."""
+
+    def make(name: str, python: Path = warm_python) -> Job:
+        return Job(tmp_path / name, reviews_csv, tiny_model, store, python=python)
+
+    return make

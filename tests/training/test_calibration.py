@@ -1,12 +1,12 @@
-"""A temperature is found where one was hidden, and the calibration error is the formula's."""
+"""A known temperature is recovered, and the calibration error follows its formula."""
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from training.calibration import (
-    COLDEST,
-    HOTTEST,
+    MAX_TEMPERATURE,
+    MIN_TEMPERATURE,
     calibration_error,
     fit_temperature,
     reliability,
@@ -16,9 +16,9 @@ from training.calibration import (
 
 def overconfident(rows: int, factor: float, labels: int = 2) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     """Draw labels from true probabilities; the logits are `factor` times the true ones."""
-    chance = np.random.default_rng(0)
-    true = chance.normal(0, 2, (rows, labels))
-    drawn = np.array([chance.choice(labels, p=row) for row in softmax(true)])
+    rng = np.random.default_rng(0)
+    true = rng.normal(0, 2, (rows, labels))
+    drawn = np.array([rng.choice(labels, p=row) for row in softmax(true)])
     return true * factor, drawn
 
 
@@ -28,7 +28,7 @@ def test_the_hidden_temperature_is_found(factor: float, labels: int) -> None:
     assert fit_temperature(logits, truth) == pytest.approx(factor, rel=0.05)
 
 
-def test_a_temperature_changes_confidence_and_no_decision() -> None:
+def test_a_temperature_changes_confidence_but_no_decision() -> None:
     logits, truth = overconfident(20_000, 3.0)
     temperature = fit_temperature(logits, truth)
     raw, calibrated = softmax(logits), softmax(logits, temperature)
@@ -37,10 +37,10 @@ def test_a_temperature_changes_confidence_and_no_decision() -> None:
     assert calibration_error(calibrated, truth) < 0.01
 
 
-def test_a_model_that_is_never_wrong_is_not_made_endlessly_sure() -> None:
+def test_the_temperature_of_a_model_that_is_never_wrong_is_bounded() -> None:
     logits = np.array([[2.0, 0.0], [0.0, 2.0]])
-    assert fit_temperature(logits, np.array([0, 1])) == pytest.approx(COLDEST, rel=1e-3)
-    assert fit_temperature(logits, np.array([1, 0])) == pytest.approx(HOTTEST, rel=1e-3)
+    assert fit_temperature(logits, np.array([0, 1])) == pytest.approx(MIN_TEMPERATURE, rel=1e-3)
+    assert fit_temperature(logits, np.array([1, 0])) == pytest.approx(MAX_TEMPERATURE, rel=1e-3)
 
 
 def test_the_error_is_the_mean_distance_of_confidence_from_accuracy() -> None:
@@ -53,6 +53,6 @@ def test_the_error_is_the_mean_distance_of_confidence_from_accuracy() -> None:
     assert (low.rows, low.accuracy, high.rows, high.accuracy) == (2, 0.0, 4, 0.75)
 
 
-def test_complete_certainty_is_in_the_last_bin() -> None:
+def test_confidence_one_is_in_the_last_bin() -> None:
     (only,) = reliability(np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([0, 0]))
     assert (only.rows, only.confidence, only.accuracy) == (2, 1.0, 0.5)

@@ -1,4 +1,4 @@
-"""The code behind a result is found by its imports, in whatever folders the modules lie."""
+"""The code behind a result is found by its imports, in any folder."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def package(tmp_path: Path) -> Path:
         "data/__init__": "",
         "data/rows": "def read() -> None:\n    from shop.data.text import clean\n",
         "data/text": "import shop.errors\n",
-        "errors": "import shop.fit\n",  # round in a circle
+        "errors": "import shop.fit\n",  # an import cycle
     }
     for name, code in modules.items():
         path = tmp_path / "shop" / f"{name}.py"
@@ -32,12 +32,12 @@ def test_imports_are_followed_through_folders_and_functions(package: Path) -> No
     ]
 
 
-def test_a_root_that_is_a_package_stands_for_all_its_modules(package: Path) -> None:
+def test_a_package_as_root_includes_all_its_modules(package: Path) -> None:
     (package / "data" / "alone.py").write_text("")
     assert {"shop.data.alone", "shop.data.rows"} <= modules_behind(package, ["shop.data"]).keys()
 
 
-def test_a_root_that_has_moved_is_missed(package: Path) -> None:
+def test_a_missing_root_is_an_error(package: Path) -> None:
     with pytest.raises(ValueError, match=r"no module shop\.tune"):
         code_digest(package, ["shop.fit", "shop.tune"])
 

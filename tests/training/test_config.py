@@ -1,4 +1,4 @@
-"""A run's options have presets, and no value that a run cannot have gets through."""
+"""A run's options have presets, and invalid values are rejected."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ def test_options_win_over_presets_and_none_means_not_given() -> None:
     assert (config.epochs, config.learning_rate, config.seed) == (2, 1e-4, 0)
 
 
-def test_the_embedded_model_takes_larger_steps_than_others() -> None:
+def test_the_embedded_model_has_a_higher_learning_rate() -> None:
     assert configure().learning_rate == 2e-4
     assert configure(model="distilbert-base-uncased").learning_rate == 5e-5
 
@@ -50,22 +50,22 @@ def test_quick_follows_a_shorter_limit() -> None:
         ({"epochs": "many", "seed": -1}, "seed: .*; epochs: "),
     ],
 )
-def test_what_no_run_can_have_is_refused_by_name(options: dict[str, Any], message: str) -> None:
+def test_an_invalid_value_is_rejected_by_name(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message) as caught:
         configure(**options)
     assert caught.value.exit_code == 2
 
 
-def test_a_configuration_does_not_change() -> None:
+def test_a_configuration_is_immutable() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         configure().epochs = 4
 
 
-def test_where_a_run_writes_is_no_part_of_its_recipe() -> None:
+def test_output_folders_are_not_part_of_the_recipe() -> None:
     assert configure(resume=True, artifacts="elsewhere").recipe() == configure().recipe()
 
 
-def test_what_a_search_found_replaces_the_preset_but_not_what_is_given() -> None:
+def test_found_parameters_override_the_preset_but_not_options() -> None:
     found = {"learning_rate": 3e-5, "batch_size": 8, "epochs": 2}
     config = configure(quick=True, parameters=found, epochs=4)
     assert (config.learning_rate, config.batch_size, config.epochs) == (3e-5, 8, 4)

@@ -1,4 +1,4 @@
-"""What goes wrong outside of the program is one clear line as well."""
+"""Errors from outside the program are one clear line too."""
 
 import errno
 import shutil
@@ -41,7 +41,7 @@ def fill_sqlite(path: Path) -> None:
     ],
     ids=["system", "torch", "sqlite"],
 )
-def test_a_full_disk_is_told_whoever_met_it(
+def test_a_full_disk_is_reported_whichever_library_hit_it(
     write: Callable[[Path], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
@@ -52,7 +52,7 @@ def test_a_full_disk_is_told_whoever_met_it(
         write(tmp_path)
 
 
-def test_what_is_no_full_disk_stays_what_it_is(tmp_path: Path) -> None:
+def test_other_errors_are_not_taken_for_a_full_disk(tmp_path: Path) -> None:
     for error in (ValueError("x"), OSError(errno.EACCES, "denied"), DataError("row 1")):
         with pytest.raises(type(error)), disk_full_guard(tmp_path):
             raise error
@@ -60,10 +60,10 @@ def test_what_is_no_full_disk_stays_what_it_is(tmp_path: Path) -> None:
         pytest.raises(RuntimeError, match=r"inline_container|iostream"),
         disk_full_guard(tmp_path / "not yet there"),
     ):
-        torch.save(torch.zeros(10), FULL)  # and yet there is room
+        torch.save(torch.zeros(10), FULL)  # although there is room
 
 
-def test_a_cause_deep_down_counts(tmp_path: Path) -> None:
+def test_the_cause_of_an_error_counts(tmp_path: Path) -> None:
     with pytest.raises(DiskFullError), disk_full_guard(tmp_path):
         try:
             save_file({"a": torch.zeros(100_000)}, "/proc/self/none")
@@ -111,7 +111,7 @@ GOOD = "".join(f'"a long text, number {n}",{n % 2}\n' for n in range(40))
         ("cut.parquet", "PAR1 and then nothing", "is not a Parquet file"),
     ],
 )
-def test_a_file_that_was_cut_short_is_one_line(
+def test_a_truncated_file_is_a_one_line_error(
     tmp_path: Path, name: str, content: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / name).write_text(content)
@@ -122,7 +122,7 @@ def test_a_file_that_was_cut_short_is_one_line(
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
-def test_no_way_to_the_hub_is_one_line(
+def test_an_unreachable_hub_is_a_one_line_error(
     reviews_csv: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
@@ -133,6 +133,6 @@ def test_no_way_to_the_hub_is_one_line(
     assert not (tmp_path / "artifacts" / "models").exists()
 
 
-def test_an_option_that_is_none_is_one_line() -> None:
+def test_an_unknown_option_is_a_one_line_error() -> None:
     with pytest.raises(TrainingError, match=r"learning_ratee: Extra inputs are not permitted"):
         configure(learning_ratee=1e-4)

@@ -1,4 +1,4 @@
-"""The metrics are the textbook's, and always fit for JSON."""
+"""The metrics follow the textbook and are JSON-serializable."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""A run goes from a file to a registered champion, or ends with one line and changes nothing."""
+"""A run goes from a file to a registered champion, or fails with one line and changes nothing."""
 
 import inspect
 import json
@@ -15,18 +15,18 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.fixtures.artifacts import publish
-from training import pipeline
 from training.__main__ import main
 from training.config import MODEL_NAME, TrainingConfig, configure
 from training.data.prepare import prepare
 from training.data.sources import read
 from training.errors import ConfigError, GateError
 from training.evaluation.page import write_page
-from training.export.artifact import Artifact, champion_of, point_at
+from training.export.artifact import Artifact, champion_of, link_champion
 from training.export.export import build_artifact
 from training.finetune.tune import fine_tune
-from training.pipeline import current_artifact, run, run_key
+from training.pipeline import current_artifact, run
 from training.registry.registry import promote
+from training.run_key import run_key
 from training.search.search import search
 
 pytestmark = pytest.mark.filterwarnings(
@@ -103,7 +103,7 @@ def test_a_run_publishes_records_and_registers(
     assert {graph_output.name for graph_output in graph.graph.output} >= {"logits"}
 
 
-def test_an_artifact_is_current_until_something_that_shapes_it_changes(
+def test_an_artifact_is_current_until_something_that_determines_it_changes(
     options: dict[str, Any], make_artifacts_folder: MakeFolder, tiny_artifact: Path, reviews_csv: Path
 ) -> None:
     card = json.loads((tiny_artifact / "model.json").read_text())
@@ -142,7 +142,7 @@ def test_a_model_that_fails_the_gate_is_neither_published_nor_registered(
     assert failed.info.status == "FAILED"
 
 
-# Each step after the export, in their order, down to the one that changes what serves.
+# The steps after the export in order, up to the one that changes what serves.
 LATER_STEPS = [
     "training.evaluation.evaluate.evaluate",
     "training.evaluation.page.write_page",
@@ -150,14 +150,14 @@ LATER_STEPS = [
     "training.tracking.Run.register",
     "mlflow.tracking.MlflowClient.set_terminated",
     "training.tracking.check_registry",
-    "training.tracking.point_aliases",
-    "training.registry.registry.point_at",
+    "training.tracking.set_aliases",
+    "training.registry.registry.link_champion",
 ]
 
 
 @pytest.mark.parametrize("step", LATER_STEPS)
 @pytest.mark.parametrize("champion", [None, "old"])
-def test_a_step_that_fails_after_the_export_changes_nothing_that_serves(
+def test_a_failure_after_the_export_changes_nothing_that_serves(
     step: str,
     champion: str | None,
     options: dict[str, Any],
@@ -169,8 +169,8 @@ def test_a_step_that_fails_after_the_export_changes_nothing_that_serves(
     artifacts = make_artifacts_folder("artifacts")
     if champion:
         publish(artifacts, tiny_artifact, champion)
-        point_at(artifacts, champion)
-    # Training and export are those of another test: the copy is whole, as theirs is.
+        link_champion(artifacts, champion)
+    # Training and export come from another test; the copy is complete.
     monkeypatch.setattr("training.pipeline.tune_checkpoint", lambda *_, **__: (None, None))
     monkeypatch.setattr("training.pipeline.publish", lambda *_, **__: as_published(artifacts, tiny_artifact))
 
@@ -184,10 +184,10 @@ def test_a_step_that_fails_after_the_export_changes_nothing_that_serves(
             with pytest.raises(OSError, match="the last straw"):
                 run(config)
         else:
-            run(config)  # a candidate: what moves the champion is not called
+            run(config)  # a candidate: nothing moves the champion
     assert champion_of(artifacts) == champion
     if champion is None and step == LATER_STEPS[-1]:
-        return  # the aliases have moved, and the link follows when it is done again
+        return  # the aliases are set; the link follows when the run is repeated
     names = client(artifacts).search_registered_models()
     assert all("champion" not in model.aliases for model in names)
 
@@ -230,7 +230,7 @@ def test_the_command_prints_the_artifact_and_its_accuracy(
         (["--max-length", "64", "--train-max-length", "65"], 2, "train_max_length: must not exceed"),
     ],
 )
-def test_a_mistake_is_one_line_and_an_exit_code(
+def test_a_mistake_is_a_one_line_error_with_an_exit_code(
     arguments: list[str], code: int, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["train", *arguments]) == code
@@ -256,7 +256,9 @@ def test_an_unknown_model_ends_with_code_4_and_no_traceback(
     assert "Traceback" not in done.stderr
 
 
-def test_the_run_key_is_about_the_result(options: dict[str, Any], reviews_csv: Path, tmp_path: Path) -> None:
+def test_the_run_key_depends_on_what_determines_the_result(
+    options: dict[str, Any], reviews_csv: Path, tmp_path: Path
+) -> None:
     key = run_key(configure(**options))
     assert key == run_key(configure(**options, resume=True, artifacts=tmp_path))
     assert key != run_key(configure(**options | {"epochs": 4}))
@@ -278,16 +280,17 @@ def test_the_run_key_is_about_the_result(options: dict[str, Any], reviews_csv: P
         (search, False),
     ],
 )
-def test_the_run_key_is_about_the_code_that_shapes_the_result(
+def test_the_run_key_depends_on_the_code_that_determines_the_result(
     edited: Callable[..., Any],
     another_result: bool,
     options: dict[str, Any],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    package = Path(pipeline.__file__).parent
+    module_of_key = sys.modules[run_key.__module__]
+    package = Path(str(module_of_key.__file__)).parent
     copy = shutil.copytree(package, tmp_path / "training", ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(pipeline, "__file__", str(copy / "pipeline.py"))
+    monkeypatch.setattr(module_of_key, "__file__", str(copy / "run_key.py"))
     config = configure(**options)
     data = prepare(config)
     key = run_key(config, data)

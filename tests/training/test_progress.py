@@ -1,4 +1,4 @@
-"""Stages are lines where nobody watches and live bars where somebody does."""
+"""Stages are log lines without a terminal and live bars on one."""
 
 from io import StringIO
 
@@ -18,7 +18,7 @@ def show(*, terminal: bool) -> str:
     return console.file.getvalue()
 
 
-def test_without_a_terminal_there_are_lines_as_of_a_log() -> None:
+def test_without_a_terminal_progress_is_log_lines() -> None:
     assert show(terminal=False).splitlines() == ["Reading", "Training: 0 of 3"]
 
 
@@ -27,7 +27,7 @@ def test_on_a_terminal_the_bar_ends_full() -> None:
     assert "3/3" in last_frame
 
 
-def test_a_log_gets_each_stage_once_and_its_steps_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_log_gets_each_stage_once_and_its_steps_at_intervals(capsys: pytest.CaptureFixture[str]) -> None:
     progress = LineProgress()
     progress("Reading the data")
     for step in range(1000):

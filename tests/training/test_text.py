@@ -1,9 +1,9 @@
-"""Cleaning keeps every character's place; truncation keeps the ends it promises."""
+"""Cleaning keeps character offsets; truncation keeps the expected ends."""
 
 import pytest
 from tokenizers import Tokenizer, models
 
-from training.finetune.model import backend, load_embedded_tokenizer
+from training.finetune.model import backend_tokenizer, load_embedded_tokenizer
 from training.text import clean, encode, encode_batch, truncate, unknown_id
 
 IDS = [101, *range(1, 21), 102]  # 20 content tokens
@@ -11,7 +11,7 @@ IDS = [101, *range(1, 21), 102]  # 20 content tokens
 
 @pytest.fixture(scope="module")
 def tokenizer() -> Tokenizer:
-    return backend(load_embedded_tokenizer())
+    return backend_tokenizer(load_embedded_tokenizer())
 
 
 @pytest.mark.parametrize("spelling", ["<br>", "<br/>", "<br />", "<BR\t/>", "<Br  >"])
@@ -24,7 +24,7 @@ def test_everything_else_stays(text: str) -> None:
     assert clean(text) == text
 
 
-def test_a_text_that_fits_is_not_cut() -> None:
+def test_a_text_that_fits_is_not_truncated() -> None:
     assert truncate(IDS, 22, "head") == IDS
     assert truncate(IDS, 22, "head_tail") == IDS
 
@@ -37,7 +37,7 @@ def test_head_tail_keeps_a_quarter_from_the_start_and_the_rest_from_the_end() ->
     assert truncate(IDS, 10, "head_tail") == [101, 1, 2, 15, 16, 17, 18, 19, 20, 102]
 
 
-def test_encoding_cleans_and_cuts_and_a_batch_is_not_padded(tokenizer: Tokenizer) -> None:
+def test_encoding_cleans_and_truncates_and_a_batch_is_not_padded(tokenizer: Tokenizer) -> None:
     long, short = "bad<br />film " * 9, "good"
     assert encode(tokenizer, long, 6, "head") == encode(tokenizer, "bad film " * 9, 6, "head")
     assert encode_batch(tokenizer, [long, short], 6, "head_tail") == [

@@ -15,14 +15,15 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 from rich.console import Console
-from sentiment.database.repositories import store_feedback, store_predictions
+from sentiment.database.feedback import store_feedback
+from sentiment.database.predictions import store_predictions
 from sentiment.database.session import transaction
 from sentiment.messages import PredictionMade
 
-from local.demo.drift import forget_alerts, send_hour
+from local.demo.drift import delete_alerts, send_hour
+from local.progress import Steps
 from local.stand_ins.gateway import running_gateway
-from local.stand_ins.static_site import BUILT, ROOT, WebPage
-from local.steps import Steps
+from local.stand_ins.static_site import BUILT, ROOT, StaticSite
 from local.system import System, running_system
 from tests.fixtures.messages import feedback, prediction
 
@@ -30,7 +31,7 @@ from tests.fixtures.messages import feedback, prediction
 SCREENSHOTS = Path("artifacts/screenshots")
 TIMEOUT_MS = 30_000  # the first request waits for the model
 expect.set_options(timeout=TIMEOUT_MS)
-DRIFT_SETTINGS = {"MINIMUM_ROWS": "50", "SUFFICIENT_ROWS": "50", "ON_DRIFT": "notify"}
+MONITOR_SETTINGS = {"MINIMUM_ROWS": "50", "SUFFICIENT_ROWS": "50", "ON_DRIFT": "notify"}
 
 
 @pytest.fixture(scope="package")
@@ -39,7 +40,7 @@ def system(tmp_path_factory: pytest.TempPathFactory, tiny_artifact: Path) -> Ite
     steps = Steps(Console(file=StringIO()))
     folder = tmp_path_factory.mktemp("system")
     model = Path(os.environ.get("PAGE_MODEL") or tiny_artifact)
-    with running_system(folder, steps, model_dir=model, judgement=DRIFT_SETTINGS) as system:
+    with running_system(folder, steps, model_dir=model, monitor_settings=MONITOR_SETTINGS) as system:
         yield system
 
 
@@ -57,7 +58,7 @@ def built_page() -> Path:
 
 @pytest.fixture(scope="package")
 def address(system: System) -> Iterator[str]:
-    with running_gateway(system.api, system.reports, page=WebPage(built_page())) as url:
+    with running_gateway(system.api, system.reports, site=StaticSite(built_page())) as url:
         yield url
 
 
@@ -132,7 +133,7 @@ def shifted(system: System) -> System:
             labels = [feedback(each.prediction_id, label=each.sentiment) for each in made[::9]]
             store_feedback(session, labels)
     other = [f"Zugang gesperrt, Fehler {number}: bitte später noch einmal" for number in range(256)]
-    forget_alerts(system)
+    delete_alerts(system)
     for _ in range(2):
         send_hour(system, other)
         system.drift_monitor.invoke({"scheduled_at": datetime.now(UTC).isoformat()})

@@ -44,8 +44,8 @@ def test_the_page_and_the_documents_state_the_limits_of_the_api() -> None:
     [characters] = re.findall(r"MAX_CHARACTERS = ([\d_]+)", (WEB / "src/try/text.ts").read_text())
     [texts] = re.findall(r"CHUNK_TEXTS = (\d+)", (WEB / "src/batch/send.ts").read_text())
     assert (int(characters), 2 * int(texts)) == (MAX_CHARACTERS, MAX_TEXTS)
-    readme = (WEB.parent / "README.md").read_text()
-    for document in (readme, described()["api"]):
+    routes = (WEB.parent / "docs" / "api.md").read_text()
+    for document in (routes, described()["api"]):
         found = re.findall(r"\bup to (\d+) texts", document, re.IGNORECASE)
         assert set(found) == {str(MAX_TEXTS)}
         found = re.findall(r"\b1 to ([\d,]+) characters", document)

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 def test_predictions_are_labelled_by_key_and_undone(page: Page, system: System) -> None:
     for text in ("zxqv blorp fnord", "Nicht schlecht, aber auch nicht gut.", "meh 12345 ???"):
         classify(page, text)
-    assert system.source.drain(30) == 0
+    assert system.event_source.drain(30) == 0
     page.goto("/review")
     item = page.get_by_test_id("review-item")
     expect(item).to_be_visible()
@@ -52,7 +52,7 @@ def test_labels_that_cannot_be_sent_are_kept_and_sent_later(page: Page, system: 
 
 def test_a_label_given_just_before_a_reload_is_stored(page: Page, system: System) -> None:
     classify(page, "qwrt plmk 77 ??? zxqv")
-    assert system.source.drain(30) == 0
+    assert system.event_source.drain(30) == 0
     page.goto("/review")
     text = page.get_by_test_id("review-item").locator("blockquote").inner_text()
     page.keyboard.press("2")

@@ -193,7 +193,7 @@ def test_sign_out_sends_held_labels_and_clears_the_tab_s_storage(
     page.get_by_label("Review").fill("xkcd frob 99 ???")
     page.get_by_role("button", name="Classify", exact=True).click()
     expect(page.get_by_test_id("answer")).to_contain_text("confidence")
-    assert system.source.drain(30) == 0
+    assert system.event_source.drain(30) == 0
     page.get_by_role("link", name="Review").click()
     expect(page.get_by_test_id("review-item")).to_be_visible()
     page.keyboard.press("1")

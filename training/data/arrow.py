@@ -1,7 +1,7 @@
-"""Rows on disk instead of in memory: written in batches, read where they lie through a memory map.
+"""Tables on disk instead of in memory: written in batches, read through a memory map.
 
-A file appears whole or not at all, and one that is damaged is written again. Several processes may write the
-same one: the last that is done puts it into place. What the rows hold is their users' matter.
+Writes are atomic, and a damaged file counts as missing. Several processes may write the same file: the last
+one to finish wins. Schemas are up to the callers.
 """
 
 import os
@@ -13,7 +13,7 @@ import pyarrow as pa
 
 
 class Column(Sequence[Any]):
-    """One column of a memory-mapped table, as a sequence that holds none of its values."""
+    """One column of a memory-mapped table, as a sequence that keeps no value in memory."""
 
     def __init__(self, values: pa.ChunkedArray) -> None:
         self._values = values
@@ -22,15 +22,15 @@ class Column(Sequence[Any]):
         return len(self._values)
 
     @overload
-    def __getitem__(self, place: int) -> Any: ...
+    def __getitem__(self, index: int) -> Any: ...
     @overload
-    def __getitem__(self, place: slice) -> list[Any]: ...
-    def __getitem__(self, place: int | slice) -> Any:
-        if isinstance(place, slice):
-            return self._values[place].to_pylist()
-        if not -len(self) <= place < len(self):
-            raise IndexError(place)
-        return self._values[place % len(self)].as_py()
+    def __getitem__(self, index: slice) -> list[Any]: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        if isinstance(index, slice):
+            return self._values[index].to_pylist()
+        if not -len(self) <= index < len(self):
+            raise IndexError(index)
+        return self._values[index % len(self)].as_py()
 
     def __iter__(self) -> Iterator[Any]:
         for chunk in self._values.chunks:
@@ -38,7 +38,7 @@ class Column(Sequence[Any]):
 
 
 def write_table(path: Path, schema: pa.Schema, batches: Iterable[dict[str, Sequence[Any]]]) -> None:
-    """Write batches of columns as one Arrow file; raises OSError, leaving nothing, when the disk is full."""
+    """Write batches of columns as one Arrow file; raises OSError, leaving no file, when the disk is full."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -51,7 +51,7 @@ def write_table(path: Path, schema: pa.Schema, batches: Iterable[dict[str, Seque
 
 
 def open_table(path: Path) -> pa.Table | None:
-    """Return the table in a file without reading it; None if there is none that is whole."""
+    """Return the table in a file without reading its rows; None if it is missing or damaged."""
     try:
         with pa.memory_map(str(path)) as file:
             return pa.ipc.open_file(file).read_all()

@@ -1,9 +1,9 @@
-"""Refuse a CSV file in which a stray quote swallows rows, before anything of it is read.
+"""Reject a CSV file in which a stray quote swallows rows, before any row is read.
 
-A quote that is opened and not closed makes one text of all rows up to the next quote, and a lenient reader
-says nothing. Three signs give it away: strict parsing fails at the next quote or at the end; a row of several
-lines has another number of columns than the header; or each of its lines would be a row by itself, with a
-label that other rows have. A text with line breaks, properly quoted, shows none of them.
+A quote that is opened and not closed merges all rows up to the next quote into one text, and a lenient reader
+reports nothing. Three signs reveal it: strict parsing fails at the next quote or at the end; a row of several
+lines has more or fewer columns than the header; or each of its lines would be a valid row, with a label that
+other rows have. A properly quoted text with line breaks shows none of them.
 """
 
 import csv
@@ -17,16 +17,16 @@ from typing import IO
 from training.errors import DataError
 
 FIELD_LIMIT = 2**24  # characters; Python's default of 131,072 refuses long documents
-_MOST_LABELS = 10_000  # to remember; a column with more holds no labels
+_MAX_LABELS = 10_000  # to keep; a column with more does not hold labels
 
 
 def check_quotes(
     path: Path, label_columns: Sequence[str], *, delimiter: str = ",", name: str | None = None
 ) -> None:
-    """Raise DataError naming the first row whose quotes are wrong; a file is checked once until it changes.
+    """Raise DataError naming the first row with invalid quotes; an unchanged file is checked once.
 
-    The labels are in the first of `label_columns` that the file has; without any, the third sign is not
-    looked for. Reads `.gz` too. Raises UnicodeDecodeError when the file is not in UTF-8.
+    The labels are in the first of `label_columns` that the file has; without any, the third sign is skipped.
+    Reads `.gz` too. Raises UnicodeDecodeError when the file is not UTF-8.
     """
     status = path.stat()
     version = (status.st_size, status.st_mtime_ns)
@@ -35,7 +35,7 @@ def check_quotes(
 
 @contextmanager
 def field_limit() -> Iterator[None]:
-    """Let fields be as long as documents are, then as long as before."""
+    """Raise the limit of the field size to the length of documents in the body."""
     before = csv.field_size_limit(FIELD_LIMIT)
     try:
         yield
@@ -50,30 +50,30 @@ def _check(
     labels: set[str] = set()
     suspects: list[tuple[str, list[set[str]]]] = []
     with _open(path) as file, field_limit():
-        lines: list[str] = []  # of the row that is being read
-        reader = csv.reader(_remembered(file, lines), delimiter=delimiter, strict=True)
+        lines: list[str] = []  # of the current row
+        reader = csv.reader(_recorded(file, lines), delimiter=delimiter, strict=True)
         header = _next(reader, f"{name} line 1") or []
         column = next((header.index(one) for one in label_columns if one in header), None)
         number = 0
         while True:
             lines.clear()
-            begins = reader.line_num + 1
-            place = f"{name} row {number + 1} (line {begins})"
+            first_line = reader.line_num + 1
+            place = f"{name} row {number + 1} (line {first_line})"
             row = _next(reader, place)
             if row is None:
                 break
             if not row:
-                continue  # an empty line is no row
+                continue  # an empty line is not a row
             number += 1
             if len(lines) == 1:
-                if column is not None and column < len(row) and len(labels) < _MOST_LABELS:
+                if column is not None and column < len(row) and len(labels) < _MAX_LABELS:
                     labels.add(row[column])
                 continue
-            place = f"{place} goes on to line {reader.line_num}"
+            place = f"{place} continues to line {reader.line_num}"
             if len(row) < len(header) or any(row[len(header) :]):
                 raise DataError(
-                    f"{place} and has {len(row)} columns where the header has {len(header)}: a quote that is "
-                    "not closed makes one text of several rows; close it, nothing was read"
+                    f"{place} and has {len(row)} columns where the header has {len(header)}: an "
+                    "unclosed quote merges several rows; close it; nothing was read"
                 )
             if column is not None and len(header) > 1:
                 found = [_possible_labels(line, delimiter, column, len(header)) for line in lines]
@@ -82,8 +82,8 @@ def _check(
     for place, found in suspects:
         if all(one & labels for one in found):
             raise DataError(
-                f"{place}, and each of these lines is a row by itself: a quote that is not closed makes one "
-                "text of them; close it, nothing was read"
+                f"{place}, and each of these lines is a row by itself: an unclosed quote merges "
+                "them; close it; nothing was read"
             )
 
 
@@ -92,19 +92,19 @@ def _next(reader: Iterator[list[str]], place: str) -> list[str] | None:
         return next(reader, None)
     except csv.Error as error:
         raise DataError(
-            f"{place} has a quote that is not closed, or one within a quoted text that is not doubled "
-            f"({error}); correct it, nothing was read"
+            f"{place} has a quote that is not closed, or a quote within quoted text that is not doubled "
+            f"({error}); fix it; nothing was read"
         ) from error
 
 
-def _remembered(file: Iterable[str], lines: list[str]) -> Iterator[str]:
+def _recorded(file: Iterable[str], lines: list[str]) -> Iterator[str]:
     for line in file:
         lines.append(line)
         yield line
 
 
 def _possible_labels(line: str, delimiter: str, column: int, columns: int) -> set[str]:
-    """Return what the label would be if the line were a row, whose text may hold the delimiter."""
+    """Return the possible labels if the line were a row, whose text may hold the delimiter."""
     cells = line.rstrip("\r\n").replace('"', "").split(delimiter)
     return {cells[column], cells[column - columns]} - {""} if len(cells) >= columns else set()
 

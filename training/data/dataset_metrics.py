@@ -1,13 +1,14 @@
-"""Describe each part of a data set, so that one data set can be told from the next by more than its name.
+"""Compute statistics of each part of a data set: label counts, lengths and languages.
 
-The figures stand in the card, from where they get into the table `dataset_metrics`. What was left out of the
-whole is counted by `training.data.prepare`.
+They are stored in the model card and from there in the table `dataset_metrics`. Dropped rows are counted by
+`training.data.prepare`.
 """
 
 import random
 import re
 from collections import Counter
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,8 @@ from training.data.rows import Dataset, Rows
 from training.text import clean
 
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-_GUESSED = 300  # texts whose language is guessed: a share of a tenth is then known to 3.5 points
-_CHARACTERS = 300  # of each, enough to be right nearly always
+_LANGUAGE_SAMPLE = 300  # texts: a share of 10% is then known to within 3.5 points
+_CHARACTERS = 300  # of each text, enough for a reliable guess
 _MARKUP = re.compile(r"<[^<>]*>")
 
 
@@ -43,13 +44,17 @@ def _quantiles(lengths: list[int]) -> dict[str, float]:
 
 
 def _languages(texts: Sequence[str]) -> dict[str, float]:
-    """Guess the languages of a sample; returns the share of each ISO 639-1 code, most frequent first."""
+    """Detect the languages of a sample; return the share of each ISO 639-1 code, most frequent first."""
+    identifier = language_identifier()
+    sample = random.Random(0).sample(texts, min(_LANGUAGE_SAMPLE, len(texts)))  # noqa: S311  (a sample)
+    beginnings = (_MARKUP.sub(" ", clean(text[: 4 * _CHARACTERS]))[:_CHARACTERS] for text in sample)
+    counts = Counter(identifier.classify(text)[0] for text in beginnings)
+    return {language: round(count / len(sample), 4) for language, count in counts.most_common()}
+
+
+@cache
+def language_identifier() -> Any:
+    """Load py3langid's model, which takes most of a second."""
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-    identifier = LanguageIdentifier.from_model_file(MODEL_FILE)
-    sample = random.Random(0).sample(texts, min(_GUESSED, len(texts)))  # noqa: S311  (a sample)
-    guesses = Counter(
-        identifier.classify(_MARKUP.sub(" ", clean(text[: 4 * _CHARACTERS]))[:_CHARACTERS])[0]
-        for text in sample
-    )
-    return {language: round(count / len(sample), 4) for language, count in guesses.most_common()}
+    return LanguageIdentifier.from_model_file(MODEL_FILE)

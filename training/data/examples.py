@@ -1,6 +1,6 @@
-"""Tokenised rows as the Trainer takes them, kept on disk so that the next run of the same rows need not wait.
+"""Tokenized rows for the Trainer, cached on disk for the next run on the same rows.
 
-Keyed by the rows, the tokenizer and how texts are cut: whatever changes the ids changes the file.
+The cache key covers everything that determines the ids: rows, tokenizer, length and truncation.
 """
 
 import hashlib
@@ -23,12 +23,12 @@ _SCHEMA = pa.schema({"input_ids": pa.list_(pa.int32()), "labels": pa.int64()})
 
 
 class Examples(torch.utils.data.Dataset[dict[str, Any]]):
-    """Token ids and label of each row, its weight if rows have one, and what a teacher says of it."""
+    """Token ids and label of each row, with its weight and its teacher's outputs if it has them."""
 
     def __init__(self, table: pa.Table, weights: list[float] | None) -> None:
         self.ids, self._labels = Column(table["input_ids"]), Column(table["labels"])
         self._weights = weights
-        self.lessons: dict[str, NDArray[Any]] = {}  # what a teacher says of the rows, a row each
+        self.teacher_outputs: dict[str, NDArray[Any]] = {}  # of each row
         self.lengths: list[int] = pc.list_value_length(table["input_ids"]).to_pylist()
 
     def __len__(self) -> int:
@@ -38,19 +38,19 @@ class Examples(torch.utils.data.Dataset[dict[str, Any]]):
         example = {"input_ids": self.ids[row], "labels": self._labels[row]}
         if self._weights is not None:
             example["weights"] = self._weights[row]
-        return example | {name: said[row] for name, said in self.lessons.items()}
+        return example | {name: values[row] for name, values in self.teacher_outputs.items()}
 
 
-def tokenised(
+def tokenized_examples(
     rows: Rows, tokenizer: Tokenizer, max_length: int, truncation: Truncation, cache: Path
 ) -> Examples:
-    """Return the rows' examples out of `cache`, where they are put if they are not there whole."""
+    """Return the rows' examples from `cache`, after writing them there if needed."""
     path = cache / f"tokens-{_key(rows, tokenizer, max_length, truncation)}.arrow"
     table = open_table(path)
     if table is None or table.num_rows != len(rows):
         write_table(path, _SCHEMA, _encoded(rows, tokenizer, max_length, truncation))
         table = open_table(path)
-    assert table is not None, f"{path} was written and cannot be read"  # noqa: S101
+    assert table is not None, f"{path} was written but cannot be read"  # noqa: S101
     return Examples(table, rows.weights)
 
 

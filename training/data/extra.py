@@ -1,34 +1,42 @@
-"""Rows to train on beside the data set's own, such as what people said of predictions (`--extra-data`).
+"""Add extra training rows, such as feedback on predictions (`--extra-data`).
 
-They are added to the training rows alone, after the split. An extra row that equals or nearly equals a
-validation or test text is left out, and one that contradicts a training row replaces it: extra rows are
-newer, and of extra rows that contradict each other the last one counts.
+They are added to the training rows only, after the split. Extra rows that equal or nearly equal a validation
+or test text are dropped. An extra row that contradicts a training row replaces it, because it is newer; among
+contradicting extra rows the last one wins.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from training.config import TrainingConfig
 from training.data.near_duplicates import HeldOutTexts, normalized
-from training.data.sources import read_extra
-from training.data.validation import LabelNames, Row, checked
+from training.data.sources import read_extra_table
+from training.data.table import Columns
+from training.data.validation import LabelNames, Row, valid_rows
 
 
 @dataclass(frozen=True)
 class ExtraRow:
-    """A checked row and the name of the file that it came from."""
+    """A valid row and the name of its file."""
 
     row: Row
     source: str
 
 
-def gather(config: TrainingConfig, labels: LabelNames, dropped: Counter[str]) -> list[ExtraRow]:
-    """Read and check the extra rows, each text once; raises DataError naming the first bad row."""
+def read_extra_rows(
+    files: Iterable[Path],
+    columns: Columns,
+    labels: LabelNames,
+    dropped: Counter[str],
+    *,
+    drop_bad_rows: bool,
+) -> list[ExtraRow]:
+    """Read and validate the extra rows, each text once; raises DataError naming the first invalid row."""
     latest: dict[str, ExtraRow] = {}
-    for path in config.extra_data:
-        table = read_extra(path, config)
-        for row in checked(table, labels, config, dropped):
+    for path in files:
+        table = read_extra_table(path, columns)
+        for row in valid_rows(table, labels, dropped, drop_bad_rows=drop_bad_rows):
             before = latest.pop(normalized(row.text), None)
             if before is not None:
                 dropped["known" if before.row.label == row.label else "superseded"] += 1
@@ -36,15 +44,15 @@ def gather(config: TrainingConfig, labels: LabelNames, dropped: Counter[str]) ->
     return list(latest.values())
 
 
-def add(
+def add_extra_rows(
     extra: Sequence[ExtraRow], train: Sequence[Row], held_out: HeldOutTexts, dropped: Counter[str]
 ) -> tuple[list[Row], list[str]]:
-    """Return the training rows with the extra ones behind them, and which file each of those came from."""
+    """Return the training rows followed by the extra ones, and the file of each extra row."""
     kept = {normalized(row.text): row for row in train}
     added, sources = [], []
     for one in extra:
         text = normalized(one.row.text)
-        if held_out.repeated_by(one.row.text):
+        if held_out.has_near_duplicate(one.row.text):
             dropped["leaked"] += 1
             continue
         before = kept.get(text)

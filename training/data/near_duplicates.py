@@ -1,9 +1,9 @@
-"""Whether a text equals or nearly equals one of many, so that no model is measured on what it was trained on.
+"""Find near-duplicates of held-out texts, so that no model is tested on what it was trained on.
 
-Texts are compared as runs of three words (Broder 1997, "On the resemblance and containment of documents"),
-whatever their case and punctuation. Two nearly equal each other when they share four fifths of the shorter
-one's runs: so do a review and one with a word changed, and a review and a piece cut out of it. Texts under
-ten words must be equal, because a few words in a row are anybody's.
+Texts are compared by their shingles, runs of three words (Broder 1997, "On the resemblance and containment of
+documents"), ignoring case and punctuation. Two texts are near-duplicates when they share four fifths of the
+shorter one's shingles: a review and the same with one word changed, or a review and an excerpt. Texts under
+ten words must be equal, because short runs of words are common.
 """
 
 import re
@@ -14,46 +14,46 @@ from numpy.typing import NDArray
 
 from training.text import clean
 
-SHARED = 0.8
-FEWEST_RUNS = 8
+MIN_SHARED = 0.8
+MIN_SHINGLES = 8
 _WORD = re.compile(r"\w+")
 
 
 def normalized(text: str) -> str:
-    """Return the text by which copies are found: line breaks, spaces and case make no difference."""
+    """Return the text without differences in line breaks, spaces and case, to find duplicates."""
     return " ".join(clean(text).split()).casefold()
 
 
 class HeldOutTexts:
-    """Texts that nothing to train on may repeat: an index from runs of words to those that hold them."""
+    """An index of held-out texts by shingle, to keep near-duplicates out of the training rows."""
 
     def __init__(self, texts: Sequence[str]) -> None:
         self._exact = {normalized(text) for text in texts}
-        runs = [_runs(text) for text in texts]
-        self._sizes = np.array([len(of_text) for of_text in runs], np.int64)
-        owners = np.repeat(np.arange(len(runs)), self._sizes)
-        every = np.concatenate([np.empty(0, np.int64), *runs])
+        shingles = [_shingles(text) for text in texts]
+        self._sizes = np.array([len(of_text) for of_text in shingles], np.int64)
+        owners = np.repeat(np.arange(len(shingles)), self._sizes)
+        every = np.concatenate([np.empty(0, np.int64), *shingles])
         order = np.argsort(every, kind="stable")
-        self._runs, self._owners = every[order], owners[order]
+        self._shingles, self._owners = every[order], owners[order]
 
-    def repeated_by(self, text: str) -> bool:
-        """Tell whether the text equals or nearly equals one of these."""
+    def has_near_duplicate(self, text: str) -> bool:
+        """Return whether the text equals or nearly equals a held-out text."""
         if normalized(text) in self._exact:
             return True
-        runs = _runs(text)
-        if len(runs) < FEWEST_RUNS:
+        shingles = _shingles(text)
+        if len(shingles) < MIN_SHINGLES:
             return False
-        begins = np.searchsorted(self._runs, runs, "left")
-        counts = np.searchsorted(self._runs, runs, "right") - begins
-        # The places begin, begin + 1, … of every run, one after the other.
-        places = np.repeat(begins - (counts.cumsum() - counts), counts) + np.arange(counts.sum())
-        shared = np.bincount(self._owners[places], minlength=len(self._sizes))
-        shorter = np.minimum(self._sizes, len(runs))
-        return bool(np.any((shorter >= FEWEST_RUNS) & (shared >= SHARED * shorter)))
+        begins = np.searchsorted(self._shingles, shingles, "left")
+        counts = np.searchsorted(self._shingles, shingles, "right") - begins
+        # The positions begin, begin + 1, … of every shingle, one after the other.
+        positions = np.repeat(begins - (counts.cumsum() - counts), counts) + np.arange(counts.sum())
+        shared = np.bincount(self._owners[positions], minlength=len(self._sizes))
+        shorter = np.minimum(self._sizes, len(shingles))
+        return bool(np.any((shorter >= MIN_SHINGLES) & (shared >= MIN_SHARED * shorter)))
 
 
-def _runs(text: str) -> NDArray[np.int64]:
-    """Return a number for each different run of three words, of 64 bits, so that hardly any two collide."""
+def _shingles(text: str) -> NDArray[np.int64]:
+    """Return a 64-bit hash of each distinct shingle; collisions are negligible."""
     words = _WORD.findall(clean(text).casefold())
-    runs = {hash(run) for run in zip(words, words[1:], words[2:], strict=False)}
-    return np.fromiter(runs, np.int64, len(runs))
+    shingles = {hash(words) for words in zip(words, words[1:], words[2:], strict=False)}
+    return np.fromiter(shingles, np.int64, len(shingles))

@@ -1,7 +1,7 @@
-"""Prepare labelled texts for a run: check and deduplicate them, split them, and add the extra rows.
+"""Prepare labeled texts for a run: validate, deduplicate and split them, and add the extra rows.
 
-Every row that is not used for its fault is counted under `dropped`. `sources` reads the rows,
-`validation` checks each, and `extra` adds the extra ones.
+Dropped rows are counted by reason in `dropped`. `sources` reads the rows, `validation` validates each, and
+`extra` adds the extra ones.
 """
 
 import hashlib
@@ -11,50 +11,66 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from training.config import TrainingConfig
-from training.data.extra import ExtraRow, add, gather
+from training.data.extra import ExtraRow, add_extra_rows, read_extra_rows
 from training.data.near_duplicates import HeldOutTexts, normalized
-from training.data.rows import HELD_OUT_AT_MOST, Dataset, check_labels, drop_near_duplicates, rows_of, weights
+from training.data.rows import (
+    HELD_OUT_AT_MOST,
+    Dataset,
+    SplitSizes,
+    check_labels,
+    drop_near_duplicates,
+    row_weights,
+    to_columns,
+)
 from training.data.sources import read
-from training.data.validation import Row, checked, label_names
+from training.data.table import Columns
+from training.data.validation import Row, label_names, valid_rows
 from training.errors import DataError
 
 
 def prepare(config: TrainingConfig) -> Dataset:
-    """Read, check and split the data of a run; the same configuration always gives the same rows.
+    """Read, validate and split the data of a run; deterministic for a configuration.
 
-    Raises DataError naming the first bad row and the mend.
+    Raises DataError naming the first invalid row and the fix.
     """
+    sizes = SplitSizes(config.train_rows, config.validation_rows, config.test_rows, config.seed)
     if config.streaming:
         from training.data.stream import prepare_streamed
 
-        return prepare_streamed(config)
+        return prepare_streamed(config, sizes)
     table = read(config)
     dropped: Counter[str] = Counter()
-    labels = label_names(table, config)
-    rows = _deduplicated(checked(table, labels, config, dropped), dropped)
+    labels = label_names(table, config.labels)
+    rows = _deduplicated(valid_rows(table, labels, dropped, drop_bad_rows=config.drop_bad_rows), dropped)
     check_labels(table.name, labels.names, Counter(labels.names[row.label] for row in rows))
-    train, validation, test = _split(rows, labels.names, config)
+    train, validation, test = _split(rows, labels.names, sizes)
     validation = drop_near_duplicates(validation, HeldOutTexts([row.text for row in test]), dropped)
     held_out = HeldOutTexts([row.text for row in (*validation, *test)])
     train = drop_near_duplicates(train, held_out, dropped)
     _check_parts(labels.names, train, validation)
-    extra = gather(config, labels, dropped)
-    train, added = add(extra, train, held_out, dropped)
+    extra = read_extra_rows(
+        config.extra_data,
+        Columns(config.text_column, config.label_column),
+        labels,
+        dropped,
+        drop_bad_rows=config.drop_bad_rows,
+    )
+    train, added = add_extra_rows(extra, train, held_out, dropped)
     source_of = [table.name] * (len(train) - len(added)) + added
     return Dataset(
         name=table.name,
         labels=labels.names,
-        train=replace(rows_of(train), weights=weights(source_of, config.source_weights)),
-        validation=rows_of(validation),
-        test=rows_of(test),
-        dropped=dict(sorted((+dropped).items())),  # + leaves out zeros
+        train=replace(to_columns(train), weights=row_weights(source_of, config.source_weights)),
+        validation=to_columns(validation),
+        test=to_columns(test),
+        dropped=dict(sorted((+dropped).items())),  # + drops zeros
         fingerprint=_fingerprint(labels.names, rows, extra),
         sources=dict(Counter(source_of)),
     )
 
 
 def _deduplicated(rows: list[Row], dropped: Counter[str]) -> list[Row]:
-    """Keep each text once, as a test row if it is one, and none whose copies disagree about the label."""
+    """Keep each text once, preferably as a test row, and drop texts whose copies have different labels."""
     copies: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         copies[normalized(row.text)].append(row)
@@ -71,34 +87,32 @@ def _deduplicated(rows: list[Row], dropped: Counter[str]) -> list[Row]:
 def _check_parts(labels: list[str], train: list[Row], validation: list[Row]) -> None:
     if missing := [labels[label] for label in set(range(len(labels))) - {row.label for row in train}]:
         raise DataError(
-            f"no row to train on is labelled {missing[0]!r} (rows that nearly equal held-out ones are left "
-            "out); add some or leave the label out"
+            f"no training row is labeled {missing[0]!r} (rows that nearly equal held-out ones are "
+            "dropped); add some or remove the label"
         )
     if not validation:
-        raise DataError("every row to validate on nearly equals a test row; add rows that differ")
+        raise DataError("every validation row nearly equals a test row; add rows that differ")
 
 
-def _split(
-    rows: list[Row], labels: list[str], config: TrainingConfig
-) -> tuple[list[Row], list[Row], list[Row]]:
-    chance = random.Random(config.seed)  # noqa: S311  (a split, not a secret)
+def _split(rows: list[Row], labels: list[str], sizes: SplitSizes) -> tuple[list[Row], list[Row], list[Row]]:
+    rng = random.Random(sizes.seed)  # noqa: S311  (a split, not a secret)
     pools: list[list[Row]] = [[] for _ in labels]
     held_out: list[list[Row]] = [[] for _ in labels]
-    for row in chance.sample(rows, len(rows)):
+    for row in rng.sample(rows, len(rows)):
         (held_out if row.held_out else pools)[row.label].append(row)
     share = max(len(rows) // HELD_OUT_AT_MOST, len(labels))
     own_test = any(row.held_out for row in rows)
-    test = _take(held_out if own_test else pools, min(config.test_rows, share))
-    validation = _take(pools, min(config.validation_rows, share))
+    test = _draw(held_out if own_test else pools, min(sizes.test, share))
+    validation = _draw(pools, min(sizes.validation, share))
     left = sum(map(len, pools))
-    train = _take(pools, min(config.train_rows or left, left))
+    train = _draw(pools, min(sizes.train or left, left))
     for part in (train, validation, test):
-        chance.shuffle(part)
+        rng.shuffle(part)
     return train, validation, test
 
 
-def _take(pools: list[list[Row]], size: int) -> list[Row]:
-    """Move `size` rows out of the pools of each label, in proportion to what they hold and at least one."""
+def _draw(pools: list[list[Row]], size: int) -> list[Row]:
+    """Take `size` rows from the pools of the labels, in proportion to their sizes and at least one each."""
     total = sum(map(len, pools))
     size = min(size, total)
     exact = [size * len(pool) / total for pool in pools]
@@ -106,8 +120,8 @@ def _take(pools: list[list[Row]], size: int) -> list[Row]:
     while sum(quota) > size:
         quota[quota.index(max(quota))] -= 1
     while sum(quota) < size:
-        lacking = [share - count for share, count in zip(exact, quota, strict=True)]
-        quota[lacking.index(max(lacking))] += 1
+        missing = [share - count for share, count in zip(exact, quota, strict=True)]
+        quota[missing.index(max(missing))] += 1
     taken = []
     for pool, count in zip(pools, quota, strict=True):
         taken += pool[:count]
@@ -116,7 +130,7 @@ def _take(pools: list[list[Row]], size: int) -> list[Row]:
 
 
 def _fingerprint(labels: Iterable[str], rows: Iterable[Row], extra: Iterable[ExtraRow]) -> str:
-    """Return what tells data apart: its rows in their order, and not what their files are called."""
+    """Return the hash of the rows in their order, independent of file names."""
     digest = hashlib.sha256("\x1f".join(labels).encode())
     for row in rows:
         digest.update(f"\x1e{row.label}{int(row.held_out)}{row.text}".encode())

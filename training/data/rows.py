@@ -1,4 +1,4 @@
-"""Rows as a run takes them, and the rules that hold however they were read."""
+"""The rows of a run, and the rules that apply however they were read."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -8,17 +8,17 @@ from training.data.near_duplicates import HeldOutTexts
 from training.data.validation import Row
 from training.errors import ConfigError, DataError
 
-_FEWEST_PER_LABEL = 3  # one row each to train, validate and test on
-HELD_OUT_AT_MOST = 5  # validation and test take at most a fifth of the rows each
+_MIN_ROWS_PER_LABEL = 3  # one row each for training, validation and test
+HELD_OUT_AT_MOST = 5  # validation and test get at most one fifth of the rows each
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Texts and the index of each one's label, in the order of the data set's label names."""
+    """Texts and the index of each one's label among the data set's label names."""
 
     texts: Sequence[str]
     labels: Sequence[int]
-    weights: list[float] | None = None  # in the loss, 1 on average; None: all alike
+    weights: list[float] | None = None  # in the loss, 1 on average; None: equal
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -26,7 +26,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Checked rows in three parts of which no text nearly equals one of another part."""
+    """Valid rows in three parts; no text has a near-duplicate in another part."""
 
     name: str
     labels: list[str]
@@ -35,7 +35,7 @@ class Dataset:
     test: Rows
     dropped: dict[str, int]
     fingerprint: str
-    sources: dict[str, int] = field(default_factory=dict)  # training rows by where they came from
+    sources: dict[str, int] = field(default_factory=dict)  # training rows by source
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -43,36 +43,46 @@ class Dataset:
         return {"train": len(self.train), "validation": len(self.validation), "test": len(self.test)}
 
 
-def rows_of(rows: list[Row]) -> Rows:
+@dataclass(frozen=True)
+class SplitSizes:
+    """The maximum number of rows of each part, and the seed of the split."""
+
+    train: int | None  # None: all that are left
+    validation: int
+    test: int
+    seed: int
+
+
+def to_columns(rows: list[Row]) -> Rows:
     """Return the rows as two columns."""
     return Rows([row.text for row in rows], [row.label for row in rows])
 
 
 def drop_near_duplicates(rows: list[Row], held_out: HeldOutTexts, dropped: Counter[str]) -> list[Row]:
-    """Leave out the rows that nearly equal a held-out one: that would be remembered, not judged."""
-    kept = [row for row in rows if not held_out.repeated_by(row.text)]
+    """Drop the rows that nearly equal a held-out row, and count them."""
+    kept = [row for row in rows if not held_out.has_near_duplicate(row.text)]
     dropped["near_duplicate"] += len(rows) - len(kept)
     return kept
 
 
 def check_labels(name: str, labels: list[str], counts: Mapping[str, int]) -> None:
-    """Raise DataError unless there are two labels, each with rows for all three parts."""
+    """Raise DataError unless there are two or more labels, each with rows for all three parts."""
     present = [label for label in labels if counts.get(label)]
     if len(present) < 2:
         raise DataError(
             f"{name} has rows of one label only ({', '.join(present) or 'none'}); a classifier needs two or "
-            "more, so add rows of another or name the right column with --label-column"
+            "more: add rows of another label or set --label-column"
         )
     for label in labels:
-        if counts.get(label, 0) < _FEWEST_PER_LABEL:
+        if counts.get(label, 0) < _MIN_ROWS_PER_LABEL:
             raise DataError(
-                f"{name} has {counts.get(label, 0)} rows labelled {label!r} and needs {_FEWEST_PER_LABEL} or "
-                "more, to train, validate and test on; add some or leave the label out"
+                f"{name} has {counts.get(label, 0)} rows labeled {label!r} and needs {_MIN_ROWS_PER_LABEL} "
+                "or more, for training, validation and test; add some or remove the label"
             )
 
 
-def weights(source_of: list[str], given: Mapping[str, float]) -> list[float] | None:
-    """Return each row's weight, scaled to 1 on average so that the learning rate means what it did."""
+def row_weights(source_of: list[str], given: Mapping[str, float]) -> list[float] | None:
+    """Return each row's weight, scaled to 1 on average so that the learning rate keeps its meaning."""
     if not given:
         return None
     if unknown := given.keys() - set(source_of):
@@ -82,5 +92,5 @@ def weights(source_of: list[str], given: Mapping[str, float]) -> list[float] | N
         )
     each = [given.get(source, 1.0) for source in source_of]
     if not any(each):
-        raise ConfigError("source_weights: no row is left with a weight above 0")
+        raise ConfigError("source_weights: no row has a weight above 0")
     return [weight * len(each) / sum(each) for weight in each]

@@ -1,6 +1,6 @@
-"""Show an evaluation as one page that needs neither network nor scripts; texts of the data set stand in it.
+"""Write an evaluation as one HTML page that needs neither network nor scripts.
 
-So it is kept with the run and never becomes part of the artifact, which goes into an image.
+It quotes texts of the data set, so it is kept with the run and is not part of the artifact.
 """
 
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ from training.calibration import BINS, Bin
 from training.evaluation.evaluate import Evaluation, Interval
 
 PAGE = "evaluation.html"
-_LONGEST_TEXT = 1_200
-_SIDE = 320
+_MAX_CHARACTERS = 1_200
+_PLOT_SIDE = 320
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #8885; --mark: #2f6fde; --soft: #2f6fde33 }
@@ -32,13 +32,13 @@ def write_page(evaluation: Evaluation, path: Path) -> Path:
     """Write the page; return its path."""
     card = evaluation.card
     sections = {
-        "": _figures(evaluation),
-        "Is it as sure as it is right?": _calibration(evaluation),
-        "What it takes for what": _confusion(evaluation),
-        "Where it is right": _slices(evaluation),
-        "What changes its mind": _changes(evaluation),
-        "Surest of what was wrong": _worst(evaluation),
-        "What it is": _facts(evaluation),
+        "": _metrics(evaluation),
+        "Calibration": _calibration(evaluation),
+        "Confusion matrix": _confusion(evaluation),
+        "Accuracy by slice": _slices(evaluation),
+        "Robustness": _robustness(evaluation),
+        "Most confident mistakes": _mistakes(evaluation),
+        "Model": _facts(evaluation),
     }
     parts = [f"<h1>{escape(card['model_version'])}</h1>"]
     parts += [(f"<h2>{title}</h2>" if title else "") + content for title, content in sections.items()]
@@ -54,33 +54,33 @@ def write_page(evaluation: Evaluation, path: Path) -> Path:
     return unfinished.replace(path)
 
 
-def _figures(evaluation: Evaluation) -> str:
+def _metrics(evaluation: Evaluation) -> str:
     card = evaluation.card
     fp32, int8 = (card["metrics"][name]["accuracy"] for name in ("fp32", "int8"))
     return (
-        f"<p>{evaluation.rows:,} held-out rows of {escape(card['data']['name'])}, answered by the int8 graph "
-        f"as served, at {card['max_length']} tokens. Intervals are a bootstrap over the rows.</p>"
+        f"<p>{evaluation.rows:,} held-out rows of {escape(card['data']['name'])}, predicted by the int8 "
+        f"graph as served, at {card['max_length']} tokens. Intervals are from a bootstrap over the rows.</p>"
         + _table(
             ("", "int8", "95%"),
             [
                 (one.name, _number(one.name, one.value), _span(one.name, one.interval))
-                for one in evaluation.figures
+                for one in evaluation.metrics
             ],
         )
-        + f"<p>Accuracy in fp32 {fp32:.1%}, in int8 {int8:.1%}; int8 decides "
-        f"{card['metrics']['flipped']:.1%} of the rows otherwise.</p>"
+        + f"<p>Accuracy in fp32 {fp32:.1%}, in int8 {int8:.1%}; int8 flips "
+        f"{card['metrics']['flipped']:.1%} of the decisions.</p>"
     )
 
 
 def _calibration(evaluation: Evaluation) -> str:
-    said = "On the line, confidence is accuracy; a circle's area is its share of the rows."
+    note = "On the diagonal, confidence equals accuracy; the area of a circle is its share of the rows."
     if fitted := evaluation.card.get("calibration"):
         before, after = fitted["ece"]["before"], fitted["ece"]["after"]
-        said = (
-            f"Logits are divided by {fitted['temperature']:g}, fitted on validation rows, where it took the "
-            f"calibration error from {before:.1%} to {after:.1%}. {said}"
+        note = (
+            f"The logits are divided by the temperature {fitted['temperature']:g}, fitted on the validation "
+            f"rows. This changed the calibration error from {before:.1%} to {after:.1%}. {note}"
         )
-    return f"<p>{said}</p>{_reliability_plot(evaluation.reliability)}"
+    return f"<p>{note}</p>{_reliability_plot(evaluation.reliability)}"
 
 
 def _confusion(evaluation: Evaluation) -> str:
@@ -89,7 +89,7 @@ def _confusion(evaluation: Evaluation) -> str:
         (label, *(f"{count:,}" for count in row))
         for label, row in zip(labels, evaluation.confusion, strict=True)
     ]
-    return _table(("is", *(f"said {label}" for label in labels)), rows)
+    return _table(("label", *(f"predicted {label}" for label in labels)), rows)
 
 
 def _slices(evaluation: Evaluation) -> str:
@@ -102,7 +102,7 @@ def _slices(evaluation: Evaluation) -> str:
     )
 
 
-def _changes(evaluation: Evaluation) -> str:
+def _robustness(evaluation: Evaluation) -> str:
     rows = [
         (
             one.name,
@@ -112,30 +112,31 @@ def _changes(evaluation: Evaluation) -> str:
             _percents(one.interval),
             f"{one.changed:.1%}",
         )
-        for one in evaluation.changes
+        for one in evaluation.robustness
     ]
     return (
-        f"<p>The first are changes of {evaluation.changes[0].rows:,} held-out rows that should change no "
-        "answer. A negated sentence should turn it.</p>"
-        + _table(("", "rows", "accuracy before", "after", "95%", "answers changed"), rows)
+        f"<p>The first perturb {evaluation.robustness[0].rows:,} held-out rows and should change no "
+        "prediction. A negated sentence should flip it.</p>"
+        + _table(("", "rows", "accuracy before", "after", "95%", "predictions changed"), rows)
     )
 
 
-def _worst(evaluation: Evaluation) -> str:
+def _mistakes(evaluation: Evaluation) -> str:
     return "".join(
-        f"<p>{one.confidence:.1%} sure that it is {escape(one.said)}; labelled {escape(one.label)}</p>"
+        f"<p>predicted {escape(one.predicted)} with {one.confidence:.1%} confidence; "
+        f"labeled {escape(one.label)}</p>"
         f"<blockquote>{escape(_cut(one.text))}</blockquote>"
-        for one in evaluation.worst
+        for one in evaluation.mistakes
     )
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    figures = [all(row[place][:1].isdigit() for row in rows) for place in range(len(head))]
+    numeric = [all(row[column][:1].isdigit() for row in rows) for column in range(len(head))]
 
     def cells(kind: str, values: Sequence[str]) -> str:
         return "".join(
-            f"<{kind}{' class=number' if is_figure else ''}>{escape(value)}</{kind}>"
-            for value, is_figure in zip(values, figures, strict=True)
+            f"<{kind}{' class=number' if is_number else ''}>{escape(value)}</{kind}>"
+            for value, is_number in zip(values, numeric, strict=True)
         )
 
     body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
@@ -143,25 +144,26 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _reliability_plot(bins: Sequence[Bin]) -> str:
-    """Draw accuracy over confidence; both from 0 to 1."""
+    """Draw accuracy against confidence, both from 0 to 1."""
     total = sum(one.rows for one in bins)
     ticks = "".join(
-        f'<text x="{_SIDE * tick}" y="{_SIDE + 16}" text-anchor="middle">{tick:.0%}</text>'
-        f'<text x="-6" y="{_SIDE * (1 - tick) + 4}" text-anchor="end">{tick:.0%}</text>'
-        f'<path d="M0 {_SIDE * (1 - tick)}H{_SIDE}" stroke="var(--line)" stroke-width=".5"/>'
+        f'<text x="{_PLOT_SIDE * tick}" y="{_PLOT_SIDE + 16}" text-anchor="middle">{tick:.0%}</text>'
+        f'<text x="-6" y="{_PLOT_SIDE * (1 - tick) + 4}" text-anchor="end">{tick:.0%}</text>'
+        f'<path d="M0 {_PLOT_SIDE * (1 - tick)}H{_PLOT_SIDE}" stroke="var(--line)" stroke-width=".5"/>'
         for tick in (0, 0.25, 0.5, 0.75, 1)
     )
     circles = "".join(
-        f'<circle cx="{_SIDE * one.confidence:.1f}" cy="{_SIDE * (1 - one.accuracy):.1f}" '
+        f'<circle cx="{_PLOT_SIDE * one.confidence:.1f}" cy="{_PLOT_SIDE * (1 - one.accuracy):.1f}" '
         f'r="{3 + 30 * float(np.sqrt(one.rows / total)):.1f}" fill="var(--soft)" stroke="var(--mark)">'
-        f"<title>{one.rows:,} rows, {one.confidence:.1%} sure, {one.accuracy:.1%} right</title></circle>"
+        f"<title>{one.rows:,} rows, confidence {one.confidence:.1%}, accuracy {one.accuracy:.1%}"
+        "</title></circle>"
         for one in bins
     )
     return (
-        f'<svg viewBox="-44 -36 {_SIDE + 84} {_SIDE + 76}" width="{_SIDE + 84}" role="img" '
-        f'aria-label="accuracy over confidence, in {BINS} bins">{ticks}'
-        f'<path d="M0 {_SIDE}L{_SIDE} 0" stroke="currentColor" stroke-dasharray="4 4"/>{circles}'
-        f'<text x="{_SIDE / 2}" y="{_SIDE + 34}" text-anchor="middle">confidence</text>'
+        f'<svg viewBox="-44 -36 {_PLOT_SIDE + 84} {_PLOT_SIDE + 76}" width="{_PLOT_SIDE + 84}" role="img" '
+        f'aria-label="accuracy against confidence, in {BINS} bins">{ticks}'
+        f'<path d="M0 {_PLOT_SIDE}L{_PLOT_SIDE} 0" stroke="currentColor" stroke-dasharray="4 4"/>{circles}'
+        f'<text x="{_PLOT_SIDE / 2}" y="{_PLOT_SIDE + 34}" text-anchor="middle">confidence</text>'
         f'<text x="-40" y="-12">accuracy</text></svg>'
     )
 
@@ -172,11 +174,12 @@ def _facts(evaluation: Evaluation) -> str:
         "base model": card.get("base_model"),
         "layers and width": f"{card['architecture']['layers']}, {card['architecture']['width']}",
         "trained on": f"{card['data']['rows']['train']:,} rows; fingerprint {card['data']['fingerprint']}",
-        "left out": ", ".join(f"{count:,} {why}" for why, count in card["data"]["dropped"].items()) or "none",
+        "dropped": ", ".join(f"{count:,} {reason}" for reason, count in card["data"]["dropped"].items())
+        or "none",
         "quantization": card["export"]["chosen"],
         "MLflow run": card.get("mlflow_run_id"),
         "commit": card.get("git_commit"),
-        "made": card["created_at"],
+        "created": card["created_at"],
     }
     items = "".join(
         f"<dt>{escape(name)}</dt><dd>{escape(str(value or 'not recorded'))}</dd>"
@@ -198,4 +201,4 @@ def _percents(interval: Interval) -> str:
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}…"
+    return text if len(text) <= _MAX_CHARACTERS else f"{text[:_MAX_CHARACTERS]}…"

@@ -1,7 +1,7 @@
-"""Ask a model the same thing in other words: changes of a text that should not change the answer, or should.
+"""Behavioral tests: perturbations of a text that should keep the prediction, or flip it.
 
-After Ribeiro et al. 2020, "Beyond Accuracy: Behavioral Testing of NLP Models with CheckList": a change that
-leaves the meaning is an invariance test, and a negation that turns it a directional one.
+After Ribeiro et al. 2020, "Beyond Accuracy: Behavioral Testing of NLP Models with CheckList": invariance
+tests keep the meaning of a text, and a negation is a directional test.
 """
 
 import random
@@ -19,27 +19,27 @@ _NEGATED = ("The film is not {}.", "The acting is not {} at all.", "I did not fi
 POLAR = {"negative", "positive"}
 
 
-def swap_letters(text: str, chance: random.Random) -> str:
-    """Swap two neighbouring letters inside one word of ten, as hasty fingers do."""
+def swap_letters(text: str, rng: random.Random) -> str:
+    """Swap two neighboring letters inside one word of ten, as typos do."""
 
-    def spoilt(found: re.Match[str]) -> str:
+    def misspelled(found: re.Match[str]) -> str:
         word = found[0]
-        if chance.random() >= _TYPO_SHARE:
+        if rng.random() >= _TYPO_SHARE:
             return word
-        place = chance.randrange(1, len(word) - 2)
+        place = rng.randrange(1, len(word) - 2)
         return f"{word[:place]}{word[place + 1]}{word[place]}{word[place + 2 :]}"
 
-    return _WORD.sub(spoilt, text)
+    return _WORD.sub(misspelled, text)
 
 
-def add_emoji(text: str, chance: random.Random) -> str:
-    """Put an emoji that says nothing of the film between two of its words."""
+def add_emoji(text: str, rng: random.Random) -> str:
+    """Insert a neutral emoji between two words."""
     words = text.split(" ")
-    words.insert(chance.randrange(len(words) + 1), _EMOJI)
+    words.insert(rng.randrange(len(words) + 1), _EMOJI)
     return " ".join(words)
 
 
-# What should not change an answer.
+# Perturbations that should not change the prediction.
 INVARIANCES: dict[str, Callable[[str, random.Random], str]] = {
     "letters swapped in one word of ten": swap_letters,
     "all in capitals": lambda text, _: text.upper(),
@@ -49,7 +49,7 @@ INVARIANCES: dict[str, Callable[[str, random.Random], str]] = {
 
 
 def negations() -> Iterator[tuple[str, str, str]]:
-    """Yield a plain sentence, the same one negated, and the label of the former; the latter has the other."""
+    """Yield a sentence, its negation, and the label of the former; the negation has the other label."""
     for label, words in (("positive", POSITIVE), ("negative", NEGATIVE)):
         for word in words:
             for plain, negated in zip(_SENTENCES, _NEGATED, strict=True):

@@ -1,6 +1,6 @@
-"""A published artifact that answers here as it would when served: for comparing and evaluating models.
+"""Run a published artifact as serving does, to evaluate and compare models.
 
-It shares no code with serving; `tests/test_same_answers.py` proves that both say the same.
+It shares no code with serving; `tests/test_same_answers.py` proves that both give the same results.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ _BATCH = 50
 
 
 class ServedModel:
-    """A published artifact that answers here as it would when served."""
+    """A published artifact that predicts as it does when served."""
 
     def __init__(self, artifact: Artifact, progress: Progress = silent) -> None:
         self.card = artifact.card
@@ -31,7 +31,7 @@ class ServedModel:
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
         self._scorer = Scorer(artifact.folder / "model.onnx")
-        self._answers: dict[str, str] = {}
+        self._predictions: dict[str, str] = {}
         self.reference = _read_reference(artifact.folder / "reference.parquet")
 
     @property
@@ -39,30 +39,34 @@ class ServedModel:
         """Return the artifact's version."""
         return str(self.card["model_version"])
 
-    def decide(self, texts: Sequence[str]) -> list[str]:
-        """Return the label of each text; what was asked before is remembered."""
-        new = [text for text in dict.fromkeys(texts) if text not in self._answers]
+    def predict(self, texts: Sequence[str]) -> list[str]:
+        """Return the predicted label of each text; results are cached."""
+        new = [text for text in dict.fromkeys(texts) if text not in self._predictions]
         encoded = encode_batch(self._tokenizer, new, self.card["max_length"], self.card["truncation"])
         for start in range(0, len(new), _BATCH):
             self._progress(f"Scoring with {self.version}", start, len(new))
             logits = self._scorer.scores(encoded[start : start + _BATCH]).logits
             names = [self.card["labels"][best] for best in logits.argmax(axis=1)]
-            self._answers.update(zip(new[start : start + _BATCH], names, strict=True))
-        return [self._answers[text] for text in texts]
+            self._predictions.update(zip(new[start : start + _BATCH], names, strict=True))
+        return [self._predictions[text] for text in texts]
 
 
 def read_artifact(folder: Path) -> Artifact:
-    """Read a published artifact and verify its files; raises ModelError saying which is not whole."""
+    """Read a published artifact and verify its files; raises ModelError naming a missing or damaged file."""
     try:
         card = json.loads((folder / "model.json").read_text())
         for name, expected in card["files"].items():
             with (folder / name).open("rb") as file:
                 if hashlib.file_digest(file, "sha256").hexdigest() != expected["sha256"]:
-                    raise ModelError(f"{folder / name} is not the file its card vouches for; train again")
+                    raise ModelError(
+                        f"{folder / name} does not match the hash in its model card; train again"
+                    )
     except FileNotFoundError as error:
-        raise ModelError(f"{error.filename} is missing; name a version in {folder.parent}") from error
+        raise ModelError(f"{error.filename} is missing; give a version in {folder.parent}") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{folder / 'model.json'} is no model card ({error}); train again") from error
+        raise ModelError(
+            f"{folder / 'model.json'} is not a valid model card ({error}); train again"
+        ) from error
     return Artifact(folder, card)
 
 

@@ -1,8 +1,8 @@
-"""Write the artifact, the one contract with serving: a folder `models/<version>`.
+"""Write the artifact, the contract with serving: a folder `models/<version>`.
 
-The folder appears whole or not at all: it is filled beside its place and renamed. What goes into it is
-decided by `training.export.export`, and which of the folders the link `model` points at, the one that
-serves, by `training.registry.registry`: publishing changes nothing that serves.
+The folder appears atomically: it is filled under a temporary name and renamed. `training.export.export`
+decides what goes into it, and `training.registry.registry` which of the folders the link `model` points to.
+Publishing alone changes nothing that serves.
 """
 
 import hashlib
@@ -27,9 +27,9 @@ from tokenizers import Tokenizer
 from training.data.rows import Rows
 from training.text import clean, unknown_id
 
-# No export fills its folder for this long; a younger one may belong to an export that is running now.
+# No export takes this long; a younger folder may belong to a running export.
 _ABANDONED_SECONDS = 3600
-_NUMBERS = re.compile(r"\[\n[\d\s.,e+-]+\]")  # as indented JSON spells them: no string holds a bare line end
+_NUMBERS = re.compile(r"\[\n[\d\s.,e+-]+\]")  # in indented JSON, where no string contains a bare line break
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,11 @@ class Artifact:
 
 
 @contextmanager
-def published(artifacts: Path, graph: Path, card: dict[str, Any]) -> Iterator[Path]:
-    """Give a folder to fill; on success add graph and card and rename it into place."""
+def publishing(artifacts: Path, graph: Path, card: dict[str, Any]) -> Iterator[Path]:
+    """Yield a folder to fill; on success add graph and card, and rename it to its version."""
     models = artifacts / "models"
     models.mkdir(parents=True, exist_ok=True)
-    for abandoned in models.glob(".building-*"):  # of an export that was killed
+    for abandoned in models.glob(".building-*"):  # by an export that was killed
         if time.time() - abandoned.stat().st_mtime > _ABANDONED_SECONDS:
             shutil.rmtree(abandoned, ignore_errors=True)
     building = Path(tempfile.mkdtemp(prefix=".building-", dir=models))
@@ -64,13 +64,13 @@ def published(artifacts: Path, graph: Path, card: dict[str, Any]) -> Iterator[Pa
 
 
 def champion_of(artifacts: Path) -> str | None:
-    """Return the version that `artifacts/model` points at; None if there is none, or none that is whole."""
+    """Return the version that `artifacts/model` points to; None if there is no complete one."""
     link = artifacts / "model"
     return link.resolve().name if (link / "model.json").is_file() else None
 
 
-def point_at(artifacts: Path, model_version: str) -> None:
-    """Make `artifacts/model` the artifact of this version, in one step that no reader can see half done."""
+def link_champion(artifacts: Path, model_version: str) -> None:
+    """Point the link `artifacts/model` to the artifact of this version, atomically."""
     link = artifacts / f".model-{os.getpid()}"
     link.unlink(missing_ok=True)
     link.symlink_to(Path("models") / model_version, target_is_directory=True)
@@ -78,7 +78,7 @@ def point_at(artifacts: Path, model_version: str) -> None:
 
 
 def _readable(card: dict[str, Any]) -> str:
-    """Write the card with one line a field; a vector is one line too, however many numbers it holds."""
+    """Return the card as JSON with one line per field, also for long vectors."""
     return _NUMBERS.sub(lambda vector: "".join(vector[0].split()), json.dumps(card, indent=2))
 
 
@@ -97,13 +97,13 @@ def write_reference(
     novelty: NDArray[np.float64] | None,
     fp32: NDArray[np.float64],
 ) -> None:
-    """Write held-out rows with what serving logs about them, which drift detection compares traffic with.
+    """Write held-out rows with the fields that serving logs, as the reference of drift detection.
 
-    Beside them stands what the `fp32` graph decided, so that any machine can repeat the gate.
+    They include the decisions of the `fp32` graph, so that any machine can repeat the gate.
 
     `tokens` and `unknown_tokens` count before truncation, special tokens included; the latter is null when
-    the tokenizer knows every text, `novelty` when the artifact cannot tell. `probabilities` are in the card's
-    label order.
+    the vocabulary covers every text, `novelty` when the artifact does not measure it. `probabilities` are in
+    the card's label order.
     """
     ids = [encoding.ids for encoding in tokenizer.encode_batch([clean(text) for text in rows.texts])]
     tokens = [len(text) for text in ids]

@@ -1,7 +1,7 @@
-"""Publish a checkpoint as the artifact that serving loads, if a quantized form of it is good enough.
+"""Publish a checkpoint as an artifact for serving, if a quantized candidate is good enough.
 
-Candidates are compared on validation rows, and the chosen one is reported on test rows that chose nothing.
-How a candidate is made is `training.export.graph`, how the artifact is written `training.export.artifact`.
+Candidates are compared on validation rows; test rows are only used to report the chosen one.
+`training.export.graph` builds the candidates, and `training.export.artifact` writes the artifact.
 """
 
 import tempfile
@@ -19,16 +19,16 @@ from transformers import AutoConfig
 from training.calibration import calibration_error, fit_temperature, reliability, softmax
 from training.data.rows import Rows
 from training.errors import GateError
-from training.export.artifact import Artifact, published, write_reference
+from training.export.artifact import Artifact, publishing, write_reference
 from training.export.golden import GOLDEN_FILE, choose_golden, write_golden
 from training.export.graph import OPSET, QUANTIZATIONS, Quantization, export_graph, quantize
-from training.export.novelty import fit
+from training.export.novelty import fit_novelty
 from training.export.scorer import Scorer, time_scorers
 from training.metrics import classification_metrics, confusion
 from training.text import CLEANING, Truncation, encode_batch
 
 CARD_SCHEMA_VERSION = 1
-# Candidates this close to the fastest count as equally fast; then the safest and smallest is taken.
+# Candidates this close to the fastest count as equally fast; then the safest and smallest is chosen.
 LATENCY_TIE = 1.05
 _TIMED_TOKENS = 128
 
@@ -37,7 +37,7 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Gate:
-    """What a quantized model may lose against fp32 on the same validation rows, as fractions."""
+    """The maximum loss of a quantized model against fp32 on the same validation rows, as fractions."""
 
     max_accuracy_loss: float = 0.005
     max_flipped: float = 0.02
@@ -45,7 +45,7 @@ class Gate:
 
 @dataclass(frozen=True)
 class Candidate:
-    """One quantized graph and what it costs and loses on the validation rows."""
+    """One quantized graph with its latency, size and loss on the validation rows."""
 
     quantization: Quantization
     path: Path
@@ -58,7 +58,7 @@ class Candidate:
     pooled: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)  # (rows, width)
 
     def passes(self, gate: Gate) -> bool:
-        """Tell whether the gate lets this candidate through."""
+        """Return whether this candidate passes the gate."""
         # Both sides are multiples of 1/rows, so the tolerance only absorbs floating-point noise.
         return self.accuracy_loss <= gate.max_accuracy_loss + 1e-9 and self.flipped <= gate.max_flipped + 1e-9
 
@@ -78,10 +78,10 @@ def build_artifact(
 ) -> Artifact:
     """Export, quantize, choose and publish as `artifacts/models/<version>`.
 
-    Raises GateError, leaving everything as it was, when no candidate passes the gate on the validation rows.
-    `card_fields` are the parts of the card that the export cannot know (data, training, run id).
+    Raises GateError, without changing anything, when no candidate passes the gate on the validation rows.
+    `card_fields` are added to the card (data, training, run id).
     """
-    say = progress or (lambda _: None)
+    report = progress or (lambda _: None)
     gate = gate or Gate()
     tokenizer = Tokenizer.from_file(str(checkpoint / "tokenizer.json"))
     tokenizer.no_padding()
@@ -89,20 +89,20 @@ def build_artifact(
     validation_ids = encode_batch(tokenizer, validation.texts, max_length, truncation)
     test_ids = encode_batch(tokenizer, test.texts, max_length, truncation)
     with tempfile.TemporaryDirectory(prefix="export-") as scratch:
-        say("Exporting the graph")
+        report("Exporting the graph")
         fused = export_graph(checkpoint, Path(scratch))
-        say(f"Scoring fp32 on {len(validation) + len(test):,} rows")
+        report(f"Scoring fp32 on {len(validation) + len(test):,} rows")
         fp32 = Scorer(fused)
         fp32_logits = fp32.scores(test_ids).logits
-        candidates = _measure_candidates(fused, fp32, validation_ids, validation, Path(scratch), say)
+        candidates = _measure_candidates(fused, fp32, validation_ids, validation, Path(scratch), report)
         chosen = choose(candidates, gate)
-        say(f"Scoring {chosen.quantization.name} on {len(test):,} test rows")
+        report(f"Scoring {chosen.quantization.name} on {len(test):,} test rows")
         int8_logits, pooled_test = Scorer(chosen.path).scores(test_ids)
         calibration = _calibrate(chosen, validation)
         fp32_test, int8_test = (
             softmax(logits, calibration["temperature"]) for logits in (fp32_logits, int8_logits)
         )
-        novelty = fit(chosen.pooled, np.array(validation.labels), labels)
+        novelty = fit_novelty(chosen.pooled, np.array(validation.labels), labels)
         novelties = None if novelty is None or pooled_test is None else novelty.of(pooled_test)
         truth = np.array(test.labels)
         card = {
@@ -119,7 +119,7 @@ def build_artifact(
                 "fp32": classification_metrics(truth, fp32_test),
                 "int8": classification_metrics(truth, int8_test),
                 "flipped": flipped(fp32_test, int8_test),
-                # Of int8: by label and decision, in the labels' order; by confidence, from unsure to sure.
+                # Of int8: by label and prediction, in label order; by ascending confidence.
                 "confusion": confusion(truth, int8_test).tolist(),
                 "reliability": [asdict(one) for one in reliability(int8_test, truth)],
             },
@@ -129,14 +129,14 @@ def build_artifact(
                 "rows": len(validation),
                 "gate": asdict(gate),
                 "chosen": chosen.quantization.name,
-                "candidates": [_described(candidate, gate) for candidate in candidates],
+                "candidates": [_card_entry(candidate, gate) for candidate in candidates],
             },
             "calibration": calibration,
             **({"novelty": novelty.card_field()} if novelty else {}),
             **card_fields,
         }
-        with published(artifacts, chosen.path, card) as folder:
-            say("Writing the artifact")
+        with publishing(artifacts, chosen.path, card) as folder:
+            report("Writing the artifact")
             tokenizer.save(str(folder / "tokenizer.json"))
             write_reference(
                 folder / "reference.parquet",
@@ -154,20 +154,20 @@ def build_artifact(
 
 
 def choose(candidates: Sequence[Candidate], gate: Gate) -> Candidate:
-    """Return the fastest candidate that passes the gate; raise GateError with all figures if none does.
+    """Return the fastest candidate that passes the gate; raise GateError with all metrics if none does.
 
-    Among equally fast ones reduced range wins, because it is exact on processors without VNNI as well, and
-    the function may run on another processor than the export did; then the smaller file.
+    Among equally fast ones reduced range wins, because it is exact on processors without VNNI too, and the
+    function may run on another processor than the export; then the smaller file.
     """
     passing = [candidate for candidate in candidates if candidate.passes(gate)]
     if not passing:
-        figures = "; ".join(
+        losses = "; ".join(
             f"{c.quantization.name} loses {100 * c.accuracy_loss:.2f} points and flips {100 * c.flipped:.2f}%"
             for c in candidates
         )
         raise GateError(
             f"no quantized model is within {100 * gate.max_accuracy_loss:g} points of fp32 with at most "
-            f"{100 * gate.max_flipped:g}% of decisions flipped: {figures}. Nothing was published; train "
+            f"{100 * gate.max_flipped:g}% of decisions flipped: {losses}. Nothing was published; train "
             "longer or on more rows, so that fewer decisions are close"
         )
     fastest = min(candidate.latency_ms for candidate in passing)
@@ -176,12 +176,12 @@ def choose(candidates: Sequence[Candidate], gate: Gate) -> Candidate:
 
 
 def flipped(one: NDArray[np.floating[Any]], other: NDArray[np.floating[Any]]) -> float:
-    """Return the share of rows on which two (rows, labels) score tables decide differently."""
+    """Return the share of rows on which two (rows, labels) score tables differ in their decision."""
     return float((one.argmax(axis=1) != other.argmax(axis=1)).mean())
 
 
 def _measure_candidates(
-    fused: Path, fp32: Scorer, encoded: list[list[int]], rows: Rows, folder: Path, say: Progress
+    fused: Path, fp32: Scorer, encoded: list[list[int]], rows: Rows, folder: Path, report: Progress
 ) -> list[Candidate]:
     truth = np.array(rows.labels)
     fp32_scores = fp32.scores(encoded).logits
@@ -192,7 +192,7 @@ def _measure_candidates(
     for option, graph, scorer, latency_ms in zip(
         QUANTIZATIONS, graphs, scorers, time_scorers(scorers, _TIMED_TOKENS), strict=True
     ):
-        say(f"Scoring {option.name} on {len(rows):,} validation rows")
+        report(f"Scoring {option.name} on {len(rows):,} validation rows")
         scores, pooled = scorer.scores(encoded)
         accuracy = float((scores.argmax(axis=1) == truth).mean())
         candidates.append(
@@ -212,7 +212,7 @@ def _measure_candidates(
 
 
 def _calibrate(chosen: Candidate, rows: Rows) -> dict[str, Any]:
-    """Fit the temperature of the graph that will be served; returns the card's field."""
+    """Fit the temperature of the served graph; return the field of the card."""
     truth = np.array(rows.labels)
     temperature = fit_temperature(chosen.logits, truth)
     before, after = (calibration_error(softmax(chosen.logits, t), truth) for t in (1.0, temperature))
@@ -224,7 +224,7 @@ def _calibrate(chosen: Candidate, rows: Rows) -> dict[str, Any]:
     }
 
 
-def _described(candidate: Candidate, gate: Gate) -> dict[str, Any]:
+def _card_entry(candidate: Candidate, gate: Gate) -> dict[str, Any]:
     return {
         "name": candidate.quantization.name,
         "accuracy": candidate.accuracy,

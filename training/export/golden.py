@@ -1,7 +1,8 @@
-"""Choose the golden reviews: held-out texts whose decisions a release must repeat before it takes traffic.
+"""Choose the golden reviews: held-out texts whose decisions a release must reproduce before it takes traffic.
 
-They travel in the artifact as `golden.json`, with what fp32 and the served int8 graph decided where it was
-exported. Checking a release against them is the functions' job; how accurate the model is, its card says.
+The artifact holds them as `golden.json`, with the decisions of fp32 and of the served int8 graph on the
+exporting machine. The functions check a release against them. They do not measure accuracy, which is in the
+card.
 """
 
 import json
@@ -15,10 +16,10 @@ from training.data.rows import Rows
 
 GOLDEN_FILE = "golden.json"
 GOLDEN_REVIEWS = 32
-# Another processor may round int8 sums otherwise (VNNI, saturating AVX2, NEON), and a release must not fail
-# for that. How far is not known where the model is exported, so what quantizing did to the test rows stands
-# for it: this percentile of how far int8 moved the log-odds, and no less than the floor, because a handful of
-# rows can agree by luck.
+# Another processor may round int8 sums differently (VNNI, saturating AVX2, NEON), and a release must not fail
+# for that. The difference is unknown at export, so the effect of quantization stands in for it: this
+# percentile of the change in log-odds on the test rows, and at least the floor, because a few rows can agree
+# by chance.
 NOISE_PERCENTILE = 99
 NOISE_FLOOR = 0.1  # log-odds
 
@@ -31,9 +32,9 @@ def write_golden(
     int8: NDArray[np.float64],
     chosen: list[int],
 ) -> None:
-    """Write the chosen rows with both decisions; (rows, labels) tables hold the probabilities as served.
+    """Write the chosen rows with both decisions, from (rows, labels) tables of probabilities as served.
 
-    Writes nothing when every row is too close to call, as on a handful of rows with a barely trained model.
+    Writes no file when no row was chosen, as with few rows and a barely trained model.
     """
     if not chosen:
         return
@@ -52,13 +53,12 @@ def write_golden(
 def choose_golden(
     fp32: NDArray[np.float64], int8: NDArray[np.float64], count: int = GOLDEN_REVIEWS
 ) -> list[int]:
-    """Return the positions of at most `count` rows, the same for the same tables of probabilities.
+    """Return the indexes of at most `count` rows; deterministic for the same tables of probabilities.
 
-    They are those before calibration: a temperature moves every margin, and no decision.
+    The tables are those before calibration: a temperature changes margins, but no decision.
 
-    Only rows that both graphs decide alike and further from the boundary than int8's noise qualify. Of each
-    decided label an equal share is taken, evenly over the ranks of its margins: from the hardest that
-    qualifies to the easiest.
+    Only rows qualify on which both graphs agree, with a margin above int8's noise. Each predicted label gets
+    an equal share, spread evenly over the ranks of the margins, from the hardest row to the easiest.
     """
     decided = int8.argmax(axis=1)
     margins = np.stack([_margins(fp32, decided), _margins(int8, decided)])
@@ -66,7 +66,9 @@ def choose_golden(
     qualified = margins.min(axis=0) > noise
     kinds = [np.flatnonzero(qualified & (decided == kind)) for kind in np.unique(decided)]
     chosen: list[int] = []
-    for position, kind in enumerate(sorted(kinds, key=len)):  # what a rare label leaves goes to the others
+    for position, kind in enumerate(
+        sorted(kinds, key=len)
+    ):  # the unused share of a rare label goes to the others
         share = min(len(kind), (count - len(chosen)) // (len(kinds) - position))
         hardest_first = kind[np.argsort(margins[1][kind], kind="stable")]
         ranks = np.linspace(0, len(kind) - 1, share).round().astype(int)
@@ -75,7 +77,7 @@ def choose_golden(
 
 
 def _margins(probabilities: NDArray[np.float64], decided: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Return how far each row's decided label lies above the best other one, in log-odds."""
+    """Return each row's margin of the predicted label over the next best, in log-odds."""
     scores = np.log(np.maximum(probabilities, np.finfo(np.float64).tiny))
     rows = np.arange(len(scores))
     own = scores[rows, decided]

@@ -1,17 +1,17 @@
-"""Turn a fine-tuned checkpoint into the ONNX graph that serving runs, and quantize it.
+"""Export a fine-tuned checkpoint to the ONNX graph for serving, and quantize it.
 
-The graph takes one unpadded text at a time, and that buys three exact savings over a plain export (measured
-by `make bench`; the figures stand in docs/decisions/0002-serving-graph.md):
+The graph takes one unpadded text at a time, which allows three exact savings over a plain export (measured by
+`make bench`; the numbers are in docs/decisions/0002-serving-graph.md):
 
-- no attention mask: nothing is padded, so there is nothing to mask;
-- the last block of DistilBERT is computed for the first token only, because its head reads nothing else;
-- layer normalization is spelled out in vectorized operators: ONNX Runtime's own CPU kernel for
+- no attention mask, as nothing is padded;
+- the last block of DistilBERT is computed for the first token only, which is all that its head reads;
+- layer normalization is expanded to vectorized operators: ONNX Runtime's CPU kernel for
   SkipLayerNormalization is scalar and took over a quarter of the int8 forward pass.
 
-What the classification head reads is a second output, so that serving can say how novel a text is. It is
-computed anyway: asking for it costs a copy of one vector.
+The input of the classification head is a second output, from which serving computes the novelty of a text. It
+is computed anyway; the output costs a copy of one vector.
 
-Which quantized candidate is good enough is not decided here: see `training.export.export`.
+`training.export.export` decides which quantized candidate is good enough.
 """
 
 import contextlib
@@ -36,17 +36,17 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel
 from training.errors import ModelError
 
 OPSET = 18
-# What the classification head reads of a text: the encoder's last hidden vector of the first token.
+# The input of the classification head: the encoder's last hidden state of the first token.
 POOLED = "pooled"
 
 
 @dataclass(frozen=True)
 class Quantization:
-    """One way to quantize weights to signed int8; activations are quantized at run time."""
+    """A quantization of the weights to signed int8; activations are quantized at run time."""
 
     name: str
     reduce_range: bool  # 7-bit weights: cannot saturate the 16-bit sums of x86 processors without VNNI
-    embeddings: bool  # quantize the embedding table too, which is half of a small model
+    embeddings: bool  # also quantize the embedding table, half of a small model
 
 
 QUANTIZATIONS = (
@@ -60,7 +60,7 @@ QUANTIZATIONS = (
 class FirstTokenBlock(torch.nn.Module):
     """A DistilBERT block that attends over all tokens but computes only the first one's output.
 
-    Takes (batch, tokens, width), gives (batch, 1, width): the same numbers as the whole block's first token.
+    Maps (batch, tokens, width) to (batch, 1, width), exactly the first token of the whole block's output.
     """
 
     def __init__(self, block: torch.nn.Module) -> None:
@@ -68,7 +68,7 @@ class FirstTokenBlock(torch.nn.Module):
         self.block = block
 
     def forward(self, x: torch.Tensor, *_: Any, **__: Any) -> tuple[torch.Tensor]:
-        """Ignore the mask and head mask that DistilBERT passes: served texts are unpadded."""
+        """Ignore the masks that DistilBERT passes: served texts are not padded."""
         first = x[:, :1]
         attended = self.block.attention(query=first, key=x, value=x, mask=None)[0]
         attended = self.block.sa_layer_norm(attended + first)
@@ -78,8 +78,8 @@ class FirstTokenBlock(torch.nn.Module):
 def export_graph(checkpoint: Path, folder: Path) -> Path:
     """Write the fused fp32 graph of a sequence-classification checkpoint to `folder`; return its path.
 
-    Its inputs are `input_ids` (batch, tokens) and whatever else the architecture needs. Its outputs are
-    `logits` (batch, labels) and, where the head reads the first token alone, `pooled` (batch, width). Raises
+    Inputs are `input_ids` (batch, tokens) and others that the architecture needs. Outputs are
+    `logits` (batch, labels) and, if the head reads only the first token, `pooled` (batch, width). Raises
     ModelError when the architecture cannot be exported.
     """
     model = AutoModelForSequenceClassification.from_pretrained(checkpoint, attn_implementation="sdpa").eval()
@@ -101,7 +101,7 @@ def keep_first_token(model: PreTrainedModel) -> None:
 
 
 def trace_and_fuse(model: PreTrainedModel, folder: Path) -> OnnxModel:
-    """Trace a model into `folder` and fuse its attention, GELU and layer normalization, as is usual."""
+    """Trace a model into `folder` and fuse attention, GELU and layer normalization."""
     with _quiet():
         _trace(model, folder)
         return optimize_model(
@@ -115,7 +115,7 @@ def trace_and_fuse(model: PreTrainedModel, folder: Path) -> OnnxModel:
 
 
 def quantize(fused: Path, target: Path, quantization: Quantization) -> Path:
-    """Write the int8 form of a fused graph to `target`; return it."""
+    """Quantize a fused graph to int8 and write it to `target`; return the path."""
     operators = ["MatMul", "Gemm", "Attention"]
     if quantization.embeddings:
         operators += ["Gather", "EmbedLayerNormalization"]
@@ -127,14 +127,14 @@ def quantize(fused: Path, target: Path, quantization: Quantization) -> Path:
             per_channel=True,
             reduce_range=quantization.reduce_range,
             weight_type=QuantType.QInt8,
-            # The fused operators have no shape inference, so the type of their outputs must be said.
+            # The fused operators have no shape inference, so their output type must be given.
             extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
         )
     return target
 
 
 def drop_mask(graph: OnnxModel) -> None:
-    """Take the mask out of the fused operators, and out of the inputs when nothing else reads it."""
+    """Remove the mask from the fused operators, and from the inputs if nothing else reads it."""
     for operator, mask_position in (("Attention", 3), ("EmbedLayerNormalization", 7)):
         for node in graph.get_nodes_by_op_type(operator):
             if len(node.input) > mask_position:
@@ -143,25 +143,27 @@ def drop_mask(graph: OnnxModel) -> None:
 
 
 def expose_pooled(graph: OnnxModel, width: int) -> None:
-    """Make what the classification head reads an output by the name of POOLED, if it is one token's vector.
+    """Expose the input of the classification head as the output POOLED, if it is one token's vector.
 
-    Goes back from the logits through operators with one computed input to the one that picks the first token,
-    and renames what that gives: no operator is added. A graph of another shape stays as it is.
+    Walks back from the logits through operators with one computed input to the one that selects the first
+    token, and renames its output; no operator is added. Graphs of another structure are left unchanged.
     """
-    made_by = graph.output_name_to_node()
-    node = made_by["logits"]
-    while not _picks_first_token(graph, node):
-        computed = [name for name in node.input if name in made_by and made_by[name].op_type != "Constant"]
+    producers = graph.output_name_to_node()
+    node = producers["logits"]
+    while not _selects_first_token(graph, node):
+        computed = [
+            name for name in node.input if name in producers and producers[name].op_type != "Constant"
+        ]
         if len(computed) != 1:
             return
-        node = made_by[computed[0]]
+        node = producers[computed[0]]
     graph.replace_input_of_all_nodes(node.output[0], POOLED)
     node.output[0] = POOLED
     shape: list[str | int] = ["batch_size", width]
     graph.model.graph.output.append(helper.make_tensor_value_info(POOLED, onnx.TensorProto.FLOAT, shape))
 
 
-def _picks_first_token(graph: OnnxModel, node: NodeProto) -> bool:
+def _selects_first_token(graph: OnnxModel, node: NodeProto) -> bool:
     if node.op_type != "Gather" or [attribute.i for attribute in node.attribute] != [1]:
         return False
     position = graph.get_constant_value(node.input[1])
@@ -169,9 +171,9 @@ def _picks_first_token(graph: OnnxModel, node: NodeProto) -> bool:
 
 
 def expand_layer_norms(model: ModelProto) -> None:
-    """Replace every SkipLayerNormalization by elementwise operators, in place.
+    """Replace every SkipLayerNormalization with elementwise operators, in place.
 
-    Variance is Mul, not Pow, so that ONNX Runtime does not fuse the pattern back when it loads the graph.
+    The variance uses Mul instead of Pow, so that ONNX Runtime does not fuse the pattern again at load.
     """
     nodes: list[NodeProto] = []
     for node in model.graph.node:
@@ -199,12 +201,12 @@ def _elementwise_layer_norm(model: ModelProto, node: NodeProto) -> Iterator[Node
         x = f"{out}/biased"
     yield step("Add", x, skip, to=f"{out}/sum")
     yield step("ReduceMean", f"{out}/sum", axes_name, to=f"{out}/mean", keepdims=1)
-    yield step("Sub", f"{out}/sum", f"{out}/mean", to=f"{out}/centred")
-    yield step("Mul", f"{out}/centred", f"{out}/centred", to=f"{out}/squared")
+    yield step("Sub", f"{out}/sum", f"{out}/mean", to=f"{out}/centered")
+    yield step("Mul", f"{out}/centered", f"{out}/centered", to=f"{out}/squared")
     yield step("ReduceMean", f"{out}/squared", axes_name, to=f"{out}/variance", keepdims=1)
     yield step("Add", f"{out}/variance", epsilon_name, to=f"{out}/stable")
     yield step("Sqrt", f"{out}/stable", to=f"{out}/deviation")
-    yield step("Div", f"{out}/centred", f"{out}/deviation", to=f"{out}/normed")
+    yield step("Div", f"{out}/centered", f"{out}/deviation", to=f"{out}/normed")
     yield step("Mul", f"{out}/normed", scale, to=f"{out}/scaled")
     yield step("Add", f"{out}/scaled", shift, to=out)
 
@@ -223,7 +225,7 @@ def _trace(model: PreTrainedModel, folder: Path) -> None:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence the tracer's, optimizer's and quantizer's notes, which no user can act on."""
+    """Silence messages of the tracer, optimizer and quantizer that users cannot act on."""
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

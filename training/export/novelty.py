@@ -1,10 +1,10 @@
-"""How far a text lies from those the model was validated on, as the encoder sees it.
+"""The novelty of a text: its distance from the validation rows in the encoder's space.
 
-The measure is fitted here and travels in the model card; serving applies it in its own code, and
-`tests/test_same_answers.py` proves that both give the same number. It is Mahalanobis's distance to the
+The measure is fitted here and stored in the model card; serving has its own implementation, and
+`tests/test_same_answers.py` proves that both give the same number. It is the Mahalanobis distance to the
 nearest label's centroid (Lee et al. 2018, "A Simple Unified Framework for Detecting Out-of-Distribution
-Samples and Adversarial Attacks") with a covariance that is diagonal but for a few directions:
-docs/decisions/0014-novelty.md compares it with others. Nothing here decides what is too novel.
+Samples and Adversarial Attacks") with a covariance that is diagonal except for a few directions;
+docs/decisions/0014-novelty.md compares it with others. Thresholds are not set here.
 """
 
 from collections.abc import Sequence
@@ -16,31 +16,32 @@ from numpy.typing import NDArray
 
 from training.export.graph import POOLED
 
-# Familiar texts differ from each other along few directions, such as the one from label to label. What moves
-# along them says little: with it, German texts lay further away than English ones only two times in three.
+# Familiar texts vary along few directions, such as the one between the labels, so distance along them says
+# little: with it, German texts were further away than English ones only two times in three.
 DIRECTIONS = 16
 ROWS_PER_DIRECTION = 10
 DIMENSIONS_PER_DIRECTION = 8
-# How many spreads away familiar texts lie differs from encoder to encoder. So that one threshold suits all,
-# the unit is such that this percentile of validation rows, measured by the other folds, lies at FAR.
+# The distance of familiar texts in standard deviations differs between encoders. So that one threshold fits
+# all, the measure is scaled to put this percentile of the validation rows, measured by cross-validation, at
+# FAR.
 FAMILIAR_PERCENTILE, FAR, FOLDS = 99, 1.5, 5
-# A dimension that hardly moves among validation rows would otherwise decide alone, by its rounding noise.
-SMALLEST_SPREAD = 0.01  # of the median dimension's
+# Otherwise the rounding noise of a dimension that hardly varies would dominate.
+SMALLEST_SPREAD = 0.01  # of the median spread
 SIGNIFICANT_DIGITS = 5
 
 
 @dataclass(frozen=True)
 class NoveltyMeasure:
-    """Where texts of each label lie in the encoder's space, and how they spread around it."""
+    """The centroid of each label in the encoder's space, and the spread around it."""
 
     labels: list[str]
     centroids: NDArray[np.float64]  # (labels, width)
-    spread: NDArray[np.float64]  # (width,), how far each dimension moves within a label, up to a common unit
-    common: NDArray[np.float64]  # (directions, width), along which they move together, in units of spread
+    spread: NDArray[np.float64]  # (width,), standard deviation within a label, up to a common factor
+    common: NDArray[np.float64]  # (directions, width), of common variation, in units of spread
     rows: int
 
     def of(self, pooled: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-        """Measure texts: (texts, width) to (texts,). Of a hundred familiar ones, one lies beyond FAR."""
+        """Return the novelty of (texts, width) as (texts,); of familiar texts, 1% is beyond FAR."""
         nearest = np.full(len(pooled), np.inf)
         for centroid in self.centroids:
             deviations = (pooled - centroid) / self.spread
@@ -50,7 +51,7 @@ class NoveltyMeasure:
         return nearest
 
     def card_field(self) -> dict[str, Any]:
-        """Return what the model card says of it."""
+        """Return the field of the model card."""
         return {
             "output": POOLED,
             "rows": self.rows,
@@ -61,17 +62,17 @@ class NoveltyMeasure:
         }
 
 
-def fit(
+def fit_novelty(
     pooled: NDArray[np.float32] | None,
     truth: NDArray[np.integer[Any]],
     labels: Sequence[str],
     *,
     directions: int = DIRECTIONS,
 ) -> NoveltyMeasure | None:
-    """Fit the measure on rows (rows, width) of known labels, already rounded as the card will hold it.
+    """Fit the measure on labeled vectors (rows, width), rounded as in the card.
 
-    None when the graph gives no pooled output, or when the rows cannot say how far a label spreads: fewer
-    than five have one of the labels, or all of a label are alike.
+    Returns None if the graph has no pooled output, or if the spread cannot be estimated: a label has fewer
+    than five rows, or all of its rows are equal.
     """
     if pooled is None or not np.isfinite(pooled).all():
         return None
@@ -79,7 +80,7 @@ def fit(
         return None
     rows = pooled.astype(np.float64)
     fold = np.empty(len(rows), dtype=int)
-    fold[np.argsort(truth, kind="stable")] = np.arange(len(rows)) % FOLDS  # of each label a fifth
+    fold[np.argsort(truth, kind="stable")] = np.arange(len(rows)) % FOLDS  # a fifth of each label
     distances = np.zeros(len(rows))
     for held_out in (fold == number for number in range(FOLDS)):
         others = _fit(rows[~held_out], truth[~held_out], labels, directions)
@@ -101,7 +102,7 @@ def fit(
 def _fit(
     rows: NDArray[np.float64], truth: NDArray[np.integer[Any]], labels: Sequence[str], directions: int
 ) -> NoveltyMeasure | None:
-    """Fit the measure in units of standard deviations; None when half of the dimensions never move."""
+    """Fit the measure in units of standard deviations; None if half of the dimensions are constant."""
     centroids = np.stack([rows[truth == label].mean(axis=0) for label in range(len(labels))])
     deviations = rows - centroids[truth]
     freedom = len(rows) - len(labels)
@@ -114,10 +115,10 @@ def _fit(
 
 
 def _common_directions(deviations: NDArray[np.float64], freedom: int, most: int) -> NDArray[np.float64]:
-    """Return the directions along which deviations move most, as the rows of a matrix M.
+    """Return the directions of the largest variance of the deviations, as the rows of a matrix M.
 
-    Each is scaled so that |d|² - |M d|² is, up to its unit, the squared Mahalanobis distance of a deviation d
-    under a covariance that is the same in all directions but these.
+    They are scaled so that |d|² - |M d|² is, up to a factor, the squared Mahalanobis distance of a deviation
+    d under a covariance that is isotropic except in these directions.
     """
     width = deviations.shape[1]
     count = min(most, freedom // ROWS_PER_DIRECTION, width // DIMENSIONS_PER_DIRECTION)
@@ -129,6 +130,6 @@ def _common_directions(deviations: NDArray[np.float64], freedom: int, most: int)
 
 
 def _rounded(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Keep five significant digits: far finer than int8 leaves these numbers, in half the bytes."""
+    """Keep five significant digits: well below the error of int8, in half the bytes."""
     short = [float(f"{value:.{SIGNIFICANT_DIGITS}g}") for value in values.ravel()]
     return np.array(short).reshape(values.shape)

@@ -1,4 +1,4 @@
-"""Run an ONNX graph as serving does, over many texts; says nothing about how good its answers are."""
+"""Run an ONNX graph as serving does, on many texts."""
 
 import os
 import time
@@ -18,22 +18,22 @@ _TIMED_ROUNDS = 15
 
 
 class Scores(NamedTuple):
-    """What a graph gives for texts, one row each."""
+    """The outputs of a graph, one row per text."""
 
     logits: NDArray[np.float32]  # (texts, labels)
-    pooled: NDArray[np.float32] | None  # (texts, width); None when the graph gives none
+    pooled: NDArray[np.float32] | None  # (texts, width); None if the graph has no such output
 
 
 class Scorer:
-    """Runs an ONNX graph as serving does: one unpadded text per call. Texts run side by side on all cores."""
+    """Runs an ONNX graph as serving does, one unpadded text per call, in parallel on all cores."""
 
     def __init__(self, graph: Path) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         self.session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
         self.inputs = {graph_input.name for graph_input in self.session.get_inputs()}
-        given = {output.name for output in self.session.get_outputs()}
-        self.outputs = [name for name in ("logits", POOLED) if name in given]
+        available = {output.name for output in self.session.get_outputs()}
+        self.outputs = [name for name in ("logits", POOLED) if name in available]
 
     def logits(self, ids: Sequence[int]) -> NDArray[np.float32]:
         """Score one text; returns (labels,)."""
@@ -41,7 +41,7 @@ class Scorer:
         return row
 
     def scores(self, encoded: Sequence[Sequence[int]]) -> Scores:
-        """Score texts and keep what the classification head read of each."""
+        """Score texts; the result includes the input of the classification head."""
         with ThreadPoolExecutor(os.cpu_count()) as threads:
             rows = list(threads.map(lambda ids: self._run(self.outputs, ids), encoded))
         logits, *pooled = (np.concatenate(column) for column in zip(*rows, strict=True))
@@ -54,20 +54,20 @@ class Scorer:
             "attention_mask": np.ones_like(tokens),
             "token_type_ids": np.zeros_like(tokens),
         }
-        given: list[NDArray[Any]] = self.session.run(outputs, {name: feed[name] for name in self.inputs})
-        return given
+        results: list[NDArray[Any]] = self.session.run(outputs, {name: feed[name] for name in self.inputs})
+        return results
 
 
 def time_tokens(graphs: Sequence[Path], tokens: int) -> list[float]:
-    """Time one text of that many tokens on each graph, on one thread (ms, medians).
+    """Return the latency of each graph for one text of that many tokens, on one thread (ms, medians).
 
-    They take turns, so that all meet the same noise.
+    The graphs take turns, so that noise affects all of them equally.
     """
     return time_scorers([Scorer(graph) for graph in graphs], tokens)
 
 
 def time_scorers(scorers: Sequence[Scorer], tokens: int) -> list[float]:
-    """Do the same with graphs that are loaded already."""
+    """Return the latencies of `time_tokens` for graphs that are already loaded."""
     ids = [101] * tokens
     samples: list[list[float]] = [[] for _ in scorers]
     for _ in range(_TIMED_ROUNDS):

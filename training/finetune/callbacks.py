@@ -1,4 +1,4 @@
-"""What happens between the steps of fine-tuning: evaluating, keeping the best, stopping, reporting."""
+"""Trainer callbacks: evaluate and save the best model, stop on request, report progress."""
 
 import math
 import shutil
@@ -15,8 +15,8 @@ from training.progress import Progress
 Log = Callable[[dict[str, Any], int], None]
 
 
-class KeepBest(TrainerCallback):
-    """Evaluates at the end of each epoch too, and saves the model whenever an evaluation is the best yet.
+class SaveBest(TrainerCallback):
+    """Evaluates at the end of each epoch too, and saves the model after each best evaluation.
 
     The Trainer's own `load_best_model_at_end` would tie checkpoints to evaluations.
     """
@@ -28,8 +28,8 @@ class KeepBest(TrainerCallback):
     def on_epoch_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Ask for an evaluation, unless it would be the only one."""
-        # After a single epoch there is nothing to choose between, and both truncations are measured next.
+        """Evaluate, unless it would be the only evaluation."""
+        # After a single epoch there is nothing to choose from, and both truncations are measured next.
         only_one = state.num_train_epochs == 1 and state.max_steps <= args.eval_steps
         control.should_evaluate = not only_one
 
@@ -41,13 +41,13 @@ class KeepBest(TrainerCallback):
         metrics: dict[str, float],
         **_: Any,
     ) -> None:
-        """Save the model if no earlier evaluation was as good; the Trainer notes the new best after this."""
+        """Save the model if this is the best evaluation; the Trainer updates its best metric afterwards."""
         better = state.best_metric is None or metrics["eval_accuracy"] > state.best_metric
         if better and state.is_world_process_zero:
             self.save()
 
     def save(self) -> None:
-        """Write model and tokenizer; a kill leaves the folder whole or absent."""
+        """Write model and tokenizer; if killed, the folder is complete or missing."""
         unfinished = self.folder.with_suffix(".unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)
         self.classifier.model.save_pretrained(unfinished)
@@ -56,37 +56,37 @@ class KeepBest(TrainerCallback):
         unfinished.rename(self.folder)
 
 
-class Stop(TrainerCallback):
-    """Saves a checkpoint and ends training after the step in which any process was told to stop."""
+class StopOnRequest(TrainerCallback):
+    """Saves a checkpoint and ends training after the step in which any process was asked to stop."""
 
-    def __init__(self, stopping: Callable[[], bool]) -> None:
-        self.stopping = stopping
+    def __init__(self, should_stop: Callable[[], bool]) -> None:
+        self.should_stop = should_stop
         self.stopped = False
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Ask whether to stop."""
-        # All processes must leave the loop after the same step, else those that stay wait for the others.
-        if any_process(self.stopping()):
+        """Stop if requested."""
+        # All processes must leave the loop after the same step; otherwise the others would wait forever.
+        if any_process(self.should_stop()):
             self.stopped = control.should_save = control.should_training_stop = True
 
     def on_evaluate(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Ask again: an evaluation may have taken a minute."""
+        """Check again: an evaluation may have taken a minute."""
         self.on_step_end(args, state, control)
 
     def on_epoch_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Leave out what the end of an epoch would do: there is no time to evaluate, and all is saved."""
+        """Skip evaluation and saving at the end of the epoch: time is short, and the checkpoint is saved."""
         if self.stopped:
             control.should_evaluate = control.should_save = False
 
 
-class Report(TrainerCallback):
-    """Passes steps to the progress display and metrics to the experiment log."""
+class ReportProgress(TrainerCallback):
+    """Reports steps to the progress display and metrics to the experiment log."""
 
     def __init__(self, progress: Progress, log: Log) -> None:
         self.progress = progress
@@ -95,7 +95,7 @@ class Report(TrainerCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Show the bar, on a resumed run where it stopped."""
+        """Show the bar, at the step that a resumed run continues from."""
         self.on_step_end(args, state, control)
 
     def on_step_end(
@@ -112,5 +112,5 @@ class Report(TrainerCallback):
         logs: dict[str, float],
         **_: Any,
     ) -> None:
-        """Pass on what the Trainer measured."""
+        """Log the metrics of the Trainer."""
         self.log({name: value for name, value in logs.items() if math.isfinite(value)}, state.global_step)

@@ -1,6 +1,6 @@
-"""Several processes for one fine-tuning: start them with torchrun, and let them agree on what only one sees.
+"""Data-parallel fine-tuning: start the processes with torchrun, and share what only one of them knows.
 
-Each process trains on its share of every step's rows (data parallel); Trainer and Accelerate do that part.
+Trainer and Accelerate split the rows of each step between the processes.
 """
 
 import os
@@ -13,15 +13,15 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
-_PORT = "29400"  # unless MASTER_PORT says another
-# SageMaker kills a container two minutes after it asked it to stop; until shortly before, workers may save.
+_PORT = "29400"  # unless MASTER_PORT is set
+# SageMaker kills a container two minutes after SIGTERM; workers may save until shortly before.
 _SHUTDOWN_SECONDS = 110
 _POLL_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """The machines of one job and how many processes each of them runs."""
+    """The machines of a job and the number of processes per machine."""
 
     hosts: Sequence[str]
     current_host: str
@@ -30,14 +30,14 @@ class Cluster:
 
     @property
     def size(self) -> int:
-        """Return the number of processes in all."""
+        """Return the total number of processes."""
         return len(self.hosts) * self.processes_per_host
 
 
-def launch(cluster: Cluster, module: str, arguments: Sequence[str], stopping: Callable[[], bool]) -> int:
+def launch(cluster: Cluster, module: str, arguments: Sequence[str], should_stop: Callable[[], bool]) -> int:
     """Run `python -m module arguments` in every process of this host with torchrun; return its exit code.
 
-    Once `stopping` returns true the processes get SIGTERM and the time to save.
+    Once `should_stop` returns true, the processes get SIGTERM and time to save.
     """
     command = [
         sys.executable,
@@ -57,29 +57,29 @@ def launch(cluster: Cluster, module: str, arguments: Sequence[str], stopping: Ca
     if cluster.network_interface:
         for library in ("GLOO", "NCCL"):
             environment.setdefault(f"{library}_SOCKET_IFNAME", cluster.network_interface)
-    # torchrun sets one thread where it starts several processes, and says so at length unless it is set.
+    # Otherwise torchrun sets one thread per process, and prints a long warning.
     environment.setdefault(
         "OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // cluster.processes_per_host))
     )
-    with subprocess.Popen(command, env=environment) as torchrun:  # noqa: S603  (this very program)
-        told = False
+    with subprocess.Popen(command, env=environment) as torchrun:  # noqa: S603  (this program)
+        terminated = False
         while True:
             try:
                 return torchrun.wait(timeout=_POLL_SECONDS)
             except subprocess.TimeoutExpired:
-                if stopping() and not told:
+                if should_stop() and not terminated:
                     torchrun.terminate()
-                    told = True
+                    terminated = True
 
 
 def rank() -> int | None:
-    """Return the number of this process among those that torchrun started; None if it did not."""
+    """Return the rank of this process; None if torchrun did not start it."""
     value = os.environ.get("RANK")
     return None if value is None else int(value)
 
 
 def any_process(flag: bool) -> bool:
-    """Tell whether `flag` is true in any process; all of them must ask at the same point."""
+    """Return whether `flag` is true in any process; all of them must call this at the same point."""
     if not _connected():
         return flag
     device = "cuda" if dist.get_backend() == "nccl" else "cpu"
@@ -88,27 +88,27 @@ def any_process(flag: bool) -> bool:
     return bool(total.item())
 
 
-def common_steps(steps: Iterable[int]) -> list[int]:
-    """Return, in order, the steps that every process has a checkpoint of."""
+def common_checkpoint_steps(steps: Iterable[int]) -> list[int]:
+    """Return the sorted steps that every process has a checkpoint of."""
     found = set(steps)
     if _connected():
-        everywhere: list[set[int]] = [set()] * dist.get_world_size()
-        dist.all_gather_object(everywhere, found)
-        found = set.intersection(*everywhere)
+        of_all: list[set[int]] = [set()] * dist.get_world_size()
+        dist.all_gather_object(of_all, found)
+        found = set.intersection(*of_all)
     return sorted(found)
 
 
-def share_folder(folder: Path) -> None:
-    """Give every machine the files of the first process's `folder`; all processes must call it.
+def broadcast_folder(folder: Path) -> None:
+    """Copy the files of the first process's `folder` to every machine; all processes must call it.
 
-    They go through memory, so it is for a model and not for data. Nothing is written where they are already:
+    The files are held in memory: use it for a model, not for data. Existing equal files are not rewritten, as
     the machines may share a disk.
     """
     if not _connected():
         return
-    sent = [_files(folder) if dist.get_rank() == 0 else None]
-    dist.broadcast_object_list(sent)
-    files = sent[0] or {}
+    payload = [_files(folder) if dist.get_rank() == 0 else None]
+    dist.broadcast_object_list(payload)
+    files = payload[0] or {}
     if os.environ["LOCAL_RANK"] == "0" and _files(folder) != files:
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
@@ -117,7 +117,7 @@ def share_folder(folder: Path) -> None:
 
 
 def disconnect() -> None:
-    """Leave the other processes in order, once all work is done."""
+    """Leave the process group once all work is done."""
     if _connected():
         dist.destroy_process_group()
 

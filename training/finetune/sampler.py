@@ -1,4 +1,4 @@
-"""The order in which rows are trained on."""
+"""The order of the training rows."""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,8 +6,8 @@ import torch
 from transformers.trainer_pt_utils import get_length_grouped_indices
 
 
-class EpochOrder(torch.utils.data.Sampler[int]):
-    """Shuffles rows so that those of a batch are of like length, by seed and epoch alone."""
+class LengthGroupedSampler(torch.utils.data.Sampler[int]):
+    """Shuffles rows so that batches hold rows of similar length; depends on seed and epoch alone."""
 
     def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:
         self.lengths = list(lengths)
@@ -19,7 +19,7 @@ class EpochOrder(torch.utils.data.Sampler[int]):
         return len(self.lengths)
 
     def set_epoch(self, epoch: int) -> None:
-        """Take the order of this epoch from now on; the data loader calls it."""
+        """Set the epoch, which determines the order; called by the data loader."""
         self.epoch = epoch
 
     def __iter__(self) -> Iterator[int]:

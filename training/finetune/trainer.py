@@ -1,7 +1,7 @@
-"""The Hugging Face Trainer, with what fine-tuning here needs besides.
+"""The Hugging Face Trainer, extended.
 
-Its order of the rows depends on seed and epoch alone, layers may learn at their own rates, rows may weigh
-differently, and a teacher's answers may stand beside the labels.
+The order of the rows depends on seed and epoch alone; layer-wise learning rates, row weights and a teacher's
+outputs are supported.
 """
 
 from typing import Any
@@ -12,18 +12,18 @@ from transformers import Trainer, TrainingArguments
 
 from training.finetune.distill import distillation_loss
 from training.finetune.layerwise_lr import parameter_groups
-from training.finetune.sampler import EpochOrder
+from training.finetune.sampler import LengthGroupedSampler
 
 
 class Arguments(TrainingArguments):
-    """The Trainer's arguments, on a processor whose device torch can load a checkpoint to.
+    """The Trainer's arguments, with a CPU device that torch can load a checkpoint to.
 
-    Several processes on processors are told `cpu:0`, which torch.load does not know.
+    Distributed CPU processes get `cpu:0`, which torch.load does not accept.
     """
 
     @property
     def device(self) -> torch.device:
-        """Return where the model goes."""
+        """Return the device of the model."""
         device: torch.device = super().device
         return torch.device("cpu") if device.type == "cpu" else device
 
@@ -32,14 +32,14 @@ class ClassifierTrainer(Trainer):
     """A Trainer of sequence classifiers.
 
     The Trainer's own grouping by length draws from the global random state: processes whose dropout differs
-    would train on the same rows, and a run resumed within an epoch would see some twice.
+    would train on the same rows, and a run resumed within an epoch would repeat some.
     """
 
     layer_decay = 1.0
     optimizer: Any
 
     def create_optimizer(self) -> Any:
-        """Make the Trainer's optimizer, with a rate for each layer if they differ."""
+        """Create the Trainer's optimizer, with layer-wise learning rates if they differ."""
         if self.layer_decay < 1.0 and self.optimizer is None:
             kind, options = self.get_optimizer_cls_and_kwargs(self.args, self.model)
             groups = parameter_groups(
@@ -55,10 +55,10 @@ class ClassifierTrainer(Trainer):
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, **counted: Any
     ) -> Any:
-        """Return the mean loss of a batch: the Trainer's own, unless its rows have weights or a teacher.
+        """Return the mean loss of a batch: the Trainer's own, unless rows have weights or a teacher.
 
-        Weights average to one over all rows, so a batch is divided by its size and not by its weight: then
-        batches that are accumulated, or spread over processes, give what one large batch would.
+        Weights average to one over all rows, so the loss is divided by the batch size and not by its weights.
+        Accumulated batches, or batches spread over processes, then equal one large batch.
         """
         weights, taught = inputs.pop("weights", None), inputs.pop("teacher_logits", None)
         states = inputs.pop("teacher_states", None)
@@ -77,7 +77,7 @@ class ClassifierTrainer(Trainer):
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
         if not self.args.group_by_length:
             return super()._get_train_sampler(train_dataset)
-        return EpochOrder(
+        return LengthGroupedSampler(
             self.train_dataset.lengths,
             self.args.train_batch_size * self.args.gradient_accumulation_steps,
             self.args.seed,

@@ -1,4 +1,4 @@
-"""Choose how texts longer than the limit are cut, by measuring both ways on the validation rows."""
+"""Choose the truncation of long texts by comparing both on the validation rows."""
 
 from collections.abc import Callable, Sequence
 
@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from training.data.rows import Rows
-from training.finetune.model import Classifier, backend
+from training.finetune.model import Classifier, backend_tokenizer
 from training.metrics import Metrics, classification_metrics
 from training.progress import Progress, silent
 from training.text import TRUNCATIONS, Truncation, encode_batch
@@ -15,45 +15,51 @@ from training.text import TRUNCATIONS, Truncation, encode_batch
 _BATCH = 16
 
 
-def compare(
+def compare_truncations(
     classifier: Classifier, rows: Rows, max_length: int, *, progress: Progress = silent
 ) -> dict[Truncation, Metrics]:
-    """Measure the classifier on `rows` under each truncation, at `max_length` tokens.
+    """Measure the classifier on `rows` with each truncation, at `max_length` tokens.
 
-    Texts that fit are scored once for both.
+    Texts that are not truncated are scored once.
     """
-    tokenizer = backend(classifier.tokenizer)
-    encoded = {way: encode_batch(tokenizer, rows.texts, max_length, way) for way in TRUNCATIONS}
+    tokenizer = backend_tokenizer(classifier.tokenizer)
+    encoded = {
+        truncation: encode_batch(tokenizer, rows.texts, max_length, truncation) for truncation in TRUNCATIONS
+    }
     first, *others = TRUNCATIONS
     message = "Comparing head with head and tail"
-    differing = {way: _differing(encoded[first], encoded[way]) for way in others}
+    differing = {truncation: _differing(encoded[first], encoded[truncation]) for truncation in others}
     total = len(rows) + sum(map(len, differing.values()))
     scored = _probabilities(classifier, encoded[first], lambda done: progress(message, done, total))
     probabilities = {first: scored}
-    for way, changed in differing.items():
-        probabilities[way] = scored.copy()
+    for truncation, changed in differing.items():
+        probabilities[truncation] = scored.copy()
         if changed:
-            texts = [encoded[way][row] for row in changed]
-            probabilities[way][changed] = _probabilities(
+            texts = [encoded[truncation][row] for row in changed]
+            probabilities[truncation][changed] = _probabilities(
                 classifier, texts, lambda done: progress(message, len(rows) + done, total)
             )
     truth = np.array(rows.labels)
-    return {way: classification_metrics(truth, probabilities[way]) for way in TRUNCATIONS}
+    return {
+        truncation: classification_metrics(truth, probabilities[truncation]) for truncation in TRUNCATIONS
+    }
 
 
-def better(metrics: dict[Truncation, Metrics]) -> Truncation:
-    """Return the more accurate way; at equal accuracy the one that is surer of the truth (log loss)."""
-    return max(metrics, key=lambda way: (metrics[way]["accuracy"], -metrics[way]["log_loss"]))
+def more_accurate(metrics: dict[Truncation, Metrics]) -> Truncation:
+    """Return the more accurate truncation; at equal accuracy, the one with the lower log loss."""
+    return max(
+        metrics, key=lambda truncation: (metrics[truncation]["accuracy"], -metrics[truncation]["log_loss"])
+    )
 
 
-def _differing(one: Sequence[list[int]], other: Sequence[list[int]]) -> list[int]:
-    return [row for row, (left, right) in enumerate(zip(one, other, strict=True)) if left != right]
+def _differing(first: Sequence[list[int]], second: Sequence[list[int]]) -> list[int]:
+    return [row for row, (left, right) in enumerate(zip(first, second, strict=True)) if left != right]
 
 
 def _probabilities(
     classifier: Classifier, encoded: Sequence[list[int]], report: Callable[[int], None]
 ) -> NDArray[np.float64]:
-    """Score token ids in padded batches of like length; returns (texts, labels)."""
+    """Score token ids in padded batches of similar length; returns (texts, labels)."""
     model = classifier.model.eval().to("cuda" if torch.cuda.is_available() else "cpu")
     longest_first = sorted(range(len(encoded)), key=lambda row: -len(encoded[row]))
     scores = np.zeros((len(encoded), model.config.num_labels))

@@ -1,8 +1,8 @@
-"""Fine-tune a classifier with the Hugging Face Trainer; a killed run goes on from its last checkpoint.
+"""Fine-tune a classifier with the Hugging Face Trainer; a killed run resumes from its last checkpoint.
 
-Under torchrun every process runs this, and the first alone writes the best weights and reports.
+Under torchrun every process runs this, and only the first writes the best weights and reports.
 
-Whatever is measured here is measured in PyTorch; the exported model is judged by `training.export.export`.
+Metrics here are those of the PyTorch model; `training.export.export` measures the exported one.
 """
 
 import json
@@ -27,20 +27,27 @@ from transformers import (
 )
 
 from training.config import TrainingConfig
-from training.data.examples import Examples, tokenised
+from training.data.examples import Examples, tokenized_examples
 from training.data.rows import Dataset, Rows
 from training.errors import ConfigError, Interrupted, ModelError
-from training.finetune.callbacks import KeepBest, Log, Report, Stop
-from training.finetune.distill import keep_layers, layers_to_keep, listen
-from training.finetune.distributed import common_steps
-from training.finetune.model import Classifier, backend, freeze, load_classifier, max_positions, stack
+from training.finetune.callbacks import Log, ReportProgress, SaveBest, StopOnRequest
+from training.finetune.distill import compute_teacher_outputs, keep_layers, layers_to_keep
+from training.finetune.distributed import common_checkpoint_steps
+from training.finetune.model import (
+    Classifier,
+    backend_tokenizer,
+    encoder_layers,
+    freeze,
+    load_classifier,
+    max_positions,
+)
 from training.finetune.trainer import Arguments, ClassifierTrainer
 from training.metrics import classification_metrics, numbers
 from training.progress import Progress, silent
 from training.text import Truncation
 
 BEST = "best"
-# While both are still to be compared, train on both ends: a review's verdict is often its last sentence.
+# Before both are compared, train on both ends: the verdict of a review is often in its last sentence.
 _TRAINING_TRUNCATION: Truncation = "head_tail"
 _EVALUATION_BATCH = 16
 _LOGGING_STEPS = 10
@@ -49,15 +56,15 @@ _CHECKPOINT_FILES = ("model.safetensors", "optimizer.pt", "scheduler.pt")
 
 
 @dataclass(frozen=True)
-class Tuned:
-    """A fine-tuned checkpoint: a folder that `from_pretrained` reads, and what training it took."""
+class FineTuneResult:
+    """A fine-tuned checkpoint, a folder for `from_pretrained`, and what its training took."""
 
     checkpoint: Path
     steps: int
     resumed_from_step: int
     precision: str
     processes: int
-    seconds: float  # of this call, so without what came before a resume
+    seconds: float  # of this call, so since the last resume
 
 
 def fine_tune(
@@ -67,41 +74,43 @@ def fine_tune(
     *,
     progress: Progress = silent,
     log: Log = lambda _metrics, _step: None,
-    stopping: Callable[[], bool] = lambda: False,
+    should_stop: Callable[[], bool] = lambda: False,
     teacher: Path | None = None,
-) -> Tuned:
+) -> FineTuneResult:
     """Train on `data.train` and keep the weights with the best validation accuracy in `folder`/best.
 
     With `teacher`, the folder of a fine-tuned classifier, `config.student_layers` of its layers are trained
-    to answer like the whole.
+    as its student.
 
-    With `config.resume` training goes on from the last whole checkpoint in `folder`; otherwise what an
-    earlier run left there is removed. `log` gets the metrics of each logging step and each evaluation.
-    Once `stopping` returns true, in any process, a checkpoint is written and Interrupted raised.
+    With `config.resume` training continues from the last complete checkpoint in `folder`; otherwise the files
+    of an earlier run are removed. `log` gets the metrics of each logging step and each evaluation. Once
+    `should_stop` returns true in any process, a checkpoint is written and Interrupted raised.
     """
     progress("Loading the model")
     set_seed(config.seed)
     model, tokenizer = load_classifier(str(teacher or config.model), data.labels, dropout=config.dropout)
-    progress("Tokenising")
+    progress("Tokenizing")
     examples = _examples(config, tokenizer, data.train)
     limit = max_positions(model)
     if config.max_length > limit:
         raise ConfigError(f"max_length: the model reads at most {limit} tokens, not {config.max_length}")
     freeze(model, embeddings=config.freeze_embeddings, layers=config.frozen_layers)
     precision = choose_precision(config.precision)
-    arguments = _arguments(config, folder, precision)  # connects the processes, if there are several
+    arguments = _arguments(config, folder, precision)  # also connects the processes
     if teacher is not None and config.student_layers is not None:
-        # After freezing: the same layers stay frozen, not as many of the student's few.
-        kept = layers_to_keep(len(stack(model)), config.student_layers)
-        examples.lessons = listen(Classifier(model, tokenizer), examples.ids, kept, progress, stopping)
+        # After freezing, so that `frozen_layers` counts the layers of the teacher.
+        kept = layers_to_keep(len(encoder_layers(model)), config.student_layers)
+        examples.teacher_outputs = compute_teacher_outputs(
+            Classifier(model, tokenizer), examples.ids, kept, progress, should_stop
+        )
         keep_layers(model, kept)
-    steps = common_steps(_whole_checkpoints(folder)) if config.resume else []
+    steps = common_checkpoint_steps(_complete_checkpoints(folder)) if config.resume else []
     checkpoint = folder / f"checkpoint-{steps[-1]}" if steps else None
     if checkpoint is None and arguments.local_process_index == 0:
         shutil.rmtree(folder, ignore_errors=True)
-    best = KeepBest(Classifier(model, tokenizer), folder / BEST)
-    stop = Stop(stopping)
-    callbacks: list[TrainerCallback] = [best, Report(progress, log), stop]
+    best = SaveBest(Classifier(model, tokenizer), folder / BEST)
+    stop = StopOnRequest(should_stop)
+    callbacks: list[TrainerCallback] = [best, ReportProgress(progress, log), stop]
     if config.patience:
         callbacks.append(EarlyStoppingCallback(config.patience))
     trainer = ClassifierTrainer(
@@ -125,10 +134,10 @@ def fine_tune(
             f"{checkpoint} is a checkpoint of another model; remove it, or leave out --resume"
         ) from error
     if stop.stopped:
-        raise Interrupted(f"told to stop after step {trainer.state.global_step}; saved, ready to go on")
+        raise Interrupted(f"stop requested after step {trainer.state.global_step}; saved, ready to continue")
     if trainer.is_world_process_zero() and not best.folder.exists():
         best.save()
-    return Tuned(
+    return FineTuneResult(
         checkpoint=best.folder,
         steps=trainer.state.global_step,
         resumed_from_step=steps[-1] if steps else 0,
@@ -139,9 +148,9 @@ def fine_tune(
 
 
 def choose_precision(wanted: str) -> str:
-    """Return the fastest precision this machine trains in, or `wanted` when it is not `auto`.
+    """Return `wanted`, or for `auto` the fastest precision on this machine.
 
-    Raises ConfigError for fp16 without CUDA, which has no half-precision training.
+    Raises ConfigError for fp16 without CUDA, where it cannot be trained.
     """
     cuda = torch.cuda.is_available()
     if wanted == "fp16" and not cuda:
@@ -150,15 +159,15 @@ def choose_precision(wanted: str) -> str:
         return wanted
     if cuda:
         return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
-    # With AMX a step of the embedded model took a third less processor time in bf16. AVX-512 alone also knows
-    # bf16, but whether it gains was not measured, so it stays with fp32.
+    # With AMX, a step of the embedded model took a third less CPU time in bf16. AVX-512 alone also supports
+    # bf16, but its accuracy was not measured, so `auto` stays with fp32.
     has_amx = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
     return "bf16" if has_amx() else "fp32"
 
 
 def _arguments(config: TrainingConfig, folder: Path, precision: str) -> TrainingArguments:
-    # TrainingArguments leaves its precision here and takes it up again: after a run in bf16, one in fp32 of
-    # the same process would be in bf16 too.
+    # TrainingArguments sets this variable and also reads it: after a run in bf16, one in fp32 in the same
+    # process would be in bf16 too.
     os.environ["ACCELERATE_MIXED_PRECISION"] = "no" if precision == "fp32" else precision
     return Arguments(
         output_dir=str(folder),
@@ -186,7 +195,7 @@ def _arguments(config: TrainingConfig, folder: Path, precision: str) -> Training
         report_to=[],
         remove_unused_columns=False,
         gradient_checkpointing=config.gradient_checkpointing,
-        gradient_checkpointing_kwargs={"use_reentrant": False},  # the other way needs embeddings that learn
+        gradient_checkpointing_kwargs={"use_reentrant": False},  # reentrant would need trainable embeddings
         torch_compile=config.torch_compile,
         disable_tqdm=True,
         use_cpu=not (torch.cuda.is_available() or torch.backends.mps.is_available()),
@@ -197,7 +206,9 @@ def _arguments(config: TrainingConfig, folder: Path, precision: str) -> Training
 
 def _examples(config: TrainingConfig, tokenizer: PreTrainedTokenizerFast, rows: Rows) -> Examples:
     truncation = _TRAINING_TRUNCATION if config.truncation == "auto" else config.truncation
-    return tokenised(rows, backend(tokenizer), config.training_length, truncation, config.cache_folder)
+    return tokenized_examples(
+        rows, backend_tokenizer(tokenizer), config.training_length, truncation, config.cache_folder
+    )
 
 
 def _trainer_metrics(prediction: EvalPrediction) -> dict[str, float]:
@@ -206,11 +217,11 @@ def _trainer_metrics(prediction: EvalPrediction) -> dict[str, float]:
     return numbers(classification_metrics(np.asarray(prediction.label_ids), probabilities))
 
 
-def _whole_checkpoints(folder: Path) -> list[int]:
-    """Return the steps of the checkpoints that are whole.
+def _complete_checkpoints(folder: Path) -> list[int]:
+    """Return the steps of the complete checkpoints.
 
-    On a disk the state file is written last. SageMaker uploads and restores each file on its own, in any
-    order, so all the others must be there too.
+    The Trainer writes the state file last, but SageMaker uploads and restores files one by one in any order,
+    so the other files must exist too.
     """
     steps = []
     for checkpoint in folder.glob("checkpoint-*"):

@@ -1,9 +1,9 @@
-"""Whether a candidate may take the champion's place: both answer the same labelled texts on this machine.
+"""Compare a candidate with the champion on the same labeled texts, on this machine.
 
-Rows count only if neither model can have been trained on them: those that both artifacts hold out, and what
-people labelled after both were made, or before if neither was trained on such rows. The candidate replaces
-the champion unless it may be worse by more than a margin (a non-inferiority test on the paired difference;
-Walker and Nowacki 2011, "Understanding Equivalence and Noninferiority Testing"). Nothing here moves anything.
+Only rows count that neither model can have been trained on: rows that both artifacts hold out, and feedback
+given after both were created, or before if neither was trained on feedback. The candidate passes unless it
+may be worse by more than a margin (a non-inferiority test on the paired difference; Walker and Nowacki 2011,
+"Understanding Equivalence and Noninferiority Testing"). Nothing is promoted here.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,15 +19,15 @@ from training.errors import DataError, GateError, ModelError
 from training.evaluation.served import ServedModel
 from training.export.export import Gate
 
-MARGIN = 0.02  # two points: what a thousand rows can tell of models that differ on a tenth of them
+MARGIN = 0.02  # two points: what 1,000 rows can show for models that differ on a tenth of them
 _DRAWS = 10_000
 
-Labelled = tuple[str, str]  # a text and its label
+Labeled = tuple[str, str]  # a text and its label
 
 
 @dataclass(frozen=True)
 class Feedback:
-    """A text that a person labelled."""
+    """A text that a person labeled."""
 
     text: str
     label: str
@@ -36,7 +36,7 @@ class Feedback:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two models on the same rows; the interval is of the candidate's accuracy less the champion's."""
+    """Two models on the same rows; the interval is of the candidate's accuracy minus the champion's."""
 
     held_out: int
     feedback: int
@@ -48,30 +48,30 @@ class Comparison:
     decided_differently: float  # share of the rows
 
     def allows(self, margin: float) -> bool:
-        """Tell whether the candidate is at most `margin` worse, with 97.5% confidence."""
+        """Return whether the candidate is at most `margin` worse, with 97.5% confidence."""
         return self.low >= -margin - 1e-9  # differences are multiples of 1/rows
 
-    def figures(self) -> dict[str, Any]:
-        """Return it as JSON can hold it."""
+    def as_dict(self) -> dict[str, Any]:
+        """Return the comparison as JSON-serializable values."""
         return {name: round(value, 5) for name, value in asdict(self).items()}
 
 
 def check_gate(candidate: ServedModel, gate: Gate | None = None) -> dict[str, float]:
-    """Repeat the gate of the export on this processor, over the held-out rows; returns what was found.
+    """Repeat the gate of the export on this processor, on the held-out rows; return the losses.
 
-    Raises GateError when int8 loses more here than the gate allows, DataError for an artifact that does not
-    say what fp32 decided.
+    Raises GateError when int8 loses more than the gate allows, DataError for an artifact without the
+    decisions of fp32.
     """
     gate = gate or Gate()
     table = candidate.reference
     if "fp32_sentiment" not in table.column_names:
         raise DataError(
-            f"{candidate.version} is of an older export that does not say what fp32 decided; train it again"
+            f"{candidate.version} is from an older export without the decisions of fp32; train it again"
         )
     texts, truth, fp32 = (table[name].to_pylist() for name in ("text", "label", "fp32_sentiment"))
-    here = candidate.decide(texts)
-    loss = float(np.mean(_right(fp32, truth)) - np.mean(_right(here, truth)))
-    flipped = float(np.mean([one != other for one, other in zip(here, fp32, strict=True)]))
+    int8 = candidate.predict(texts)
+    loss = float(np.mean(_right(fp32, truth)) - np.mean(_right(int8, truth)))
+    flipped = float(np.mean([one != other for one, other in zip(int8, fp32, strict=True)]))
     if loss > gate.max_accuracy_loss + 1e-9 or flipped > gate.max_flipped + 1e-9:
         raise GateError(
             f"on this machine {candidate.version} loses {100 * loss:.2f} points against fp32 and flips "
@@ -82,28 +82,28 @@ def check_gate(candidate: ServedModel, gate: Gate | None = None) -> dict[str, fl
 
 
 def compare(champion: ServedModel, candidate: ServedModel, feedback: Sequence[Feedback]) -> Comparison:
-    """Let both answer the rows that neither can have been trained on.
+    """Compare both on the rows that neither can have been trained on.
 
-    Raises ModelError when their labels differ, DataError when no such row exists.
+    Raises ModelError when their labels differ, DataError when there is no such row.
     """
     if set(champion.card["labels"]) != set(candidate.card["labels"]):
         raise ModelError(
             f"{champion.version} has the labels {', '.join(champion.card['labels'])}, {candidate.version} "
-            f"{', '.join(candidate.card['labels'])}: accuracies of different tasks cannot be compared"
+            f"{', '.join(candidate.card['labels'])}: models with different labels cannot be compared"
         )
     held_out = _held_out_of_both(champion, candidate)
-    given = _unseen(feedback, (champion.card, candidate.card), [text for text, _ in held_out])
-    rows = held_out + given
+    labeled = _unseen(feedback, (champion.card, candidate.card), [text for text, _ in held_out])
+    rows = held_out + labeled
     if not rows:
         raise DataError(
-            f"{champion.version} and {candidate.version} hold out no row in common, and no labelled "
-            "prediction is new to both, so nothing tells which is better; label some, or train on the same "
-            "data"
+            f"{champion.version} and {candidate.version} hold out no row in common, and no labeled "
+            "prediction is new to both, so they cannot be compared; label some predictions, or train on the "
+            "same data"
         )
     texts, truth = [text for text, _ in rows], [label for _, label in rows]
-    before, after = champion.decide(texts), candidate.decide(texts)
+    before, after = champion.predict(texts), candidate.predict(texts)
     return paired(
-        _right(before, truth), _right(after, truth), held_out=len(held_out), answers=(before, after)
+        _right(before, truth), _right(after, truth), held_out=len(held_out), predictions=(before, after)
     )
 
 
@@ -112,13 +112,13 @@ def paired(
     candidate: NDArray[np.bool_],
     *,
     held_out: int,
-    answers: tuple[Sequence[str], Sequence[str]],
+    predictions: tuple[Sequence[str], Sequence[str]],
     seed: int = 0,
 ) -> Comparison:
-    """Compare who was right, row by row, with a percentile bootstrap of the paired difference (95%)."""
+    """Compare which rows are correct, with a percentile bootstrap of the paired difference (95%)."""
     rows = len(champion)
     better, worse = int((candidate & ~champion).sum()), int((champion & ~candidate).sum())
-    # A resample of the rows draws how many were won, lost and neither: no need to draw the rows themselves.
+    # Resampling the rows is equivalent to drawing how many are better, worse and equal.
     shares = np.array([better, worse, rows - better - worse]) / rows
     draws = np.random.default_rng(seed).multinomial(rows, shares, _DRAWS)
     low, high = np.percentile((draws[:, 0] - draws[:, 1]) / rows, [2.5, 97.5])
@@ -130,30 +130,30 @@ def paired(
         difference=(better - worse) / rows,
         low=float(low),
         high=float(high),
-        decided_differently=float(np.mean([a != b for a, b in zip(*answers, strict=True)])),
+        decided_differently=float(np.mean([a != b for a, b in zip(*predictions, strict=True)])),
     )
 
 
-def _held_out_of_both(champion: ServedModel, candidate: ServedModel) -> list[Labelled]:
-    known = {normalized(text) for text in champion.reference["text"].to_pylist()}
+def _held_out_of_both(champion: ServedModel, candidate: ServedModel) -> list[Labeled]:
+    also_held_out = {normalized(text) for text in champion.reference["text"].to_pylist()}
     table = candidate.reference
     rows = zip(table["text"].to_pylist(), table["label"].to_pylist(), strict=True)
-    return [(text, label) for text, label in rows if normalized(text) in known]
+    return [(text, label) for text, label in rows if normalized(text) in also_held_out]
 
 
 def _unseen(
     feedback: Sequence[Feedback], cards: Sequence[Mapping[str, Any]], held_out: Sequence[str]
-) -> list[Labelled]:
-    """Return labelled texts that neither model can know, each once with its last label."""
+) -> list[Labeled]:
+    """Return labeled texts that neither model was trained on, each once with its last label."""
     made = max(datetime.fromisoformat(card["created_at"]) for card in cards)
-    # The card counts training rows by source: more than one, and some came as extra rows, such as feedback.
+    # More than one source of training rows means extra rows, such as feedback.
     with_extra = any(len(card.get("data", {}).get("train_sources", {})) > 1 for card in cards)
     index = HeldOutTexts(held_out)
-    latest: dict[str, Labelled] = {}
+    latest: dict[str, Labeled] = {}
     for one in sorted(feedback, key=lambda one: one.given_at):
         if with_extra and one.given_at <= made:
             continue
-        if one.label in cards[0]["labels"] and not index.repeated_by(one.text):
+        if one.label in cards[0]["labels"] and not index.has_near_duplicate(one.text):
             latest[normalized(one.text)] = (one.text, one.label)
     return list(latest.values())
 

@@ -1,8 +1,8 @@
-"""Which published model serves, which did before it, and who decided so.
+"""The registry of published models: champion, previous champion, candidates, and who promoted them.
 
-`artifacts/model` is the champion: what `make up` serves and what the image build copies. Every change of it
-is a line in `artifacts/promotions.jsonl`, and no line is ever rewritten. MLflow's aliases champion, previous
-and candidate say the same to whoever looks there. Whether a model may take over: `promotion`.
+`artifacts/model` is the champion, which `make up` serves and the image build copies. Every promotion is a
+line in `artifacts/promotions.jsonl`; lines are never rewritten. MLflow's aliases champion, previous and
+candidate follow. `promotion` decides whether a candidate may be promoted.
 """
 
 import fcntl
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from training.errors import ModelError
-from training.export.artifact import champion_of, point_at
+from training.export.artifact import champion_of, link_champion
 
 LEDGER = "promotions.jsonl"
 
@@ -23,7 +23,7 @@ Action = Literal["promoted", "forced", "rolled_back"]
 
 @dataclass(frozen=True, kw_only=True)
 class Promotion:
-    """One decision about what serves."""
+    """One change of the champion."""
 
     action: Action
     model_version: str
@@ -35,7 +35,7 @@ class Promotion:
 
     @property
     def reason(self) -> str | None:
-        """Return why in words: those that were given, and what the comparison said."""
+        """Return the given reason and a summary of the comparison."""
         parts = [self.why] if self.why else []
         if self.comparison:
             rows = self.comparison["held_out"] + self.comparison["feedback"]
@@ -47,7 +47,7 @@ class Promotion:
 
 
 def promotions(artifacts: Path) -> list[Promotion]:
-    """Return all decisions, oldest first; a line that a kill cut short was never acted on."""
+    """Return all promotions, oldest first; an incomplete line, from a killed process, never took effect."""
     try:
         lines = (artifacts / LEDGER).read_text().splitlines()
     except FileNotFoundError:
@@ -61,21 +61,21 @@ def promotions(artifacts: Path) -> list[Promotion]:
     return found
 
 
-def decision_on(artifacts: Path, model_version: str) -> Promotion | None:
-    """Return the last decision that this version shall serve; None for a first model, which nobody chose."""
-    chosen = [one for one in promotions(artifacts) if one.model_version == model_version]
-    return chosen[-1] if chosen else None
+def last_promotion_of(artifacts: Path, model_version: str) -> Promotion | None:
+    """Return the last promotion of this version; None for a first model, which nobody promoted."""
+    of_version = [one for one in promotions(artifacts) if one.model_version == model_version]
+    return of_version[-1] if of_version else None
 
 
-def previous_to(artifacts: Path) -> str | None:
-    """Return the version that served before the champion; None when nothing did."""
+def previous_champion(artifacts: Path) -> str | None:
+    """Return the version that served before the champion; None if there is none."""
     champion = champion_of(artifacts)
-    decision = decision_on(artifacts, champion) if champion else None
-    return decision.replaced if decision else None
+    promotion = last_promotion_of(artifacts, champion) if champion else None
+    return promotion.replaced if promotion else None
 
 
 def newest_candidate(artifacts: Path) -> str:
-    """Return the version that was published last and does not serve; raises ModelError when there is none."""
+    """Return the newest version that has never served; raises ModelError when there is none."""
     champion = champion_of(artifacts)
     cards = {}
     for path in (artifacts / "models").glob("[!.]*/model.json"):
@@ -89,7 +89,7 @@ def newest_candidate(artifacts: Path) -> str:
     if not waiting:
         raise ModelError(
             f"no candidate in {artifacts / 'models'}: every model there serves or has served; train one, or "
-            "name a version"
+            "give a version"
         )
     return max(waiting, key=lambda version: (waiting[version], version))
 
@@ -103,36 +103,36 @@ def promote(
     why: str | None = None,
     comparison: dict[str, Any] | None = None,
 ) -> bool:
-    """Make a published model the champion; return whether MLflow's registry knows it, so that aliases moved.
+    """Make a published model the champion; return whether MLflow's registry has it, so aliases moved.
 
-    Written down first, then the registry, then the link: a kill in between leaves the old champion serving,
-    and doing it again completes it. Raises RegistryError, before anything is written, when MLflow's registry
-    cannot be reached.
+    Writes the ledger first, then the registry, then the link: if killed in between, the old champion serves,
+    and running it again completes the promotion. Raises RegistryError, before anything is written, when
+    MLflow's registry is unreachable.
     """
     from training.tracking import check_registry
 
     check_registry(artifacts)
     with (artifacts / LEDGER).open("a") as ledger:
-        fcntl.flock(ledger, fcntl.LOCK_EX)  # two at once: the second replaces what the first put there
+        fcntl.flock(ledger, fcntl.LOCK_EX)  # of two at once, the second replaces the first
         return _promote(artifacts, model_version, action, by=by, why=why, comparison=comparison)
 
 
-def serve_if_first(artifacts: Path, model_version: str) -> bool:
-    """Make a published model the champion if nothing serves yet, which is nobody's decision; return whether.
+def promote_if_first(artifacts: Path, model_version: str) -> bool:
+    """Make a published model the champion if there is none yet; return whether it was.
 
-    The last step of a run: the link, which is what serves, changes last and at once.
+    The last step of a run: the link, which determines what serves, changes last and atomically.
     """
-    from training.tracking import check_registry, point_aliases
+    from training.tracking import check_registry, set_aliases
 
     if champion_of(artifacts) is not None:
         return False
     check_registry(artifacts)
     with (artifacts / LEDGER).open("a") as ledger:
-        fcntl.flock(ledger, fcntl.LOCK_EX)  # of two first runs at once the second is a candidate
+        fcntl.flock(ledger, fcntl.LOCK_EX)  # of two first runs at once, the second is a candidate
         if champion_of(artifacts) is not None:
             return False
-        point_aliases(artifacts, champion=model_version, previous=None)
-        point_at(artifacts, model_version)
+        set_aliases(artifacts, champion=model_version, previous=None)
+        link_champion(artifacts, model_version)
     return True
 
 
@@ -145,12 +145,12 @@ def _promote(
     why: str | None,
     comparison: dict[str, Any] | None,
 ) -> bool:
-    from training.tracking import point_aliases
+    from training.tracking import set_aliases
 
     replaced = champion_of(artifacts)
-    if replaced == model_version:  # only the aliases may be left to move
-        return point_aliases(artifacts, champion=model_version, previous=previous_to(artifacts))
-    decision = Promotion(
+    if replaced == model_version:  # only the aliases may be left to set
+        return set_aliases(artifacts, champion=model_version, previous=previous_champion(artifacts))
+    promotion = Promotion(
         action=action,
         model_version=model_version,
         replaced=replaced,
@@ -160,17 +160,17 @@ def _promote(
         comparison=comparison,
     )
     with (artifacts / LEDGER).open("a", encoding="utf-8") as ledger:
-        if ledger.tell() and not _ends_a_line(artifacts / LEDGER):
+        if ledger.tell() and not _ends_with_newline(artifacts / LEDGER):
             ledger.write("\n")
-        ledger.write(json.dumps(asdict(decision), ensure_ascii=False) + "\n")
+        ledger.write(json.dumps(asdict(promotion), ensure_ascii=False) + "\n")
         ledger.flush()
         os.fsync(ledger.fileno())
-    registered = point_aliases(artifacts, champion=model_version, previous=replaced)
-    point_at(artifacts, model_version)
+    registered = set_aliases(artifacts, champion=model_version, previous=replaced)
+    link_champion(artifacts, model_version)
     return registered
 
 
-def _ends_a_line(path: Path) -> bool:
+def _ends_with_newline(path: Path) -> bool:
     with path.open("rb") as file:
         file.seek(-1, os.SEEK_END)
         return file.read(1) == b"\n"

@@ -1,4 +1,4 @@
-"""What SageMaker lays out for a training container: hyperparameters, machines, channels, output folders.
+"""The SageMaker training container: hyperparameters, machines, input channels, output folders.
 
 https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo.html describes the folders under
 /opt/ml. Nothing here trains.
@@ -14,30 +14,33 @@ from typing import Any, Literal, get_args
 
 from training.config import TrainingConfig, configure
 from training.errors import ConfigError, DataError, TrainingError
+from training.options import PLAN, RUN, RUNNING, Option
 
 Job = Literal["search", "fine_tune", "export"]
 
 _ARCHIVE = "model.tar.gz"
 _FAILURE_CHARACTERS = 1024  # what SageMaker keeps of it
-_TRIALS = "20"
-_OF_A_SEARCH = ("trials", "workers", "pruner", "pareto", "storage")
-# Options that only a person at a terminal can give; the container has folders for what they name.
-_OF_THE_CONTAINER = {"artifacts", "cache", "extra_data", "resume"}
+# Hyperparameters that become fields of the configuration. The container has folders for the other paths.
+_CONFIGURABLE = {
+    option.name: option
+    for option in RUN
+    if option.name not in {"quick", "extra_data"} and option.group != RUNNING
+}
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a job shall do."""
+    """The request of a job."""
 
     job: Job
     config: TrainingConfig
-    given: frozenset[str]  # hyperparameters that somebody set, which a search leaves alone
-    search: dict[str, Any]  # how it is made: see training.trials.Plan
+    given: frozenset[str]  # hyperparameters that are set, which a search does not vary
+    search: dict[str, Any]  # the fields of training.search.trials.SearchPlan
 
 
 @dataclass(frozen=True)
 class Machines:
-    """The machines of one job, each of them a container like this one."""
+    """The machines of a job, one container each."""
 
     hosts: tuple[str, ...]
     current: str
@@ -53,57 +56,51 @@ class Container:
     @property
     def model(self) -> Path:
         """Return the folder that becomes the job's model.tar.gz."""
-        return self._made("model")
+        return self._created("model")
 
     @property
     def checkpoints(self) -> Path:
-        """Return the folder that is kept in S3 while the job runs and is there again when it restarts."""
-        return self._made("checkpoints")
+        """Return the folder that is synchronized with S3 and restored when the job restarts."""
+        return self._created("checkpoints")
 
     @property
-    def kept(self) -> Path:
-        """Return the folder that becomes output.tar.gz beside the model's."""
-        return self._made("output/data")
+    def output(self) -> Path:
+        """Return the folder that becomes output.tar.gz."""
+        return self._created("output/data")
 
     def request(self) -> Request:
-        """Read the hyperparameters, which are strings; raises ConfigError naming what is wrong with them."""
+        """Read the hyperparameters, which are strings; raises ConfigError naming the invalid one."""
         given: dict[str, Any] = {
             name: str(value) for name, value in self._config("hyperparameters").items() if value != ""
         }
         job = given.pop("job", None)
-        search: dict[str, Any] = {"trials": _TRIALS}
-        search |= {name: given.pop(name) for name in _OF_A_SEARCH if name in given}
+        plan = {option.name: given.pop(option.name) for option in PLAN if option.name in given}
         quick = given.pop("quick", "false").lower() == "true"
         if job not in get_args(Job):
             raise ConfigError(f"hyperparameter job: give {' or '.join(get_args(Job))}, not {job!r}")
-        for name in {"trials", "workers"} & search.keys():
-            if not search[name].isdecimal() or not int(search[name]):
-                raise ConfigError(f"hyperparameter {name}: give a number above 0, not {search[name]!r}")
-            search[name] = int(search[name])
-        if "pareto" in search:
-            search["pareto"] = search["pareto"].lower() == "true"
-        known = TrainingConfig.model_fields.keys() - _OF_THE_CONTAINER
+        search = {option.name: option.default for option in PLAN if option.name == "trials"}
+        search |= {option.name: _read(option, plan[option.name]) for option in PLAN if option.name in plan}
         for name in given:
-            if name not in known:
-                near = difflib.get_close_matches(name, known, 1)
-                hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(known))}"
+            if name not in _CONFIGURABLE:
+                near = difflib.get_close_matches(name, _CONFIGURABLE, 1)
+                hint = f"did you mean {near[0]}?" if near else f"use {', '.join(sorted(_CONFIGURABLE))}"
                 raise ConfigError(f"unknown hyperparameter {name!r}; {hint}")
         names = frozenset(given)
         if "labels" in given:
-            given["labels"] = tuple(name.strip() for name in given["labels"].split(","))
+            given["labels"] = _CONFIGURABLE["labels"].type(given["labels"])
         given["data"] = self._data(given.get("data"))
         config = configure(
             quick=quick,
             **given,
             extra_data=self._extra_data(),
-            artifacts=self.kept,
-            cache=self.root / "cache",  # what is kept is uploaded
+            artifacts=self.output,
+            cache=self.root / "cache",  # the output folder is uploaded
             resume=True,
         )
         return Request(job=job, config=config, given=names, search=search)
 
     def machines(self) -> Machines:
-        """Read which machines take part."""
+        """Read the machines of the job."""
         resources = self._config("resourceconfig")
         hosts = tuple(resources.get("hosts", ["localhost"]))
         return Machines(
@@ -111,14 +108,14 @@ class Container:
         )
 
     def channel(self, name: str) -> Path | None:
-        """Return the folder of an input channel; None if the job has none of that name."""
+        """Return the folder of an input channel; None if the job has no such channel."""
         folder = self.root / "input" / "data" / name
         return folder if folder.is_dir() and any(folder.iterdir()) else None
 
     def output_of(self, channel: str, scratch: Path) -> Path | None:
-        """Return what an earlier job wrote, from the channel that its model.tar.gz lies in.
+        """Return the output of an earlier job, from the channel with its model.tar.gz.
 
-        It is unpacked into `scratch`; members that would land elsewhere are refused.
+        It is unpacked into `scratch`; members with paths outside are rejected.
         """
         folder = self.channel(channel)
         if folder is None or not (folder / _ARCHIVE).is_file():
@@ -130,18 +127,18 @@ class Container:
             raise DataError(f"cannot unpack {_ARCHIVE} of channel {channel}: {error}") from error
         return scratch / channel
 
-    def fail(self, error: BaseException) -> None:
-        """Write why the job failed, in one line, unless another process of this machine already did."""
+    def write_failure(self, error: BaseException) -> None:
+        """Write the reason of the failure in one line, unless another process of this machine already did."""
         reason = " ".join(f"{type(error).__name__}: {error}".split())
-        file = self._made("output") / "failure"
+        file = self._created("output") / "failure"
         try:
             with file.open("x") as failure:
                 failure.write(reason[:_FAILURE_CHARACTERS])
         except FileExistsError:
             return
 
-    def failed_with(self) -> int | None:
-        """Return the exit code of the failure that was written; None if there is none."""
+    def failure_exit_code(self) -> int | None:
+        """Return the exit code of the failure written; None if there is none."""
         file = self.root / "output" / "failure"
         if not file.exists():
             return None
@@ -149,12 +146,12 @@ class Container:
         codes = {error.__name__: error.exit_code for error in TrainingError.__subclasses__()}
         return codes.get(kind, TrainingError.exit_code)
 
-    def forget_failure(self) -> None:
-        """Remove what `fail` wrote, since it was none."""
+    def remove_failure(self) -> None:
+        """Remove the failure file."""
         (self.root / "output" / "failure").unlink(missing_ok=True)
 
     def _data(self, named: str | None) -> str | None:
-        """Return where the data is: a file in the channel, the whole channel, or what is named."""
+        """Return the data: a file in the channel, the whole channel, or `named` without a channel."""
         folder = self.channel("training")
         if folder is None:
             return named
@@ -162,13 +159,13 @@ class Container:
             if not (folder / named).exists():
                 raise DataError(f"the channel training has no {named}; give the name of one of its files")
             return str(folder / named)
-        files = _shown(folder)
+        files = _visible(folder)
         return str(files[0] if len(files) == 1 else folder)
 
     def _extra_data(self) -> tuple[Path, ...]:
-        """Return the files of the channel `extra`, in an order that every machine of the job agrees on."""
+        """Return the files of the channel `extra`, in the same order on every machine."""
         folder = self.channel("extra")
-        return tuple(sorted(_shown(folder))) if folder is not None else ()
+        return tuple(sorted(_visible(folder))) if folder is not None else ()
 
     def _config(self, name: str) -> Mapping[str, Any]:
         file = self.root / "input" / "config" / f"{name}.json"
@@ -180,12 +177,23 @@ class Container:
             raise ConfigError(f"{file} is not JSON: {error}") from error
         return content
 
-    def _made(self, name: str) -> Path:
+    def _created(self, name: str) -> Path:
         folder = self.root / name
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
 
-def _shown(folder: Path) -> list[Path]:
-    """List what is in a channel but for hidden files, which tools leave there."""
+def _read(option: Option, text: str) -> Any:
+    """Read an option of a search from its text; the values of a run are read by the configuration."""
+    if option.type is bool:
+        return text.lower() == "true"
+    if option.type is not int:
+        return option.type(text)
+    if not text.isdecimal() or not int(text):
+        raise ConfigError(f"hyperparameter {option.name}: give a number above 0, not {text!r}")
+    return int(text)
+
+
+def _visible(folder: Path) -> list[Path]:
+    """List the files of a channel without hidden ones, which tools create."""
     return [path for path in folder.iterdir() if not path.name.startswith(".")]

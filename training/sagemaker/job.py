@@ -1,15 +1,16 @@
 """`python -m training.sagemaker.job train`: one training job, in a SageMaker training container.
 
-The hyperparameter `job` says which: `search` writes best.json, `fine_tune` a checkpoint with run.json,
-`export` the artifact, and the page of its evaluation into output.tar.gz. Each is a stage of
-`training.pipeline`, or `training.search.search`, in SageMaker's folders.
+The hyperparameter `job` selects it: `search` writes best.json, `fine_tune` a checkpoint with run.json, and
+`export` the artifact, with the evaluation page in output.tar.gz. Each is a stage of `training.pipeline`, or
+`training.search.search`, in SageMaker's folders.
 
-When SageMaker takes a spot machine back it sends SIGTERM two minutes before: search and fine_tune then save
-into the checkpoint folder and end with code 143; started again with that folder they go on. Exit codes are
-those of `training.errors`, and why a job failed stands in output/failure, which becomes its FailureReason.
+SageMaker sends SIGTERM two minutes before it reclaims a spot machine: search and fine_tune then save into the
+checkpoint folder and exit with 143; restarted with that folder, they continue. Exit codes are those of
+`training.errors`. The reason of a failure is written to output/failure, which becomes the job's
+FailureReason.
 
-MLflow records where MLFLOW_TRACKING_URI says. Without it search and fine_tune record in a SQLite file that
-ends in the job's output.tar.gz, and export, whose figures all stand in the card, records nothing.
+Runs are tracked in MLFLOW_TRACKING_URI. Without it, search and fine_tune use a SQLite file in output.tar.gz,
+and export, whose metrics are all in the card, tracks nothing.
 """
 
 import argparse
@@ -31,42 +32,42 @@ from training.errors import ConfigError, Interrupted, ModelError, TrainingError,
 from training.pipeline import (
     evaluate_artifact,
     publish,
-    record_run,
-    recorded_run,
-    run_key,
+    read_run_id,
     summary,
     tune_checkpoint,
+    write_run_id,
 )
 from training.progress import LineProgress, Progress, print_metrics, silent
 from training.record import read_record
+from training.run_key import run_key
 from training.sagemaker.container import Container, Request
 
 
 class Termination:
-    """SIGTERM as something to ask about between two steps."""
+    """The flag of a received SIGTERM, to check between steps."""
 
     def __init__(self) -> None:
-        self.asked = False
+        self.requested = False
 
     def __call__(self) -> bool:
-        """Tell whether the signal has come."""
-        return self.asked
+        """Return whether SIGTERM was received."""
+        return self.requested
 
     def receive(self, number: int, frame: FrameType | None) -> None:
-        """Remember the signal."""
-        self.asked = True
+        """Set the flag."""
+        self.requested = True
 
     @contextmanager
     def immediate(self) -> Iterator[None]:
-        """Let the signal end what happens inside at once: it is short and has nothing to save."""
+        """Let SIGTERM interrupt the body at once; for short work with nothing to save."""
 
         def stop(number: int, frame: FrameType | None) -> None:
-            raise Interrupted("told to stop; nothing was written")
+            raise Interrupted("stop requested; nothing was written")
 
         before = signal.signal(signal.SIGTERM, stop)
         try:
-            if self.asked:
-                raise Interrupted("told to stop; nothing was written")
+            if self.requested:
+                raise Interrupted("stop requested; nothing was written")
             yield
         finally:
             signal.signal(signal.SIGTERM, before)
@@ -75,22 +76,24 @@ class Termination:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the job and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m training.sagemaker.job", description=__doc__)
-    parser.add_argument("command", choices=["train"], help="what SageMaker passes")
-    parser.add_argument("--root", type=Path, default=Path("/opt/ml"), help="where the folders are (/opt/ml)")
+    parser.add_argument("command", choices=["train"], help="the argument that SageMaker passes")
+    parser.add_argument(
+        "--root", type=Path, default=Path("/opt/ml"), help="folder of the container (/opt/ml)"
+    )
     root: Path = parser.parse_args(arguments).root
     container = Container(root)
-    stopping = Termination()
-    signal.signal(signal.SIGTERM, stopping.receive)
+    termination = Termination()
+    signal.signal(signal.SIGTERM, termination.receive)
     try:
         with disk_full_guard(root):
-            return _run(container, stopping)
+            return _run(container, termination)
     except Interrupted as error:
         print(error, flush=True)
         if "RANK" in os.environ:
-            container.fail(error)  # for the process that started this one, which may not have been told
+            container.write_failure(error)  # tells the parent process, which may not have got SIGTERM
         return error.exit_code
     except Exception as error:
-        container.fail(error)
+        container.write_failure(error)
         if isinstance(error, TrainingError):
             print(f"error: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
             return error.exit_code
@@ -98,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return TrainingError.exit_code
 
 
-def _run(container: Container, stopping: Termination) -> int:
+def _run(container: Container, termination: Termination) -> int:
     request = container.request()
     machines = container.machines()
     if request.job != "fine_tune":
@@ -106,7 +109,7 @@ def _run(container: Container, stopping: Termination) -> int:
             raise ConfigError(f"job {request.job} runs on one instance, not {len(machines.hosts)}")
         with tempfile.TemporaryDirectory() as scratch:
             job = _search if request.job == "search" else _export
-            job(container, request, Path(scratch), stopping)
+            job(container, request, Path(scratch), termination)
         return 0
 
     import torch
@@ -117,88 +120,94 @@ def _run(container: Container, stopping: Termination) -> int:
         machines.hosts, machines.current, machines.network_interface, max(1, torch.cuda.device_count())
     )
     if cluster.size > 1 and rank() is None:
-        code = launch(cluster, "training.sagemaker.job", ["train", "--root", str(container.root)], stopping)
-        if stopping() or container.failed_with() == Interrupted.exit_code:
-            container.forget_failure()
-            raise Interrupted("told to stop; saved, ready to go on")
-        if code and container.failed_with() is None:
-            raise ModelError(f"a process of the fine-tuning ended unheard (code {code}); look at the log")
-        return container.failed_with() or code
+        code = launch(
+            cluster, "training.sagemaker.job", ["train", "--root", str(container.root)], termination
+        )
+        if termination() or container.failure_exit_code() == Interrupted.exit_code:
+            container.remove_failure()
+            raise Interrupted("stop requested; saved, ready to continue")
+        if code and container.failure_exit_code() is None:
+            raise ModelError(
+                f"a process of the fine-tuning ended without an error message (code {code}); see the log"
+            )
+        return container.failure_exit_code() or code
     with tempfile.TemporaryDirectory() as scratch:
-        _fine_tune(container, request, Path(scratch), stopping, leads=rank() in (None, 0))
+        _fine_tune(container, request, Path(scratch), termination, is_main=rank() in (None, 0))
     disconnect()
     return 0
 
 
-def _search(container: Container, request: Request, scratch: Path, stopping: Termination) -> None:
+def _search(container: Container, request: Request, scratch: Path, termination: Termination) -> None:
     progress = LineProgress()
     data = _read(request.config, progress)
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")  # else the Trainer would split each batch over all
+    os.environ.setdefault(
+        "CUDA_VISIBLE_DEVICES", "0"
+    )  # otherwise the Trainer would split each batch over all
     from training.search.search import search
-    from training.search.trials import Plan
+    from training.search.trials import SearchPlan
 
     folder = container.checkpoints / "study"
-    plan = Plan(**request.search, fixed=request.given)
-    search(request.config, data, folder, plan, progress=progress, stopping=stopping)
+    plan = SearchPlan(**request.search, fixed=request.given)
+    search(request.config, data, folder, plan, progress=progress, should_stop=termination)
     for file in folder.iterdir():
         if file.is_file():
             shutil.copyfile(file, container.model / file.name)
 
 
 def _fine_tune(
-    container: Container, request: Request, scratch: Path, stopping: Termination, *, leads: bool
+    container: Container, request: Request, scratch: Path, termination: Termination, *, is_main: bool
 ) -> None:
-    config, progress = request.config, LineProgress() if leads else silent
+    config, progress = request.config, LineProgress() if is_main else silent
     found = container.output_of("search", scratch)
     if found is not None:
         from training.search.space import read_best
 
         parameters = read_best(found, config.model)
-        better = {name: value for name, value in parameters.items() if name not in request.given}
-        config = config.model_copy(update=better)
+        searched = {name: value for name, value in parameters.items() if name not in request.given}
+        config = config.model_copy(update=searched)
     data = _read(config, progress)
     folder = container.checkpoints / run_key(config, data)
-    if not leads:
-        tune_checkpoint(config, data, folder, run_id=None, stopping=stopping)
+    if not is_main:
+        tune_checkpoint(config, data, folder, run_id=None, should_stop=termination)
         return
-    from training.tracking import track
+    from training.tracking import tracked_run
 
-    with track(config, data.fingerprint, run_id=recorded_run(folder)) as tracked:
-        record_run(folder, tracked.id)
+    with tracked_run(config, data.fingerprint, run_id=read_run_id(folder)) as tracked:
+        write_run_id(folder, tracked.id)
 
         def log(metrics: dict[str, float], step: int) -> None:
             print_metrics(metrics, step)
             tracked.log_metrics(metrics, step)
 
         checkpoint, record = tune_checkpoint(
-            config, data, folder, run_id=tracked.id, progress=progress, log=log, stopping=stopping
+            config, data, folder, run_id=tracked.id, progress=progress, log=log, should_stop=termination
         )
     shutil.copytree(checkpoint, container.model / "checkpoint", dirs_exist_ok=True)
     record.write(container.model)
 
 
-def _export(container: Container, request: Request, scratch: Path, stopping: Termination) -> None:
+def _export(container: Container, request: Request, scratch: Path, termination: Termination) -> None:
     progress = LineProgress()
     trained = container.output_of("checkpoint", scratch)
     if trained is None:
         raise ModelError("the channel checkpoint is missing; give it the output of a fine-tuning job")
     record = read_record(trained)
-    # What was trained is what counts, and only where its data lies now is the container's.
-    places = {"data": request.config.data, "extra_data": request.config.extra_data}
-    config = record.config.model_copy(update=places)
+    # The configuration is the recorded one; only the paths of the data are this container's.
+    paths = {"data": request.config.data, "extra_data": request.config.extra_data}
+    config = record.config.model_copy(update=paths)
     record = record.model_copy(update={"config": config})
-    with stopping.immediate():
+    with termination.immediate():
         data = _read(config, progress)
-        from training.tracking import CANDIDATE, track
+        from training.tracking import CANDIDATE, tracked_run
 
         known, recorded = record.mlflow_run_id, "MLFLOW_TRACKING_URI" in os.environ
-        recording = track(config, data.fingerprint, run_id=known) if recorded else nullcontext()
+        recording = tracked_run(config, data.fingerprint, run_id=known) if recorded else nullcontext()
         with recording as run:
             log = run.log_metrics if run else print_metrics
             artifact = publish(
                 trained / "checkpoint", record, data, scratch / "artifacts", progress=progress, log=log
             )
-            page = evaluate_artifact(artifact, container.kept, log, progress)
+            page = evaluate_artifact(artifact, container.output, log, progress)
             if run:
                 run.log_files([page], "evaluation")
                 run.register(artifact.folder, artifact.card, alias=CANDIDATE)

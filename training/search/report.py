@@ -1,4 +1,4 @@
-"""Draw a study for people: how it went, what mattered, where good values lie, as PNG and one page."""
+"""Write the report of a study: history, parameter importance and slices, as PNG files and one HTML page."""
 
 import base64
 import html
@@ -21,11 +21,11 @@ th, td { text-align: left; padding: .25rem .75rem; border-bottom: 1px solid #d8d
 
 
 def write_report(study: optuna.Study, folder: Path, best: dict[str, Any]) -> list[Path]:
-    """Write the plots and the page that shows them into `folder`; return the files.
+    """Write the plots and the page into `folder`; return the files.
 
-    What a study is too small to draw is left out, and the page says so.
+    Plots that the study is too small for are left out, and the page says so.
     """
-    pictures, missing = [], []
+    plots_drawn, missing = [], []
     for name, (title, draw) in _plots(study).items():
         path = folder / f"{name}.png"
         try:
@@ -33,10 +33,10 @@ def write_report(study: optuna.Study, folder: Path, best: dict[str, Any]) -> lis
         except (ValueError, RuntimeError, ZeroDivisionError) as error:
             missing.append(f"{title}: {error}")
         else:
-            pictures.append((title, path))
+            plots_drawn.append((title, path))
     page = folder / PAGE
-    page.write_text(_page(study, best, pictures, missing), encoding="utf-8")
-    return [page, *(path for _, path in pictures)]
+    page.write_text(_page(study, best, plots_drawn, missing), encoding="utf-8")
+    return [page, *(path for _, path in plots_drawn)]
 
 
 def _plots(study: optuna.Study) -> dict[str, tuple[str, Callable[[], Any]]]:
@@ -47,19 +47,19 @@ def _plots(study: optuna.Study) -> dict[str, tuple[str, Callable[[], Any]]]:
 
     def importance() -> Any:
         if len(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))) < 2:
-            raise ValueError("two trials have to come to their end first")
+            raise ValueError("it needs two complete trials")
         return plots.plot_param_importances(study, **of_accuracy)
 
     of_accuracy: dict[str, Any] = {"target": accuracy, "target_name": "validation accuracy"}
     drawn: dict[str, tuple[str, Callable[[], Any]]] = {
-        "history": ("How it went", lambda: plots.plot_optimization_history(study, **of_accuracy)),
-        "importance": ("What mattered", importance),
-        "slice": ("Where good values lie", lambda: plots.plot_slice(study, **of_accuracy)),
+        "history": ("History", lambda: plots.plot_optimization_history(study, **of_accuracy)),
+        "importance": ("Parameter importance", importance),
+        "slice": ("Slices", lambda: plots.plot_slice(study, **of_accuracy)),
     }
     if len(study.directions) > 1:
         names = ["validation accuracy", "latency, ms"]
         drawn["front"] = (
-            "Accuracy against latency",
+            "Pareto front",
             lambda: plots.plot_pareto_front(study, target_names=names),
         )
     return drawn
@@ -72,14 +72,14 @@ def _save(draw: Callable[[], Any], path: Path) -> None:
     from matplotlib import pyplot
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that these plots are experimental, and a lone point has no width
+        warnings.simplefilter("ignore")  # these plots are experimental, and a single point has no width
         draw()
         pyplot.gcf().savefig(path, dpi=110, bbox_inches="tight")
     pyplot.close("all")
 
 
 def _page(
-    study: optuna.Study, best: dict[str, Any], pictures: list[tuple[str, Path]], missing: list[str]
+    study: optuna.Study, best: dict[str, Any], plots_drawn: list[tuple[str, Path]], missing: list[str]
 ) -> str:
     trials = [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
     names = list(best["parameters"])
@@ -94,9 +94,9 @@ def _page(
     images = "".join(
         f'<h2>{html.escape(title)}</h2><img alt="{html.escape(title)}" src="data:image/png;base64,'
         f'{base64.b64encode(path.read_bytes()).decode()}">'
-        for title, path in pictures
+        for title, path in plots_drawn
     )
-    left_out = "".join(f"<p>Not drawn: {html.escape(line)}</p>" for line in missing)
+    left_out = "".join(f"<p>Not available: {html.escape(line)}</p>" for line in missing)
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Search</title><style>{_STYLE}</style>'
         f"<h1>{best['value']:.1%} validation accuracy</h1><p>Trial {best['trial']} of {len(trials)}, by "

@@ -1,7 +1,7 @@
-"""Find good parameters with Optuna: tree-structured Parzen estimators propose, a pruner stops early.
+"""Search parameters with Optuna: tree-structured Parzen estimators, with a pruner.
 
-The test rows are never looked at, so that what a run later reports about them stays true. How a trial is
-judged is `training.search.trials`, and who tries what `training.search.study`; nothing is published here.
+The test rows are never used, so that they stay valid for the report of a run. `training.search.trials` runs
+and scores the trials, and `training.search.study` shares them between workers. Nothing is published here.
 """
 
 import json
@@ -21,20 +21,21 @@ from training.data.prepare import prepare
 from training.data.rows import Dataset
 from training.errors import ConfigError, Interrupted, ModelError, disk_full_guard
 from training.finetune.model import count_layers
-from training.pipeline import model_identity, record_run, recorded_run
+from training.pipeline import read_run_id, write_run_id
 from training.progress import Progress, silent
+from training.run_key import model_identity
 from training.search.report import write_report
-from training.search.space import BEST, Space, described, fingerprint, holds, search_space
-from training.search.study import SharedStudy, own_threads
-from training.search.trials import Judge, Plan, try_proposals
-from training.tracking import track
+from training.search.space import BEST, Space, fingerprint, is_within, search_space, space_to_json
+from training.search.study import SharedStudy, threads_per_worker
+from training.search.trials import Objective, SearchPlan, run_trials
+from training.tracking import tracked_run
 
-FRONT_LOSS = 0.005  # of accuracy, for which the fastest of the Pareto front is taken
+FRONT_LOSS = 0.005  # of accuracy, within which the fastest of the Pareto front is chosen
 _POLL_SECONDS = 0.5
 
 
-def study_folder(config: TrainingConfig, data: Dataset, plan: Plan) -> Path:
-    """Return the folder of the one study of this search: run again, it goes on there."""
+def study_folder(config: TrainingConfig, data: Dataset, plan: SearchPlan) -> Path:
+    """Return the folder of the study of this search; running it again continues there."""
     return config.artifacts / "searches" / _identity(config, data, _space(config, plan), plan)
 
 
@@ -42,27 +43,27 @@ def search(
     config: TrainingConfig,
     data: Dataset,
     folder: Path,
-    plan: Plan,
+    plan: SearchPlan,
     *,
     progress: Progress = silent,
-    stopping: Callable[[], bool] = lambda: False,
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:
-    """Bring the study in `folder` to `plan.trials` trials and write the best parameters there as best.json.
+    """Run the study in `folder` up to `plan.trials` trials, and write the best parameters to its best.json.
 
-    A study that was stopped goes on, a trial that was cut short from its last checkpoint; how often one
-    worker was stopped does not change what it proposes. Raises ConfigError when the study is of another
-    space, recipe, model or data set.
+    A stopped study continues, and an interrupted trial resumes from its last checkpoint; with one worker,
+    interruptions do not change what is sampled. Raises ConfigError when the study has another space, recipe,
+    model or data set.
     """
     space = _space(config, plan)
     with disk_full_guard(folder), closing(_open(config, data, folder, plan)) as shared:
-        shared.begin_with(_starting_point(config, space))
-        with track(config, data.fingerprint, run_id=recorded_run(folder), name="search") as tracked:
-            record_run(folder, tracked.id)
+        shared.enqueue_first(_starting_point(config, space))
+        with tracked_run(config, data.fingerprint, run_id=read_run_id(folder), name="search") as tracked:
+            write_run_id(folder, tracked.id)
         if plan.workers > 1:
-            _run_workers(config, folder, plan, shared, progress, stopping)
-        # Alone, or to try what workers left that died.
-        with track(config, data.fingerprint, run_id=tracked.id) as tracked:
-            try_proposals(Judge(config, data, folder, tracked, stopping, shared, plan), space, progress)
+            _run_workers(config, folder, plan, shared, progress, should_stop)
+        # Without workers, or to retry the trials of workers that died.
+        with tracked_run(config, data.fingerprint, run_id=tracked.id) as tracked:
+            run_trials(Objective(config, data, folder, tracked, should_stop, shared, plan), space, progress)
             best = _best(shared, config, data, plan, tracked.id)
             tracked.log_metrics({"search": {"value": best["value"]}})
             _write(folder / BEST, json.dumps(best, indent=2) + "\n")
@@ -73,18 +74,18 @@ def search(
 def _run_workers(
     config: TrainingConfig,
     folder: Path,
-    plan: Plan,
+    plan: SearchPlan,
     shared: SharedStudy,
     progress: Progress,
-    stopping: Callable[[], bool],
+    should_stop: Callable[[], bool],
 ) -> None:
-    """Let several processes, each on its share of the cores, work on the study until nothing is left."""
+    """Run the study in several processes, each with its share of the cores."""
     spawn = multiprocessing.get_context("spawn")
-    threads, before = own_threads(plan.workers), os.environ.get("OMP_NUM_THREADS")
+    threads, before = threads_per_worker(plan.workers), os.environ.get("OMP_NUM_THREADS")
     os.environ["OMP_NUM_THREADS"] = threads
     try:
         workers = [
-            spawn.Process(target=_be_worker, args=(config, folder, plan, number))
+            spawn.Process(target=_run_worker, args=(config, folder, plan, number))
             for number in range(1, plan.workers + 1)
         ]
         for worker in workers:
@@ -93,58 +94,58 @@ def _run_workers(
         del os.environ["OMP_NUM_THREADS"]
         if before is not None:
             os.environ["OMP_NUM_THREADS"] = before
-    told = False
+    terminated = False
     while any(worker.is_alive() for worker in workers):
-        if stopping() and not told:
-            told = True
+        if should_stop() and not terminated:
+            terminated = True
             for worker in workers:
                 worker.terminate()
         progress(f"Trials, {plan.workers} workers", shared.finished(), plan.trials)
         time.sleep(_POLL_SECONDS)
-    if told:
-        raise Interrupted("told to stop; the trials saved themselves, ready to go on")
+    if terminated:
+        raise Interrupted("stop requested; the trials are saved, ready to continue")
     for worker in workers:
         if worker.exitcode:
-            progress(f"A worker ended with code {worker.exitcode}; its trial is tried again")
+            progress(f"A worker ended with code {worker.exitcode}; its trial is retried")
 
 
-def _be_worker(config: TrainingConfig, folder: Path, plan: Plan, number: int) -> None:
-    """Be one of several processes that try proposals of the study in `folder`."""
-    told: list[int] = []
-    signal.signal(signal.SIGTERM, lambda signal_number, _: told.append(signal_number))
+def _run_worker(config: TrainingConfig, folder: Path, plan: SearchPlan, number: int) -> None:
+    """Run trials of the study in `folder`, as one of several processes."""
+    signals: list[int] = []
+    signal.signal(signal.SIGTERM, lambda signal_number, _: signals.append(signal_number))
     data = prepare(config)
     with (
         closing(_open(config, data, folder, plan)) as shared,
-        track(config, data.fingerprint, run_id=recorded_run(folder)) as tracked,
+        tracked_run(config, data.fingerprint, run_id=read_run_id(folder)) as tracked,
     ):
-        judge = Judge(config, data, folder, tracked, lambda: bool(told), shared, plan)
-        try_proposals(judge, _space(config, plan), silent, number)
+        objective = Objective(config, data, folder, tracked, lambda: bool(signals), shared, plan)
+        run_trials(objective, _space(config, plan), silent, number)
 
 
-def _open(config: TrainingConfig, data: Dataset, folder: Path, plan: Plan) -> SharedStudy:
+def _open(config: TrainingConfig, data: Dataset, folder: Path, plan: SearchPlan) -> SharedStudy:
     identity = _identity(config, data, _space(config, plan), plan)
     return SharedStudy(folder, identity, storage=plan.storage, pruner=plan.pruner, pareto=plan.pareto)
 
 
-def _space(config: TrainingConfig, plan: Plan) -> Space:
+def _space(config: TrainingConfig, plan: SearchPlan) -> Space:
     space = search_space(count_layers(config.model), config.max_length, plan.fixed, pareto=plan.pareto)
     if not space:
-        raise ConfigError("every parameter is given, so there is nothing to search; leave some out")
+        raise ConfigError("every parameter is set, so there is nothing to search; leave some out")
     return space
 
 
 def _starting_point(config: TrainingConfig, space: Space) -> dict[str, Any]:
-    """Return what the run would do without a search, as far as it lies in the space: that is to be beaten."""
+    """Return the parameters of a run without a search, as far as they are in the space: the baseline."""
     values = {name: getattr(config, name) for name in space}
     values |= {"train_max_length": config.training_length} if "train_max_length" in space else {}
-    return {name: value for name, value in values.items() if holds(space[name], value)}
+    return {name: value for name, value in values.items() if is_within(space[name], value)}
 
 
-def _identity(config: TrainingConfig, data: Dataset, space: Space, plan: Plan) -> str:
+def _identity(config: TrainingConfig, data: Dataset, space: Space, plan: SearchPlan) -> str:
     recipe = {name: value for name, value in config.recipe().items() if name not in space}
     return fingerprint(
         {
-            "space": described(space),
+            "space": space_to_json(space),
             "recipe": recipe | {"data": data.fingerprint, "model": model_identity(config.model)},
             "pruner": plan.pruner,
             "pareto": plan.pareto,
@@ -153,11 +154,11 @@ def _identity(config: TrainingConfig, data: Dataset, space: Space, plan: Plan) -
 
 
 def _best(
-    shared: SharedStudy, config: TrainingConfig, data: Dataset, plan: Plan, run_id: str
+    shared: SharedStudy, config: TrainingConfig, data: Dataset, plan: SearchPlan, run_id: str
 ) -> dict[str, Any]:
     counts, space = shared.counts(), _space(config, plan)
     if not counts["complete"]:
-        raise ModelError("no trial of the search came to its end; look at the log for why")
+        raise ModelError("no trial of the search completed; see the log")
     front = sorted(shared.study.best_trials, key=lambda trial: (-trial.values[0], trial.number))
     best = front[0]
     if plan.pareto:
@@ -169,8 +170,8 @@ def _best(
         "metric": "validation accuracy",
         "trial": best.number,
         "trials": counts,
-        "search_space": fingerprint(described(space)),
-        "space": described(space),
+        "search_space": fingerprint(space_to_json(space)),
+        "space": space_to_json(space),
         "max_length": config.max_length,
         "pareto": plan.pareto,
         "pruner": plan.pruner,
@@ -196,7 +197,7 @@ def _point(trial: FrozenTrial) -> dict[str, Any]:
 
 
 def _write(path: Path, content: str) -> None:
-    """Write a file whole or not at all."""
+    """Write a file atomically."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         unfinished.write_text(content)
@@ -205,6 +206,6 @@ def _write(path: Path, content: str) -> None:
         unfinished.unlink(missing_ok=True)
 
 
-def fixed_by(options: Mapping[str, Any]) -> Collection[str]:
-    """Return the options that were given, which a search leaves alone."""
+def given_options(options: Mapping[str, Any]) -> Collection[str]:
+    """Return the names of the options that are set, which a search does not vary."""
     return {name for name, value in options.items() if value is not None}

@@ -1,4 +1,4 @@
-"""What a search may vary, and how parameters that it found get back into a run."""
+"""The search space, and reading the parameters that a search found."""
 
 import hashlib
 import json
@@ -26,11 +26,11 @@ Space = dict[str, Distribution]
 def search_space(
     layers: int, max_length: int = 256, fixed: Collection[str] = (), *, pareto: bool = False
 ) -> Space:
-    """Return what is searched for a model of that many layers, without what is fixed by hand.
+    """Return the search space for a model with that many layers, without the fixed parameters.
 
-    Learning rates reach from what a DistilBERT-base likes (2e-5 to 5e-5) to the larger ones that the small
-    embedded encoder takes (2e-4). How many tokens are served is searched only when latency counts as well
-    (`pareto`): accuracy alone would always want more.
+    Learning rates cover those of DistilBERT-base (2e-5 to 5e-5) and the higher one of the small embedded
+    encoder (2e-4). The number of served tokens is searched only if latency counts too (`pareto`), as more
+    tokens always raise accuracy.
     """
     space: Space = {
         "learning_rate": FloatDistribution(1e-5, 5e-4, log=True),
@@ -47,25 +47,25 @@ def search_space(
     return {name: values for name, values in space.items() if name not in fixed}
 
 
-def holds(values: Distribution, value: Any) -> bool:
-    """Tell whether a value is one of those that are searched."""
+def is_within(values: Distribution, value: Any) -> bool:
+    """Return whether the value is part of the search space."""
     if isinstance(values, CategoricalDistribution):
         return value in values.choices
     return bool(values.low <= value <= values.high)
 
 
-def described(space: Space) -> dict[str, Any]:
-    """Return the space as JSON can hold it."""
+def space_to_json(space: Space) -> dict[str, Any]:
+    """Return the space as JSON-serializable values."""
     return {name: json.loads(distribution_to_json(space[name])) for name in sorted(space)}
 
 
 def fingerprint(content: Mapping[str, Any]) -> str:
-    """Return a short hash of what JSON can hold."""
+    """Return a short hash of JSON-serializable content."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def read_best(path: Path, model: str) -> dict[str, Any]:
-    """Return the parameters in a best.json, or in the one in the folder `path`, to train `model` with.
+    """Return the parameters in a best.json, or the one in the folder `path`, to train `model` with.
 
     Raises DataError when it is missing or damaged, ConfigError when it is from another search space.
     """
@@ -74,13 +74,14 @@ def read_best(path: Path, model: str) -> dict[str, Any]:
         best = json.loads(file.read_text())
         parameters, found_in = dict(best["parameters"]), best["search_space"]
     except OSError as error:
-        raise DataError(f"no file {file}; give the {BEST} that a search wrote") from error
+        raise DataError(f"no file {file}; give the {BEST} of a search") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{file} is not what a search writes; give its {BEST}") from error
+        raise DataError(f"{file} is not the result of a search; give its {BEST}") from error
     space = search_space(count_layers(model), best.get("max_length", 256), pareto=best.get("pareto", False))
     searched = {name: space[name] for name in parameters if name in space}
-    if len(searched) < len(parameters) or fingerprint(described(searched)) != found_in:
+    if len(searched) < len(parameters) or fingerprint(space_to_json(searched)) != found_in:
         raise ConfigError(
-            f"{file} was found in another search space than model {model!r} has in this version; search again"
+            f"{file} was found in another search space than that of model {model!r} in this version; "
+            "search again"
         )
     return parameters

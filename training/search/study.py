@@ -1,8 +1,7 @@
-"""One study that several workers share: who tries what, and what happens to a trial whose worker is gone.
+"""A study that several workers share: it hands out trials, and retries those whose worker died.
 
-A journal file serves the workers of one machine, a database (`--storage`) those of many. Exactly as many
-proposals are tried as were asked for, and a trial that was cut short is tried again. What a trial is worth is
-`training.search.search`.
+Workers of one machine share a journal file, those of several machines a database (`--storage`). The number of
+trials is exact, and interrupted trials are retried. `training.search.trials` runs and scores the trials.
 """
 
 import os
@@ -24,20 +23,20 @@ from training.search.space import Space
 
 JOURNAL = "study.journal"
 UNPRUNED_TRIALS = 5
-EVALUATIONS_PER_EPOCH = 4  # at the same share of the rows in every trial, so that trials can be compared
+EVALUATIONS_PER_EPOCH = 4  # after the same share of the rows in every trial, so that trials are comparable
 PRUNERS = ("median", "hyperband")
-# Of a machine that cannot be asked: longer than any evaluation, which says nothing while it runs.
-SILENT_SECONDS = 1800.0
-_SEEN_SECONDS = 30.0
-_RETRY, _SURPLUS, _OWNER, _SEEN = "retry of", "surplus", "owner", "seen"
+# For a worker on another machine: longer than any evaluation, during which there is no heartbeat.
+HEARTBEAT_TIMEOUT_SECONDS = 1800.0
+_HEARTBEAT_SECONDS = 30.0
+_RETRY, _SURPLUS, _OWNER, _HEARTBEAT = "retry of", "surplus", "owner", "heartbeat"
 
 
-# What a store that is not there or not one answers; AttributeError is pg8000's of a missing password.
+# Errors of a missing or invalid storage; pg8000 raises AttributeError without a password.
 _UNUSABLE = (OptunaError, SQLAlchemyError, OSError, KeyError, ValueError, AttributeError)
 
 
 class SharedStudy:
-    """A study that this process has opened, perhaps one of many that did."""
+    """A study that this process and maybe others have opened."""
 
     def __init__(
         self, folder: Path, identity: str, *, storage: str | None, pruner: str, pareto: bool
@@ -59,7 +58,7 @@ class SharedStudy:
         except _UNUSABLE as error:
             place = _without_password(storage) if storage else folder / JOURNAL
             raise ConfigError(
-                f"the study in {place} cannot be opened ({' '.join(str(error).split())[:200]}); mend it, or "
+                f"the study in {place} cannot be opened ({' '.join(str(error).split())[:200]}); fix it, or "
                 "give another --study folder or --storage"
             ) from error
         if known != identity:
@@ -70,55 +69,55 @@ class SharedStudy:
             )
 
     def close(self) -> None:
-        """Close the connections to a database; a journal has none."""
+        """Close the connections to the database, if there is one."""
         if isinstance(self._storage, RDBStorage):
             self._storage.remove_session()
             self._storage.engine.dispose()
 
-    def begin_with(self, parameters: dict[str, Any]) -> None:
-        """Let these parameters be the first that are tried, if nothing was yet."""
+    def enqueue_first(self, parameters: dict[str, Any]) -> None:
+        """Enqueue these parameters as the first trial of a new study."""
         if not self.study.get_trials(deepcopy=False):
             self.study.enqueue_trial(parameters, skip_if_exists=True)
 
     def claim(self, space: Space, trials: int, *, seed: int, worker: int = 0) -> Trial | None:
-        """Return a trial for this process to try; None when as many as `trials` are tried or being tried."""
+        """Return a trial for this process to run; None if `trials` trials have run or are running."""
         self._retry_interrupted()
-        proposals = self._proposals()
-        if len(proposals) >= trials and not self._retries_waiting():
+        first_attempts = self._first_attempts()
+        if len(first_attempts) >= trials and not self._retries_waiting():
             return None
-        # A sampler that was seeded once would repeat its first draws after a restart, and workers with one
-        # seed would draw alike; the liar makes them avoid what others are trying.
+        # A fixed seed would repeat the first samples after a restart, and in every worker. The constant liar
+        # makes workers avoid parameters that others are trying.
         self.study.sampler = optuna.samplers.TPESampler(
-            seed=seed + len(proposals) + 10_007 * worker,
+            seed=seed + len(first_attempts) + 10_007 * worker,
             n_startup_trials=UNPRUNED_TRIALS,
             constant_liar=worker > 0,
         )
         trial = self.study.ask(dict(space))
-        before = [one for one in self._proposals() if one.number < trial.number]
-        if _RETRY not in trial.user_attrs and len(before) >= trials:  # another worker was quicker
+        before = [one for one in self._first_attempts() if one.number < trial.number]
+        if _RETRY not in trial.user_attrs and len(before) >= trials:  # another worker was faster
             trial.set_user_attr(_SURPLUS, True)
             self.study.tell(trial, state=TrialState.FAIL)
             return None
-        trial.set_user_attr(_OWNER, _own_process())
-        self.keep(trial)
+        trial.set_user_attr(_OWNER, _this_process())
+        self.heartbeat(trial)
         return trial
 
-    def keep(self, trial: Trial) -> None:
-        """Say that the trial is being worked on; may be called at every step."""
+    def heartbeat(self, trial: Trial) -> None:
+        """Record that the trial is running; may be called at every step."""
         now = time.time()
-        if now - trial.user_attrs.get(_SEEN, 0.0) > _SEEN_SECONDS:
-            trial.set_user_attr(_SEEN, now)
+        if now - trial.user_attrs.get(_HEARTBEAT, 0.0) > _HEARTBEAT_SECONDS:
+            trial.set_user_attr(_HEARTBEAT, now)
 
     def release(self, trial: Trial) -> None:
-        """Give up a trial that is not finished, so that it can be tried again at once."""
+        """Give up an unfinished trial, so that it is retried at once."""
         trial.set_user_attr(_OWNER, None)
 
     def finish(self, trial: Trial, state: TrialState, values: list[float] | None) -> None:
-        """Write down how the trial ended, unless it was taken for dead and given to somebody else."""
+        """Record the result of the trial, unless it was considered dead and is being retried."""
         self.study.tell(trial, values, state, skip_if_finished=True)
 
     def counts(self) -> dict[str, int]:
-        """Return how many trials ended in which way."""
+        """Return the number of trials by final state."""
         trials = [one for one in self.study.get_trials(deepcopy=False) if _SURPLUS not in one.user_attrs]
         return {
             state.name.lower(): sum(one.state == state for one in trials)
@@ -126,13 +125,13 @@ class SharedStudy:
         }
 
     def finished(self) -> int:
-        """Return how many proposals came to an end; a trial and its retries are one."""
+        """Return the number of finished trials; a trial and its retries count once."""
         trials = self.study.get_trials(deepcopy=False)
         retries = sum(_RETRY in one.user_attrs for one in trials)
         ended = sum(one.state.is_finished() and _SURPLUS not in one.user_attrs for one in trials)
         return ended - retries
 
-    def _proposals(self) -> list[FrozenTrial]:
+    def _first_attempts(self) -> list[FrozenTrial]:
         return [
             one
             for one in self.study.get_trials(deepcopy=False)
@@ -144,35 +143,35 @@ class SharedStudy:
         return any(_RETRY in one.user_attrs for one in waiting)
 
     def _retry_interrupted(self) -> None:
-        """Queue the trials again that nobody is working on: their process was killed or told to stop."""
+        """Enqueue again the trials whose process was killed or stopped."""
         for trial in self.study.get_trials(states=(TrialState.RUNNING,)):
-            if self._is_worked_on(trial):
+            if self._is_running(trial):
                 continue
             try:
                 self.study.tell(trial.number, state=TrialState.FAIL)
-            except ValueError:  # another worker found it first
+            except ValueError:  # another worker was faster
                 continue
             self.study.enqueue_trial(trial.params, user_attrs={_RETRY: trial.number})
 
-    def _is_worked_on(self, trial: FrozenTrial) -> bool:
+    def _is_running(self, trial: FrozenTrial) -> bool:
         owner = trial.user_attrs.get(_OWNER)
         if owner is None:
-            # Released, or claimed in this very moment.
+            # Released, or just being claimed.
             started = trial.datetime_start.timestamp() if trial.datetime_start else 0.0
-            return _OWNER not in trial.user_attrs and time.time() - started < _SEEN_SECONDS
+            return _OWNER not in trial.user_attrs and time.time() - started < _HEARTBEAT_SECONDS
         if owner["host"] == socket.gethostname():
-            return _lives(owner["pid"], owner["born"])
-        silent = time.time() - trial.user_attrs.get(_SEEN, 0.0)
-        return self._many_machines and silent < SILENT_SECONDS
+            return _is_alive(owner["pid"], owner["born"])
+        seconds_since_heartbeat = time.time() - trial.user_attrs.get(_HEARTBEAT, 0.0)
+        return self._many_machines and seconds_since_heartbeat < HEARTBEAT_TIMEOUT_SECONDS
 
 
-def _own_process() -> dict[str, Any]:
+def _this_process() -> dict[str, Any]:
     process = psutil.Process()
     return {"host": socket.gethostname(), "pid": process.pid, "born": process.create_time()}
 
 
-def _lives(pid: int, born: float) -> bool:
-    """Tell whether the process still runs; a later one may have got its number."""
+def _is_alive(pid: int, born: float) -> bool:
+    """Return whether the process is still running; its id may have been reused."""
     try:
         process = psutil.Process(pid)
         return process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - born) < 1
@@ -197,6 +196,6 @@ def _without_password(url: str) -> str:
     return f"{scheme.partition('://')[0]}://…@{rest}" if at else url
 
 
-def own_threads(workers: int) -> str:
-    """Return how many threads each of the workers of this machine shall use."""
+def threads_per_worker(workers: int) -> str:
+    """Return the number of threads for each worker on this machine."""
     return str(max(1, (os.cpu_count() or 1) // workers))

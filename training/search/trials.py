@@ -1,6 +1,6 @@
-"""Try the proposals of a search: each is a fine-tuning that the validation rows judge, read as served.
+"""Run the trials of a search: each is a fine-tuning, scored on the validation rows as they would be served.
 
-With two aims the int8 graph of every trial is timed as well. `study` decides who tries which.
+With two objectives the int8 graph of every trial is timed too. `study` hands out the trials.
 """
 
 import math
@@ -21,8 +21,8 @@ from training.data.rows import Dataset
 from training.errors import ConfigError
 from training.export.graph import QUANTIZATIONS, export_graph, quantize
 from training.export.scorer import time_tokens
-from training.finetune.model import backend, load_classifier
-from training.finetune.truncation import better, compare
+from training.finetune.model import backend_tokenizer, load_classifier
+from training.finetune.truncation import compare_truncations, more_accurate
 from training.finetune.tune import fine_tune
 from training.progress import Progress
 from training.search.space import Space, fingerprint
@@ -32,15 +32,15 @@ from training.tracking import Run
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
-    """How a search is made; how many trials and workers it has does not change what it searches."""
+class SearchPlan:
+    """The settings of a search; the numbers of trials and workers do not change what it searches."""
 
     trials: int
-    fixed: frozenset[str] = frozenset()  # options that are not to be varied
+    fixed: frozenset[str] = frozenset()  # options that are not varied
     pruner: str = "median"
     pareto: bool = False
     workers: int = 1
-    storage: str | None = None  # URL of a database that many machines share
+    storage: str | None = None  # URL of a database that several machines share
 
     def __post_init__(self) -> None:
         if self.trials < 1 or self.workers < 1:
@@ -50,38 +50,40 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Judge:
-    """What all trials of one worker share."""
+class Objective:
+    """The objective of the study, and what all trials of one worker share."""
 
     config: TrainingConfig
     data: Dataset
     folder: Path
     tracked: Run
-    stopping: Callable[[], bool]
+    should_stop: Callable[[], bool]
     shared: SharedStudy
-    plan: Plan
+    plan: SearchPlan
 
-    def judge(self, trial: Trial) -> tuple[TrialState, list[float] | None]:
-        """Fine-tune with the trial's parameters and measure the best weights; Interrupted passes through."""
+    def evaluate(self, trial: Trial) -> tuple[TrialState, list[float] | None]:
+        """Fine-tune with the trial's parameters and score the best weights; Interrupted is not caught."""
         parameters = trial.params
         config = self.config.model_copy(update={**parameters, "resume": True})
-        if config.training_length > config.max_length:  # a preset's, for more tokens than this trial serves
+        if (
+            config.training_length > config.max_length
+        ):  # from a preset, for more tokens than this trial serves
             config = config.model_copy(update={"train_max_length": None})
         rows_per_evaluation = len(self.data.train) / EVALUATIONS_PER_EPOCH
         every = math.ceil(rows_per_evaluation / (config.batch_size * config.accumulation))
         config = config.model_copy(update={"evaluate_every": every})
-        # Named by what it trains, so that a trial that is tried again finds its checkpoint.
+        # Named by its parameters, so that a retried trial finds its checkpoint.
         folder = self.folder / "trials" / fingerprint(parameters)
         values: list[float] | None = None
         try:
             with self.tracked.child(f"trial {trial.number}", parameters) as run:
                 log = _Pruning(trial, run, self.shared, prunes=not self.plan.pareto)
-                tuned = fine_tune(config, self.data, folder, log=log, stopping=self.stopping)
+                tuned = fine_tune(config, self.data, folder, log=log, should_stop=self.should_stop)
                 values = self._measure(tuned.checkpoint, config, run, tuned.steps)
         except optuna.TrialPruned:
             state = TrialState.PRUNED
         except torch.OutOfMemoryError:
-            state = TrialState.FAIL  # this batch is too large here; others are not
+            state = TrialState.FAIL  # other batch sizes may fit
         else:
             state = TrialState.COMPLETE
         shutil.rmtree(folder, ignore_errors=True)
@@ -89,14 +91,14 @@ class Judge:
 
     def _measure(self, checkpoint: Path, config: TrainingConfig, run: Run, step: int) -> list[float]:
         classifier = load_classifier(str(checkpoint), self.data.labels)
-        measured = compare(classifier, self.data.validation, config.max_length)
-        way = better(measured) if config.truncation == "auto" else config.truncation
+        measured = compare_truncations(classifier, self.data.validation, config.max_length)
+        truncation = more_accurate(measured) if config.truncation == "auto" else config.truncation
         run.log_metrics({"validation": measured}, step)
-        accuracy = float(measured[way]["accuracy"])
+        accuracy = float(measured[truncation]["accuracy"])
         if not self.plan.pareto:
             return [accuracy]
-        tokenizer = backend(classifier.tokenizer)
-        read = encode_batch(tokenizer, self.data.validation.texts, config.max_length, way)
+        tokenizer = backend_tokenizer(classifier.tokenizer)
+        read = encode_batch(tokenizer, self.data.validation.texts, config.max_length, truncation)
         tokens = int(statistics.median(map(len, read)))
         with tempfile.TemporaryDirectory(prefix="trial-") as scratch:
             fused = export_graph(checkpoint, Path(scratch))
@@ -107,7 +109,7 @@ class Judge:
 
 
 class _Pruning:
-    """A log of metrics that ends a trial whose evaluations lag behind those of the others."""
+    """A metrics log that prunes a trial whose evaluations are worse than those of the others."""
 
     def __init__(self, trial: Trial, run: Run, shared: SharedStudy, *, prunes: bool) -> None:
         self.trial = trial
@@ -118,7 +120,7 @@ class _Pruning:
 
     def __call__(self, metrics: dict[str, Any], step: int) -> None:
         self.run.log_metrics(metrics, step)
-        self.shared.keep(self.trial)
+        self.shared.heartbeat(self.trial)
         if "eval_accuracy" not in metrics or not self.prunes:
             return
         reached = round(metrics["epoch"] * EVALUATIONS_PER_EPOCH)
@@ -130,18 +132,20 @@ class _Pruning:
             raise optuna.TrialPruned
 
 
-def try_proposals(judge: Judge, space: Space, progress: Progress, worker: int = 0) -> None:
-    """Try one proposal after the other until there are as many as asked for."""
-    shared, plan = judge.shared, judge.plan
-    while trial := shared.claim(space, plan.trials, seed=judge.config.seed, worker=worker):
+def run_trials(objective: Objective, space: Space, progress: Progress, worker: int = 0) -> None:
+    """Run one trial after the other until the study has as many as planned."""
+    shared, plan = objective.shared, objective.plan
+    while trial := shared.claim(space, plan.trials, seed=objective.config.seed, worker=worker):
         progress(f"Trial {trial.number + 1} of {plan.trials}")
         try:
-            state, values = judge.judge(trial)
+            state, values = objective.evaluate(trial)
         except BaseException:
             shared.release(trial)
             raise
         shared.finish(trial, state, values)
-        progress(f"Trial {trial.number + 1}: {_outcome(state, values)} with {shown(trial.params)}")
+        progress(
+            f"Trial {trial.number + 1}: {_outcome(state, values)} with {format_parameters(trial.params)}"
+        )
 
 
 def _outcome(state: TrialState, values: list[float] | None) -> str:
@@ -150,8 +154,8 @@ def _outcome(state: TrialState, values: list[float] | None) -> str:
     return f"{values[0]:.1%}" + "".join(f" in {latency:.1f} ms" for latency in values[1:])
 
 
-def shown(parameters: Mapping[str, Any]) -> str:
-    """Return parameters as people read them."""
+def format_parameters(parameters: Mapping[str, Any]) -> str:
+    """Format parameters for display."""
     return ", ".join(
         f"{name} {value:.3g}" if isinstance(value, int | float) else f"{name} {value}"
         for name, value in parameters.items()

@@ -1,4 +1,4 @@
-// Viewer request of /api/*: the HTTP API knows its routes without the prefix.
+// Viewer request of /api/*: the HTTP API's routes do not have the prefix.
 function handler(event) {
     var request = event.request;
     request.uri = request.uri.replace(/^\/api(?=\/|$)/, '') || '/';

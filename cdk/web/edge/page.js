@@ -1,4 +1,4 @@
-// Viewer request of everything else: a place inside the page, which the browser routes, is the page itself.
+// Viewer request of all other paths: a path without a file extension is a client-side route of the page.
 function handler(event) {
     var request = event.request;
     var last = request.uri.substring(request.uri.lastIndexOf('/') + 1);

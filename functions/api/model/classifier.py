@@ -1,7 +1,7 @@
-"""The model in memory: text in, label and probabilities out, through one ONNX Runtime session.
+"""The loaded model: text in, label and probabilities out, through one ONNX Runtime session.
 
-One text per forward pass, never padded: ONNX Runtime's dynamic int8 takes one activation scale over the whole
-input tensor, so a text among others could get another answer than alone. Nothing is stored or logged here.
+One text per forward pass, never padded: ONNX Runtime's dynamic int8 uses one activation scale for the whole
+input tensor, so a text in a batch could get another prediction than alone. Nothing is stored or logged here.
 """
 
 import time
@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from sentiment.exceptions import ModelError
 from tokenizers import Tokenizer
 
-from functions.api.model.artifact import MEND, Artifact, Card
+from functions.api.model.artifact import FIX, Artifact, Card
 from functions.api.model.novelty import NoveltyMeasure
 from functions.api.model.tokenization import TokenizedText, tokenize, unknown_id
 
-# What a graph may ask for, and how each follows from the ids of one unpadded segment.
+# The inputs that a graph may have, and how to compute each from the ids of one unpadded segment.
 INPUTS: dict[str, Callable[[NDArray[np.int64]], NDArray[np.int64]]] = {
     "input_ids": lambda ids: ids,
     "attention_mask": np.ones_like,
@@ -28,20 +28,20 @@ INPUTS: dict[str, Callable[[NDArray[np.int64]], NDArray[np.int64]]] = {
 
 
 class Prediction(NamedTuple):
-    """What the model says about one text."""
+    """The model's output for one text."""
 
     sentiment: str
     confidence: float
     probabilities: dict[str, float]  # in the card's label order
     tokens: int  # before truncation, special tokens included
     truncated: bool
-    unknown_tokens: int | None = None  # before truncation; None when the vocabulary can spell every text
-    novelty: float | None = None  # None when the artifact cannot tell
+    unknown_tokens: int | None = None  # before truncation; None if the vocabulary covers every text
+    novelty: float | None = None  # None if the artifact has no novelty measure
     inference_time_ms: float = 0.0
 
 
 class Classifier:
-    """A verified artifact ready to answer; making one runs the model, and raises ModelError if it cannot."""
+    """A loaded artifact; creating one runs the model and raises ModelError if that fails."""
 
     def __init__(self, artifact: Artifact, *, threads: int, cache_entries: int) -> None:
         self.card: Card = artifact.card
@@ -50,34 +50,34 @@ class Classifier:
         try:
             self._tokenizer = Tokenizer.from_str(artifact.tokenizer.decode())
         except Exception as error:  # tokenizers raises bare Exception
-            raise ModelError(f"tokenizer.json cannot be read ({error}): {MEND}") from None
+            raise ModelError(f"tokenizer.json cannot be read ({error}): {FIX}") from None
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
         self._unknown_id = unknown_id(self._tokenizer)
         self._temperature = self.card.calibration.temperature
         record = self.card.novelty
-        given = {node.name for node in self._session.get_outputs()}
-        self._novelty = NoveltyMeasure(record) if record is not None and record.output in given else None
+        outputs = {node.name for node in self._session.get_outputs()}
+        self._novelty = NoveltyMeasure(record) if record is not None and record.output in outputs else None
         self._outputs = ["logits", "pooled"] if self._novelty else ["logits"]
-        self._remembered = lru_cache(maxsize=cache_entries)(self._classify)
+        self._classify_cached = lru_cache(maxsize=cache_entries)(self._classify)
         self.check()
 
     def check(self) -> None:
-        """Run the shortest possible forward pass; raises ModelError when the model cannot answer."""
+        """Run the shortest possible forward pass; raises ModelError if the model fails."""
         logits, *pooled = self.run(self._outputs, [self.tokenize("").ids])
         width = logits.shape[-1]
         if width != len(self.card.labels):
             raise ModelError(
-                f"model.onnx has {width} logits but model.json has {len(self.card.labels)} labels: {MEND}"
+                f"model.onnx has {width} logits but model.json has {len(self.card.labels)} labels: {FIX}"
             )
         if self._novelty and pooled[0].shape[-1] != self._novelty.width:
             raise ModelError(
-                f"model.onnx pools into {pooled[0].shape[-1]} numbers but model.json has centroids of "
-                f"{self._novelty.width}: {MEND}"
+                f"model.onnx pools into width {pooled[0].shape[-1]} but model.json has centroids of width "
+                f"{self._novelty.width}: {FIX}"
             )
 
     def tokenize(self, text: str) -> TokenizedText:
-        """Turn a text into what the model reads, as its card says."""
+        """Tokenize a text as the card says."""
         card = self.card
         return tokenize(
             self._tokenizer,
@@ -97,19 +97,19 @@ class Classifier:
         input_ids = np.array(ids, dtype=np.int64)
         try:
             feeds = {name: fill(input_ids) for name, fill in INPUTS.items() if name in self._inputs}
-            given: list[NDArray[np.float32]] = self._session.run(outputs, feeds)
+            results: list[NDArray[np.float32]] = self._session.run(outputs, feeds)
         except Exception as error:  # onnxruntime's own exceptions share no public base class
             raise ModelError(
                 f"the model could not run on {input_ids.shape} tokens: {type(error).__name__}"
             ) from error
-        return given
+        return results
 
     def predict(self, text: str) -> Prediction:
-        """Classify one text and time it; identical texts may be answered from memory, and timed as such."""
-        return _timed(self._remembered, text)
+        """Classify one text and time it, using the cache."""
+        return _timed(self._classify_cached, text)
 
     def compute(self, text: str) -> Prediction:
-        """Classify one text and time it, neither from memory nor into it."""
+        """Classify one text and time it, without the cache."""
         return _timed(self._classify, text)
 
     def predict_all(self, texts: Iterable[str]) -> dict[str, Prediction]:
@@ -139,7 +139,7 @@ def _timed(classify: Callable[[str], Prediction], text: str) -> Prediction:
 
 
 def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Turn logits into probabilities along the last axis."""
+    """Compute probabilities along the last axis."""
     exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
     probabilities: NDArray[np.float64] = exponentials / exponentials.sum(axis=-1, keepdims=True)
     return probabilities
@@ -150,19 +150,19 @@ def _open_session(model: bytes, threads: int) -> ort.InferenceSession:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-    options.enable_mem_pattern = False  # patterns are kept per input shape, and every length is a new shape
-    # Waiting threads sleep: spinning took half as much CPU time again and saved nothing on two busy cores.
+    options.enable_mem_pattern = False  # patterns are cached per input shape, and every length is a new shape
+    # Waiting threads sleep: spinning took 50% more CPU time and saved nothing on two busy cores.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     try:
         session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own exceptions share no public base class
-        raise ModelError(f"model.onnx cannot be loaded ({error}): {MEND}") from None
+        raise ModelError(f"model.onnx cannot be loaded ({error}): {FIX}") from None
     inputs = {node.name for node in session.get_inputs()}
     outputs = {node.name for node in session.get_outputs()}
     if "input_ids" not in inputs or not inputs <= INPUTS.keys() or "logits" not in outputs:
         raise ModelError(
-            f"model.onnx takes {sorted(inputs)} and gives {sorted(outputs)}; expected input_ids, perhaps "
-            f"{' and '.join(list(INPUTS)[1:])}, and at least logits: {MEND}"
+            f"model.onnx has inputs {sorted(inputs)} and outputs {sorted(outputs)}; expected input_ids, "
+            f"optionally {' and '.join(list(INPUTS)[1:])}, and the output logits: {FIX}"
         )
     return session

@@ -1,14 +1,13 @@
-"""Which words pushed a decision: attribution by asking the same int8 session about pieces of the text.
+"""Which words led to a prediction: attribution by running the same int8 session on pieces of the text.
 
 The method is C-Shapley (Chen, Song, Wainwright and Jordan 2019, "L-Shapley and C-Shapley: Efficient Model
-Interpretation for Structured Data"): the model reads every run of 1, 2, … neighbouring words alone, and what
-a run says beyond its parts is shared equally by its words. Runs are short, so a whole explanation costs less
-than ten predictions, where leaving out each of 64 words costs 64. Texts short enough for runs of every length
-get weights that sum to the whole decision. Measured against exact occlusion in docs/decisions.
+Interpretation for Structured Data"): the model reads every run of 1, 2, … adjacent words alone, and a run's
+contribution beyond those of its parts is shared equally by its words. Runs are short, so an explanation costs
+less than ten predictions, while leaving out each of 64 words costs 64. For texts short enough for runs of all
+lengths, the weights sum to the log-odds. docs/decisions compares it with exact occlusion.
 
-Runs of equal length share a forward pass, unpadded. Dynamic int8 takes one scale over such a batch, so
-weights carry a little noise that predictions, which run alone, do not. Nothing is stored and no record is
-made.
+Runs of equal length share a forward pass, unpadded. Dynamic int8 uses one scale for such a batch, so weights
+have a little noise that predictions, which run alone, do not have. Nothing is stored.
 """
 
 import re
@@ -22,15 +21,15 @@ from numpy.typing import NDArray
 from functions.api.model.classifier import Classifier, Prediction
 from functions.api.model.tokenization import TokenizedText, clean
 
-# Words, and marks that carry feeling (exclamations, emoji); ordinary punctuation goes with its neighbours.
+# Words, and symbols with sentiment (exclamation marks, emoji); other punctuation belongs to adjacent words.
 WORD = re.compile(r"\w+(?:['\N{RIGHT SINGLE QUOTATION MARK}-]\w+)*|[^\w\s.,;:()\[\]\"'`\u2010-\u2026/-]+")
-PREDICTIONS_PER_EXPLANATION = 8  # in tokens read; batching makes the time a little less or more
-SMALLEST_PREDICTION_TOKENS = 80  # shorter texts may cost as much as a text of 64 words
-TOKENS_PER_CALL = 256  # larger batches fall out of the processor's cache
+PREDICTIONS_PER_EXPLANATION = 8  # in tokens; batching makes the time slightly different
+SMALLEST_PREDICTION_TOKENS = 80  # shorter texts may cost as much as one of 64 words
+TOKENS_PER_CALL = 256  # larger batches exceed the processor's cache
 
 
 class WordWeight(NamedTuple):
-    """One word, where it stands, and how far it pushed the log-odds of the predicted label."""
+    """One word, its position, and its contribution to the log-odds of the predicted label."""
 
     text: str
     start: int
@@ -39,9 +38,9 @@ class WordWeight(NamedTuple):
 
 
 def explain(classifier: Classifier, text: str) -> tuple[Prediction, list[WordWeight]]:
-    """Classify a text and weigh its words: positive weights pushed towards the predicted label.
+    """Classify a text and weight its words; positive weights support the predicted label.
 
-    Offsets count code points of `text`. Words that truncation hid from the model weigh 0.
+    Offsets count code points of `text`. Truncated words have weight 0.
     """
     prediction = classifier.predict(text.strip())
     encoded = classifier.tokenize(text)
@@ -60,7 +59,7 @@ def explain(classifier: Classifier, text: str) -> tuple[Prediction, list[WordWei
 
 
 def locate_words(encoded: TokenizedText, spans: Sequence[tuple[int, int]]) -> list[range]:
-    """Return, for each word's character span, the positions of its tokens; none if truncated away."""
+    """Return, for each word's character span, the positions of its tokens; none if truncated."""
     places = []
     position, end_of_ids = 0, len(encoded.ids)
     for start, end in spans:
@@ -96,7 +95,7 @@ def weigh_words(
 
 
 def read_runs(ids: Sequence[int], words: Sequence[range]) -> list[list[tuple[int, ...]]]:
-    """List every run of neighbouring words as ids, by length in words: 2, or more within the budget."""
+    """List every run of adjacent words as ids, by length in words: up to 2, or more within the budget."""
     budget = PREDICTIONS_PER_EXPLANATION * max(len(ids), SMALLEST_PREDICTION_TOKENS)
     runs: list[list[tuple[int, ...]]] = []
     for length in range(1, len(words) + 1):
@@ -112,9 +111,9 @@ def read_runs(ids: Sequence[int], words: Sequence[range]) -> list[list[tuple[int
 def score_runs(
     classifier: Classifier, runs: set[tuple[int, ...]], label: int
 ) -> dict[tuple[int, ...], float]:
-    """Return each run's log-odds of the label, reading runs of equal length together."""
+    """Return each run's log-odds of the label; runs of equal length share a forward pass."""
     by_length = defaultdict(list)
-    for run in sorted(runs):  # a set has no order of its own, and batches decide the last digits
+    for run in sorted(runs):  # a set has no fixed order, and the batch affects the last digits
         by_length[len(run)].append(run)
     scores: dict[tuple[int, ...], float] = {}
     for tokens, same_length in by_length.items():

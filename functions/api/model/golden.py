@@ -1,27 +1,28 @@
-"""The golden reviews: what the artifact says this model decides, and what it decides here.
+"""The golden reviews: the predictions made at export, compared with those made here.
 
-A release is checked with them before it takes traffic. Computing them stores nothing and counts as no
-prediction, so it is not on any route: only who may invoke the function itself can ask for it.
+A release is checked with them before it receives traffic. Evaluating them stores nothing and is not counted,
+so no route offers it: only callers that may invoke the function itself can.
 """
 
 from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
 from sentiment.exceptions import ModelError
+from sentiment.validation import describe_problems
 
-from functions.api.model.artifact import MEND
+from functions.api.model.artifact import FIX
 from functions.api.model.classifier import Classifier
 
 
 class Decision(BaseModel):
-    """What one graph decided."""
+    """The prediction of one graph."""
 
     sentiment: str
     confidence: float = Field(ge=0, le=1)
 
 
 class GoldenReview(BaseModel):
-    """One held-out review, its true label, and what the graphs decided where the model was exported."""
+    """One held-out review, its true label, and the graphs' predictions at export."""
 
     text: str
     label: str
@@ -36,21 +37,18 @@ class Golden(BaseModel):
 
 
 def read_golden(content: bytes | None) -> list[GoldenReview]:
-    """Read `golden.json`; raises ModelError when the artifact has none or it is of another shape."""
+    """Parse `golden.json`; raises ModelError if it is absent or invalid."""
     if content is None:
-        raise ModelError(
-            "the artifact has no golden.json, so nothing says what this model should decide: export it again"
-        )
+        raise ModelError("the artifact has no golden.json, so the release cannot be checked: export it again")
     try:
         return Golden.model_validate_json(content).reviews
     except ValidationError as error:
-        problem = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(map(str, problem["loc"])) or "file"
-        raise ModelError(f"golden.json is not readable: {where}: {problem['msg']}: {MEND}") from None
+        problems = describe_problems(error, whole="file")
+        raise ModelError(f"golden.json is not valid: {problems}: {FIX}") from None
 
 
 def check_release(classifier: Classifier, golden: bytes | None) -> dict[str, Any]:
-    """Classify the golden reviews and say beside each what was expected; no texts, so it may be logged."""
+    """Classify the golden reviews and return actual beside expected predictions, without the texts."""
     reviews = []
     for review in read_golden(golden):
         decided = classifier.compute(review.text)

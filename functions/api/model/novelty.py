@@ -1,7 +1,7 @@
-"""How far a text lies from those the model was validated on, from what the forward pass gives anyway.
+"""How far a text is from the validation texts, computed from the forward pass's pooled output.
 
-The measure is training's and stands in the model card; a test proves that both sides compute the same number.
-What counts as too novel is the drift monitor's to say.
+Training defines the measure in the model card; a test checks that both sides compute the same number. The
+drift monitor decides what is too novel.
 """
 
 import math
@@ -18,9 +18,9 @@ class NoveltyMeasure:
 
     In units of spread, with y the text, c a centroid and M the common directions, the squared distance is
     |y - c|² - |M (y - c)|² = |y|² - |M y|² + 2 (MᵀM c - c)·y + |c|² - |M c|². All products with y are one
-    matrix here, and all else is known beforehand. That leaves three calls of numpy a text: a forward pass
-    leaves the processor's caches full of its weights, so that a call costs several times what it does in a
-    loop of its own. Single precision would not do: large squares are taken off each other.
+    matrix here, and the rest is precomputed. That leaves three numpy calls per text, which matters because
+    after a forward pass the processor's caches are full of weights and each call is several times slower.
+    Single precision is not enough: the result is a small difference of large squares.
     """
 
     def __init__(self, record: NoveltyRecord) -> None:
@@ -34,11 +34,10 @@ class NoveltyMeasure:
         self._constants = ((centroids**2).sum(axis=1) - (projected**2).sum(axis=1)).tolist()
 
     def of(self, pooled: NDArray[np.float32]) -> float | None:
-        """Measure one text by its pooled vector, of shape (width,); None when that holds no finite numbers.
+        """Return the novelty of a pooled vector of shape (width,); None if it is not finite.
 
-        It is Mahalanobis's distance to the nearest centroid, in a unit of training's choice: of a hundred
-        texts like the validation rows one lies beyond 1.5. What moves along the directions that familiar
-        texts share counts little.
+        This is the Mahalanobis distance to the nearest centroid, scaled so that 1 in 100 texts like the
+        validation rows is beyond 1.5. Variation along the directions common to familiar texts counts little.
         """
         text = pooled * self._scale
         length = float(np.dot(text, text))

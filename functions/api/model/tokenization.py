@@ -1,7 +1,7 @@
-"""From text to the token ids the model was trained on: cleaning and truncation, as the card records them.
+"""From text to token ids: cleaning and truncation, as the card specifies them.
 
-Training implements the same two steps on its own side (the artifact is the contract, no code is shared); one
-test proves that both give the same ids. Nothing here loads a model or a tokenizer file.
+Training implements the same steps separately (the artifact is the contract, no code is shared); a test checks
+that both produce the same ids.
 """
 
 import re
@@ -16,31 +16,31 @@ HTML_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 
 
 class TokenizedText(NamedTuple):
-    """What one forward pass reads, and where each token stands in the text it came from."""
+    """The input of one forward pass, and the position of each token in the text."""
 
     ids: list[int]  # special tokens included, at most max_length
     offsets: list[tuple[int, int]]  # half-open character ranges, one per id; (0, 0) for special tokens
     tokens: int  # before truncation, special tokens included
-    unknown: int | None  # of those, how many the vocabulary cannot spell; None when it can spell every text
+    unknown: int | None  # of those, how many are unknown; None if the vocabulary covers every text
 
     @property
     def truncated(self) -> bool:
-        """Say whether the model reads less than the whole text."""
+        """Return whether the model reads less than the whole text."""
         return self.tokens > len(self.ids)
 
 
 def clean(text: str, steps: Sequence[CleaningStep]) -> str:
-    """Apply the card's cleaning steps; every step keeps the length, so character offsets stay valid."""
+    """Apply the card's cleaning steps; they keep the length, so character offsets stay valid."""
     if "html_breaks" in steps:
         text = HTML_BREAK.sub(lambda match: " " * len(match.group()), text)
     return text
 
 
 def kept_positions(tokens: int, max_length: int, truncation: Truncation) -> list[int]:
-    """List the positions of the tokens to keep, first and last (the special ones) always included.
+    """List the positions of the tokens to keep, always including the first and last (special) ones.
 
-    `head_tail` keeps the first quarter of the room and the last three quarters (Sun et al. 2019, "How to
-    Fine-Tune BERT for Text Classification?").
+    `head_tail` fills a quarter of the room from the start and three quarters from the end (Sun et al. 2019,
+    "How to Fine-Tune BERT for Text Classification?").
     """
     if tokens <= max_length:
         return list(range(tokens))
@@ -51,7 +51,7 @@ def kept_positions(tokens: int, max_length: int, truncation: Truncation) -> list
 
 
 def unknown_id(tokenizer: Tokenizer) -> int | None:
-    """Return the id that stands for what the vocabulary cannot spell; byte-level vocabularies have none."""
+    """Return the id of the unknown token; byte-level vocabularies have none."""
     token = getattr(tokenizer.model, "unk_token", None)
     return None if token is None else tokenizer.token_to_id(token)
 
@@ -65,7 +65,7 @@ def tokenize(
     steps: Sequence[CleaningStep],
     unknown: int | None = None,
 ) -> TokenizedText:
-    """Turn a text into the ids the model reads, counting `unknown`; a pure function of its arguments."""
+    """Tokenize a text and count the tokens with the id `unknown`."""
     encoding = tokenizer.encode(clean(text, steps))
     tokens = len(encoding.ids)
     ids, offsets = encoding.ids, encoding.offsets  # each property copies: read it once

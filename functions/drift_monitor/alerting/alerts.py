@@ -12,14 +12,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from sentiment.database.alerts import last_notified, mark_notified, open_alerts, raise_alert, resolve_alert
 from sentiment.database.models import MonitoringAlert
-from sentiment.database.repositories import last_told, mark_notified, open_alerts, raise_alert, resolve_alert
 from sentiment.database.session import transaction
+from sentiment.notifications import Notification, publish
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from functions.drift_monitor.alerting.plain_text import paragraph
-from functions.drift_monitor.alerting.sns import Message, publish
 from functions.drift_monitor.errors import Severity
 
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")  # in ascending order
@@ -93,9 +93,11 @@ def worst(*severities: str) -> Severity:
     return SEVERITIES[max(map(SEVERITIES.index, severities))]
 
 
-def _record(session: Session, finding: Finding, policy: NotificationPolicy) -> tuple[UUID, Message] | None:
+def _record(
+    session: Session, finding: Finding, policy: NotificationPolicy
+) -> tuple[UUID, Notification] | None:
     """Bring the finding's row up to date; return its id and message if it has to be sent."""
-    last = last_told(session, kind=finding.kind, cause=finding.cause)
+    last = last_notified(session, kind=finding.kind, cause=finding.cause)
     before = next(
         (a for a in open_alerts(session) if (a.kind, a.cause) == (finding.kind, finding.cause)), None
     )
@@ -124,7 +126,7 @@ def _record(session: Session, finding: Finding, policy: NotificationPolicy) -> t
         f"Severity {severity}, first seen {_minute(alert.raised_at)}.",
     ]
     attributes = _attributes(finding.kind, severity, status, finding.model_version)
-    return alert.id, Message(subject, "\n".join([*intro, "", finding.body]), attributes)
+    return alert.id, Notification(subject, "\n".join([*intro, "", finding.body]), attributes)
 
 
 def _status(alert: MonitoringAlert, last: MonitoringAlert | None, policy: NotificationPolicy) -> str | None:
@@ -148,7 +150,7 @@ class _ResolvedAlert:
 
     kind: str
     cause: str
-    message: Message | None
+    message: Notification | None
 
     @classmethod
     def of(cls, alert: MonitoringAlert, reason: str, at: datetime) -> "_ResolvedAlert":
@@ -168,7 +170,7 @@ class _ResolvedAlert:
             alert.details.get("model_version"),
         )
         subject = f"Resolved: {alert.kind.replace('_', ' ')}"
-        return cls(alert.kind, alert.cause, Message(subject, "\n".join(lines), attributes))
+        return cls(alert.kind, alert.cause, Notification(subject, "\n".join(lines), attributes))
 
 
 def _attributes(kind: str, severity: str, status: str, model_version: str | None) -> dict[str, str]:

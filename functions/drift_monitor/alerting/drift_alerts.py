@@ -9,12 +9,13 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from functions.drift_monitor.alerting.alerts import Finding, Severity
+from functions.drift_monitor.alerting.alerts import Finding
 from functions.drift_monitor.alerting.plain_text import bullet, fact, paragraph
 from functions.drift_monitor.detection.features import Kind, Method
 from functions.drift_monitor.detection.performance import Accuracy, Performance
 from functions.drift_monitor.detection.phrases import Phrase
 from functions.drift_monitor.detection.verdicts import FeatureDrift, Verdict
+from functions.drift_monitor.errors import Severity
 
 SIDES = {"data_drift": "input", "prediction_drift": "output"}
 TITLES = {"data_drift": "Data drift", "prediction_drift": "Prediction drift"}

@@ -33,7 +33,7 @@ def load_evidently() -> ModuleType:
     os.environ.setdefault("DO_NOT_TRACK", "1")  # otherwise Evidently sends telemetry
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # deprecations within Evidently
-        from functions.drift_monitor import evidently_adapter
+        from functions.drift_monitor.detection import evidently_adapter
     evidently_adapter.register_auc()
     return evidently_adapter
 

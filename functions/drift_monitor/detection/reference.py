@@ -3,18 +3,19 @@
 A reference that cannot be read raises MonitorError, which becomes an alert.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime
+from sentiment.exceptions import ModelError
+from sentiment.model_card import ModelCard, read_card, read_file
 from sqlalchemy import Row
 
 from functions.drift_monitor.detection.features import tabulate
@@ -36,20 +37,11 @@ OPTIONAL = {"unknown_tokens": pa.types.is_integer, "novelty": pa.types.is_floati
 FIX = "build the monitor's image from a complete artifact"
 
 
-class FileRecord(BaseModel):
-    """The hash of a file when it was exported."""
-
-    sha256: str
-
-
-class Card(BaseModel):
+class Card(ModelCard):
     """The part of the model card that monitoring depends on."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, protected_namespaces=())
+    required_files: ClassVar[frozenset[str]] = frozenset({FILE})
 
-    model_version: str = Field(min_length=1)
-    labels: list[str] = Field(min_length=2)
-    files: dict[str, FileRecord]
     mlflow_run_id: str | None = None
     created_at: AwareDatetime | None = None
 
@@ -65,18 +57,12 @@ class Reference:
 
 def read_reference(folder: Path) -> Reference:
     """Read and verify card and reference; raises MonitorError that names the file and the fault."""
-    card_path, path = folder / "model.json", folder / FILE
-    for needed in (card_path, path):
-        if not needed.is_file():
-            raise MonitorError("reference", f"{needed} is missing: {FIX}")
+    path = folder / FILE
     try:
-        card = Card.model_validate_json(card_path.read_bytes())
-    except ValidationError as error:
-        fields = ", ".join(".".join(map(str, problem["loc"])) or "card" for problem in error.errors())
-        raise MonitorError("reference", f"{card_path} is not a model card ({fields}): {FIX}") from None
-    content = path.read_bytes()
-    if FILE not in card.files or hashlib.sha256(content).hexdigest() != card.files[FILE].sha256:
-        raise MonitorError("reference", f"{path} does not match the hash in its model card: {FIX}")
+        card = read_card(folder, Card)
+        content = read_file(folder, FILE, card)
+    except ModelError as error:
+        raise MonitorError("reference", f"{folder}: {error}: {FIX}") from None
     try:
         read = pq.read_table(pa.BufferReader(content))
     except pa.ArrowException as error:

@@ -1,4 +1,4 @@
-"""Keep what tells a strange text from a familiar one, and how severe an alert was when people were told."""
+"""Add novelty and unknown tokens of a prediction, and the severity of an alert when it was notified."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -11,7 +11,7 @@ METRICS = "What each split of a data set looked like, and each window of traffic
 
 
 def upgrade() -> None:
-    """Add the columns, and say what dataset_metrics holds now."""
+    """Add the columns, and update the comments of dataset_metrics."""
     op.add_column(
         "prediction_logs",
         sa.Column(
@@ -55,7 +55,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Take them away again."""
+    """Remove the columns."""
     op.create_table_comment(
         "dataset_metrics", "Size, balance and lengths of each split that a model was trained or measured on"
     )

@@ -1,4 +1,4 @@
-"""Spell artifact_uri as everything else does."""
+"""Rename artefact_uri to artifact_uri."""
 
 from alembic import op
 
@@ -18,7 +18,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Give the column its former name."""
+    """Restore the previous name."""
     op.alter_column(
         "model_deployments",
         "artifact_uri",

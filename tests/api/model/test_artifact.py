@@ -1,4 +1,4 @@
-"""A bad artifact never serves: each kind of damage is refused with one line that says what is wrong."""
+"""An invalid artifact never serves: each kind of damage is rejected with one clear message."""
 
 import hashlib
 import json
@@ -34,13 +34,13 @@ def edit_card(folder: Path, edit: Edit) -> None:
 
 
 def replace_file(folder: Path, name: str, content: bytes) -> None:
-    """Put other content under a name, with a card that vouches for it."""
+    """Replace a file and its record in the card."""
     (folder / name).write_bytes(content)
     record = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
     edit_card(folder, lambda card: card["files"].update({name: record}))
 
 
-def test_a_whole_artifact_serves(folder: Path) -> None:
+def test_a_complete_artifact_serves(folder: Path) -> None:
     assert serve(folder).predict("A wonderful film.").sentiment == "positive"
 
 
@@ -52,7 +52,7 @@ def test_a_missing_file_is_named(folder: Path, name: str) -> None:
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"nowhere/model\.json is missing"):
+    with pytest.raises(ModelError, match=r"nowhere: model\.json is missing"):
         serve(tmp_path / "nowhere")
 
 
@@ -65,7 +65,7 @@ def test_a_truncated_file_is_named_with_both_sizes(folder: Path, name: str) -> N
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json", "reference.parquet"])
-def test_one_flipped_bit_is_found(folder: Path, name: str) -> None:
+def test_one_flipped_bit_is_detected(folder: Path, name: str) -> None:
     content = bytearray((folder / name).read_bytes())
     content[len(content) // 2] ^= 1
     (folder / name).write_bytes(content)
@@ -96,7 +96,7 @@ def test_one_flipped_bit_is_found(folder: Path, name: str) -> None:
         ),
         (
             lambda card: card["novelty"]["spread"].pop(),
-            "novelty: Value error, vectors have different widths: [31, 32]",
+            "novelty: vectors have different widths: [31, 32]",
         ),
         (lambda card: card["novelty"].update(spread=[0.0]), "spread.0: Input should be greater than 0"),
         (
@@ -110,35 +110,35 @@ def test_one_flipped_bit_is_found(folder: Path, name: str) -> None:
         (lambda card: card["files"].update({"../etc": card["files"]["model.onnx"]}), "files"),
     ],
 )
-def test_a_card_that_does_not_fit_is_refused_by_field(folder: Path, edit: Edit, message: str) -> None:
+def test_an_invalid_card_is_rejected_with_the_field(folder: Path, edit: Edit, message: str) -> None:
     edit_card(folder, edit)
-    with pytest.raises(ModelError, match=r"model\.json is not a model card this API can serve") as refusal:
+    with pytest.raises(ModelError, match=r"model\.json is not a valid model card") as refusal:
         serve(folder)
     assert message in str(refusal.value)
 
 
-def test_a_card_that_is_not_json_is_refused(folder: Path) -> None:
+def test_a_card_that_is_not_json_is_rejected(folder: Path) -> None:
     (folder / "model.json").write_text("{")
-    with pytest.raises(ModelError, match=r"model\.json is not a model card"):
+    with pytest.raises(ModelError, match=r"model\.json is not a valid model card"):
         serve(folder)
 
 
-def test_labels_must_be_as_many_as_logits(folder: Path) -> None:
+def test_there_must_be_as_many_labels_as_logits(folder: Path) -> None:
     edit_card(folder, lambda card: card.update(labels=["bad", "so-so", "good"], novelty=None))
     with pytest.raises(ModelError, match=r"model\.onnx has 2 logits but model\.json has 3 labels"):
         serve(folder)
 
 
-def test_centroids_must_be_as_wide_as_what_the_graph_pools(folder: Path) -> None:
+def test_centroids_must_have_the_width_of_pooled_vectors(folder: Path) -> None:
     centroids = {"negative": [0.1], "positive": [0.2]}
     narrow = {"output": "pooled", "centroids": centroids, "spread": [1.0], "common": []}
     edit_card(folder, lambda card: card.update(novelty=narrow))
-    with pytest.raises(ModelError, match=r"pools into 32 numbers but model\.json has centroids of 1"):
+    with pytest.raises(ModelError, match=r"pools into width 32 but model\.json has centroids of width 1:"):
         serve(folder)
 
 
 @pytest.mark.parametrize("lacking", ["card", "graph"])
-def test_an_artifact_that_cannot_tell_novelty_still_serves(folder: Path, lacking: str) -> None:
+def test_an_artifact_without_novelty_still_serves(folder: Path, lacking: str) -> None:
     whole = serve(folder).predict("A wonderful film.")
     if lacking == "card":
         edit_card(folder, lambda card: card.pop("novelty"))
@@ -152,31 +152,31 @@ def test_an_artifact_that_cannot_tell_novelty_still_serves(folder: Path, lacking
     assert old.probabilities == whole.probabilities
 
 
-def test_the_temperature_in_the_card_makes_it_less_sure_and_decides_nothing(folder: Path) -> None:
+def test_the_temperature_scales_confidence_and_changes_no_prediction(folder: Path) -> None:
     edit_card(folder, lambda card: card.pop("calibration"))  # as older exports wrote it
     raw = serve(folder).predict("A wonderful film.")
     edit_card(folder, lambda card: card.update(calibration={"temperature": 2.0}))
     milder = serve(folder).predict("A wonderful film.")
     log_odds = [
         np.log(one.confidence / (1 - one.confidence)) for one in (raw, milder)
-    ]  # of two labels, so what the logits differ by
+    ]  # of two labels, so the difference of the logits
     assert milder.sentiment == raw.sentiment
     assert log_odds[1] == pytest.approx(log_odds[0] / 2)
 
 
-def test_a_file_that_is_no_model_is_refused(folder: Path) -> None:
+def test_an_invalid_model_file_is_rejected(folder: Path) -> None:
     replace_file(folder, "model.onnx", b"not a model")
     with pytest.raises(ModelError, match=r"model\.onnx cannot be loaded"):
         serve(folder)
 
 
-def test_a_file_that_is_no_tokenizer_is_refused(folder: Path) -> None:
+def test_an_invalid_tokenizer_file_is_rejected(folder: Path) -> None:
     replace_file(folder, "tokenizer.json", b"{}")
     with pytest.raises(ModelError, match=r"tokenizer\.json cannot be read"):
         serve(folder)
 
 
-def test_a_tokenizer_with_ids_the_model_does_not_know_is_refused_when_it_meets_one(folder: Path) -> None:
+def test_a_token_id_that_the_model_does_not_have_raises_an_error(folder: Path) -> None:
     tokenizer = json.loads((folder / "tokenizer.json").read_text())
     tokenizer["model"]["vocab"]["film"] = 10_000_000
     replace_file(folder, "tokenizer.json", json.dumps(tokenizer).encode())
@@ -184,7 +184,7 @@ def test_a_tokenizer_with_ids_the_model_does_not_know_is_refused_when_it_meets_o
         serve(folder).predict("film")
 
 
-def test_a_link_swapped_while_loading_gives_one_version(folder: Path, tmp_path: Path) -> None:
+def test_a_link_that_changes_while_loading_gives_one_version(folder: Path, tmp_path: Path) -> None:
     link = tmp_path / "model"
     link.symlink_to(folder)
     assert load_artifact(link).card.model_version == load_artifact(folder).card.model_version

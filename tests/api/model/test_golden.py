@@ -1,4 +1,4 @@
-"""The golden reviews: shown to whoever may read the model, computed for whoever may invoke the function."""
+"""The golden reviews: readable by clients, classified only by direct invocation of the function."""
 
 import importlib
 import json
@@ -34,7 +34,7 @@ def function(
     return module
 
 
-def test_the_artifact_says_what_it_decides_and_what_fp32_did(api: Api, artifact: Artifact) -> None:
+def test_the_golden_reviews_have_the_predictions_of_both_graphs(api: Api, artifact: Artifact) -> None:
     answer = api.get("/model/golden").json
     assert answer["model_version"] == artifact.card.model_version
     assert answer["reviews"] == json.loads(artifact.golden or b"")["reviews"]
@@ -42,21 +42,23 @@ def test_the_artifact_says_what_it_decides_and_what_fp32_did(api: Api, artifact:
 
 
 @pytest.mark.parametrize(("mode", "shown"), [("redacted", True), ("hashed", False)])
-def test_their_texts_obey_the_privacy_mode(make_api: Callable[..., Api], mode: str, shown: bool) -> None:
+def test_the_privacy_mode_applies_to_their_texts(
+    make_api: Callable[..., Api], mode: str, shown: bool
+) -> None:
     api = make_api(privacy_mode=mode, input_hash_key="0f" * 32)
     texts = [review["text"] for review in api.get("/model/golden").json["reviews"]]
     assert texts
     assert all(isinstance(text, str) is shown for text in texts)
 
 
-def test_an_older_artifact_without_them_serves_but_has_none_to_show(api: Api) -> None:
-    older = Api(replace(api.parts, golden=None), api.aws)
+def test_an_older_artifact_without_golden_reviews_still_serves(api: Api) -> None:
+    older = Api(replace(api.dependencies, golden=None), api.aws)
     response = older.get("/model/golden")
     assert (response.status, response.json["error"]["code"]) == (404, "not_found")
     assert older.predict("A wonderful film.").status == 200
 
 
-def test_a_check_computes_every_review_and_gives_no_text_away(
+def test_a_check_classifies_every_review_and_returns_no_text(
     classifier: Classifier, artifact: Artifact
 ) -> None:
     reviews = read_golden(artifact.golden)
@@ -71,7 +73,7 @@ def test_a_check_computes_every_review_and_gives_no_text_away(
         assert review.text not in json.dumps(answer)
 
 
-def test_a_check_is_not_answered_from_memory_nor_remembered(artifact: Artifact) -> None:
+def test_a_check_does_not_use_the_cache(artifact: Artifact) -> None:
     class Counted(Classifier):
         runs = 0
 
@@ -95,13 +97,13 @@ def test_a_direct_invocation_is_checked_and_stores_nothing(
     answer = function.handler(CHECK, None)
     assert answer["reviews"]
     attributes = aws.sqs.get_queue_attributes(
-        QueueUrl=function.parts.outbox.queue_url, AttributeNames=["ApproximateNumberOfMessages"]
+        QueueUrl=function.dependencies.outbox.queue_url, AttributeNames=["ApproximateNumberOfMessages"]
     )["Attributes"]
     assert attributes["ApproximateNumberOfMessages"] == "0"
-    assert json.dumps(answer)  # what Lambda would do with it
+    assert json.dumps(answer)  # as Lambda serializes it
 
 
-def test_no_client_of_the_http_api_can_ask_for_a_check(function: ModuleType) -> None:
+def test_clients_of_the_http_api_cannot_request_a_check(function: ModuleType) -> None:
     for event in (EVENT | CHECK, EVENT | {"body": json.dumps(CHECK), "isBase64Encoded": False}):
         answer = function.handler(event, None)
         assert "reviews" not in answer
@@ -112,12 +114,12 @@ def test_no_client_of_the_http_api_can_ask_for_a_check(function: ModuleType) -> 
     ("content", "message"),
     [
         (None, r"the artifact has no golden\.json.*export it again"),
-        (b"not json", r"golden\.json is not readable"),
-        (b'{"reviews": []}', r"golden\.json is not readable: reviews"),
-        (b'{"reviews": [{"text": "secret"}]}', r"golden\.json is not readable: reviews\.0\.label"),
+        (b"not json", r"golden\.json is not valid"),
+        (b'{"reviews": []}', r"golden\.json is not valid: reviews"),
+        (b'{"reviews": [{"text": "secret"}]}', r"golden\.json is not valid: reviews\.0\.label"),
     ],
 )
-def test_an_artifact_that_cannot_be_checked_says_so(
+def test_an_artifact_that_cannot_be_checked_is_an_error(
     classifier: Classifier, content: bytes | None, message: str
 ) -> None:
     with pytest.raises(ModelError, match=message) as caught:
@@ -134,14 +136,14 @@ def deployment_id(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], **
     return ApiSettings(_env_file=None, **lower).deployment_id
 
 
-def test_a_published_version_knows_its_deployment(
+def test_a_published_version_knows_its_deployment_id(
     monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
 ) -> None:
     own = deployment_id(monkeypatch, variables, AWS_LAMBDA_FUNCTION_VERSION="12")
     assert own == deployment_id_of("eu-central-1", "sentiment-api", "12")
 
 
-def test_a_deployment_that_is_set_wins_and_an_unpublished_version_has_none(
+def test_a_configured_deployment_id_overrides_and_an_unpublished_version_has_none(
     monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
 ) -> None:
     given = "019ab1de-7c1f-7d3a-9c55-3f6d3e0a4b21"

@@ -15,12 +15,12 @@ def test_html_breaks_become_spaces_of_the_same_length() -> None:
     ("truncation", "kept"),
     [("head", [0, 1, 2, 3, 4, 5, 6, 7, 8, 99]), ("head_tail", [0, 1, 2, 93, 94, 95, 96, 97, 98, 99])],
 )
-def test_a_quarter_from_the_head_and_the_rest_from_the_tail(truncation: str, kept: list[int]) -> None:
+def test_a_quarter_is_kept_from_the_head_and_the_rest_from_the_tail(truncation: str, kept: list[int]) -> None:
     assert kept_positions(100, 10, truncation) == kept
     assert kept_positions(10, 10, truncation) == list(range(10))
 
 
-def test_offsets_point_into_the_text_as_it_was(artifact: Artifact) -> None:
+def test_offsets_refer_to_the_original_text(artifact: Artifact) -> None:
     tokenizer = Tokenizer.from_str(artifact.tokenizer.decode())
     text = "Naïve<br />and 🎬 brilliant"
     read = tokenize(tokenizer, text, max_length=64, truncation="head", steps=["html_breaks"])
@@ -28,7 +28,7 @@ def test_offsets_point_into_the_text_as_it_was(artifact: Artifact) -> None:
     assert (read.tokens, read.truncated) == (6, False)
 
 
-def test_what_the_vocabulary_cannot_spell_is_counted_before_truncation(artifact: Artifact) -> None:
+def test_unknown_tokens_are_counted_before_truncation(artifact: Artifact) -> None:
     tokenizer = Tokenizer.from_str(artifact.tokenizer.decode())
     assert unknown_id(tokenizer) == tokenizer.token_to_id("[UNK]")
     read = tokenize(
@@ -37,8 +37,8 @@ def test_what_the_vocabulary_cannot_spell_is_counted_before_truncation(artifact:
     assert (read.unknown, read.tokens) == (50, 102)
 
 
-def test_a_vocabulary_of_bytes_knows_every_text() -> None:
-    """As RoBERTa's: `<unk>` may be among its tokens, but no text is ever split into it."""
+def test_a_byte_level_vocabulary_has_no_unknown_tokens() -> None:
+    """As RoBERTa's: `<unk>` is in its vocabulary, but no text is ever tokenized to it."""
     tokenizer = Tokenizer(models.BPE({"<unk>": 0, "a": 1}, []))
     assert unknown_id(tokenizer) is None
     read = tokenize(tokenizer, "a", max_length=8, truncation="head", steps=[], unknown=unknown_id(tokenizer))

@@ -1,4 +1,4 @@
-"""Costs by hand and by rule: figures are worked out here once more, from prices written out in the test."""
+"""The cost model against figures computed here from literal prices."""
 
 import dataclasses
 
@@ -38,20 +38,20 @@ def test_a_price_has_a_unit_a_source_and_a_confidence_for_each_region(name: str)
     assert all(entry[region] >= 0 for region in regions)
 
 
-def test_a_price_that_the_table_lacks_is_named_with_its_neighbours() -> None:
+def test_a_missing_price_is_named_with_similar_ones() -> None:
     with pytest.raises(
         ValueError, match=r"no price 'kms\.hsm'; add it with its source\. It has kms\.key_month"
     ):
         price("kms.hsm", "eu-central-1")
 
 
-def test_a_region_that_the_table_lacks_gets_the_default_region_s_prices_and_says_so() -> None:
+def test_a_missing_region_has_the_default_regions_prices_and_the_summary_says_so() -> None:
     found = price("s3.storage_gb_month", "ap-southeast-2")
     assert (found.region, found.dollars) == ("us-east-1", 0.023)
     assert "in us-east-1" in summary(variant(DEV, region="ap-southeast-2"))
 
 
-def test_spot_training_costs_the_table_s_share_of_on_demand() -> None:
+def test_spot_training_costs_the_tables_share_of_on_demand() -> None:
     assert hourly_price("ml.g5.xlarge", "us-east-1") == 1.408
     assert hourly_price("ml.g5.xlarge", "us-east-1", spot=True) == pytest.approx(1.408 * 0.3)
 
@@ -62,20 +62,20 @@ def test_every_instance_that_an_environment_trains_on_has_a_price(environment: E
         assert hourly_price(instance, environment.region) > 0
 
 
-def test_the_database_of_prod_is_paid_for_twice_as_it_stands_in_two_zones() -> None:
+def test_the_database_of_prod_costs_twice_as_much_in_two_zones() -> None:
     expected = {"database": 730 * 0.037 * 2, "database storage": 50 * 0.137 * 2}
     assert {item: idle(PROD)[item] for item in expected} == pytest.approx(expected)
     one = idle(variant(PROD, multi_az=False))
     assert {item: one[item] * 2 for item in expected} == pytest.approx(expected)
 
 
-def test_endpoints_are_paid_for_by_service_and_zone_and_retraining_needs_one_more() -> None:
+def test_endpoints_cost_by_service_and_zone_and_retraining_needs_one_more() -> None:
     assert idle(DEV)["endpoints"] == pytest.approx(2 * 1 * 730 * 0.012)
     assert idle(PROD)["endpoints"] == pytest.approx(2 * 2 * 730 * 0.012)
     assert idle(variant(PROD, on_drift="retrain"))["endpoints"] == pytest.approx(3 * 2 * 730 * 0.012)
 
 
-def test_provisioned_instances_are_paid_for_in_the_hours_they_are_kept() -> None:
+def test_provisioned_instances_cost_only_in_their_hours() -> None:
     gigabytes = 1769 / 1024
     kept = variant(PROD, architecture="x86_64", start="provisioned", provisioned_instances=2)
     all_day = idle(variant(kept, provisioned_hours=None))["provisioned instances"]
@@ -84,38 +84,38 @@ def test_provisioned_instances_are_paid_for_in_the_hours_they_are_kept() -> None
     assert half == pytest.approx(all_day / 2)
 
 
-def test_snapshots_are_paid_for_by_the_second_and_plain_instances_not_at_all() -> None:
+def test_snapshots_cost_by_the_second_and_plain_instances_nothing() -> None:
     snapshots = idle(variant(DEV, start="snapstart", api_memory_mb=1024))["snapshots"]
     assert snapshots == pytest.approx(2 * 730 * 3600 * 0.0000015046)
     assert idle(variant(DEV, start="plain")).keys().isdisjoint({"snapshots", "provisioned instances"})
 
 
-def test_an_hourly_drift_run_costs_the_20_seconds_that_it_takes_and_not_its_time_out() -> None:
+def test_an_hourly_drift_run_costs_its_20_seconds_and_not_its_time_out() -> None:
     hourly = variant(DEV, architecture="x86_64", drift_every_hours=1)
     assert idle(hourly)["drift runs"] == pytest.approx(730 * 20 * 2 * 0.0000166667)
 
 
-def test_what_is_switched_off_costs_nothing() -> None:
+def test_disabled_features_cost_nothing() -> None:
     on = idle(variant(DEV, authorize=True, waf=True, managed_mlflow=True, training_schedule="rate(30 days)"))
     off = idle(variant(DEV, authorize=False, waf=False, managed_mlflow=False, training_schedule=None))
     assert on.keys() - off.keys() == {"machine client", "firewall", "managed MLflow", "scheduled training"}
 
 
-def test_scheduled_training_costs_at_most_its_cap_for_each_run() -> None:
+def test_a_scheduled_training_costs_at_most_its_limit_per_run() -> None:
     weekly = variant(DEV, training_schedule="rate(7 days)", training_max_dollars=10.0)
     assert idle(weekly)["scheduled training"] == pytest.approx(730 / (7 * 24) * 10)
     monthly_run = variant(weekly, training_schedule="cron(0 3 1 * ? *)")
     assert idle(monthly_run)["scheduled training"] == pytest.approx(10)
 
 
-def test_inference_is_billed_by_the_started_millisecond() -> None:
+def test_inference_is_rounded_up_to_a_millisecond() -> None:
     x86 = variant(DEV, architecture="x86_64", api_memory_mb=2048, start="plain")
     costs = per_million(x86, Inference(duration_ms=10.2, init_ms=500, cold_share=0.02))
     assert costs["inference"] == pytest.approx(1e6 * 0.011 * 2 * 0.0000166667)
     assert costs["cold starts"] == pytest.approx(0.02 * 1e6 * 0.5 * 2 * 0.0000166667)
 
 
-def test_snapstart_pays_for_restores_instead_of_starts() -> None:
+def test_snapstart_costs_restores_instead_of_cold_starts() -> None:
     costs = per_million(variant(DEV, start="snapstart", api_memory_mb=1024), Inference(cold_share=0.01))
     assert costs["restores"] == pytest.approx(10_000 * 0.0001397998)
     assert "cold starts" not in costs
@@ -130,19 +130,19 @@ def test_provisioned_all_day_has_no_cold_starts_and_cheaper_milliseconds() -> No
     assert costs["inference"] == pytest.approx(1e6 * 0.010 * 0.0000097222)
 
 
-def test_the_busier_the_fuller_the_writer_s_batches_and_the_cheaper_the_queue() -> None:
+def test_more_requests_fill_the_writers_batches_and_make_the_queue_cheaper() -> None:
     quiet, busy = per_million(DEV, requests=1e4), per_million(DEV, requests=1e9)
     assert quiet["queue"] == pytest.approx(0.40 * 3)  # one send, one receive and one delete each
     assert busy["queue"] == pytest.approx(0.40 * 1.2)
     assert busy["writer"] < quiet["writer"]
 
 
-def test_tracing_keeps_nearly_all_of_a_trickle_and_a_twentieth_of_a_flood() -> None:
+def test_tracing_samples_nearly_all_of_few_requests_and_a_twentieth_of_many() -> None:
     assert traced_share(0.01) > 0.99
     assert traced_share(10_000) == pytest.approx(0.05, rel=0.01)
 
 
-def test_tracing_costs_only_where_it_is_switched_on() -> None:
+def test_tracing_costs_nothing_if_disabled() -> None:
     assert per_million(DEV)["traces"] == 0
     assert per_million(variant(DEV, trace=True))["traces"] == pytest.approx(
         5 * traced_share(1e6 / 730 / 3600)
@@ -162,7 +162,7 @@ def test_a_month_adds_up_and_grows_with_the_requests(environment: Environment) -
         assert totals[0] == pytest.approx(month.idle)
 
 
-def test_a_slower_model_more_memory_or_more_cold_starts_cost_more() -> None:
+def test_a_slower_model_more_memory_and_more_cold_starts_cost_more() -> None:
     base = total(cost_per_million(DEV))
     assert total(cost_per_million(DEV, Inference(duration_ms=40))) > base
     assert total(cost_per_million(DEV, Inference(cold_share=0.1))) > base
@@ -170,8 +170,8 @@ def test_a_slower_model_more_memory_or_more_cold_starts_cost_more() -> None:
 
 
 def test_the_summary_names_the_environment_its_dollars_and_the_date_of_the_prices() -> None:
-    said = summary(PROD)
-    assert said.startswith(
+    text = summary(PROD)
+    assert text.startswith(
         f"prod costs about ${total(idle_costs(PROD)):.2f} a month when idle (database $54.02"
     )
-    assert table()["dated"] in said
+    assert table()["dated"] in text

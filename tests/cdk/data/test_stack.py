@@ -1,4 +1,4 @@
-"""The data stack: nothing readable at rest or in flight, nothing public, and data that outlives mistakes."""
+"""The data stack: encryption at rest and in transit, nothing public, and protection against deletion."""
 
 import json
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 from aws_cdk.assertions import Template
 
 from cdk.environments import ENVIRONMENTS, Environment
-from tests.fixtures.templates import PLAIN, resources, synthesize
+from tests.fixtures.templates import PLAIN, find, function, referenced, resources, synthesize
 
 ALL = pytest.mark.parametrize("environment", ENVIRONMENTS.values(), ids=lambda environment: environment.name)
 HOLDS_DATA = ("AWS::RDS::DBInstance", "AWS::S3::Bucket", "AWS::KMS::Key", "AWS::Logs::LogGroup")
@@ -23,10 +23,12 @@ def database(environment: Environment) -> dict[str, Any]:
 
 
 @ALL
-def test_the_database_is_encrypted_private_backed_up_and_watched(environment: Environment) -> None:
+def test_the_database_is_encrypted_private_backed_up_and_monitored(environment: Environment) -> None:
     instance = database(environment)
     assert instance["StorageEncrypted"] is True
-    assert "Key" in json.dumps(instance["KmsKeyId"])
+    assert referenced(synthesize(environment), "Data", instance["KmsKeyId"]) == find(
+        synthesize(environment), "Data", "AWS::KMS::Key"
+    )
     assert instance["PubliclyAccessible"] is False
     assert instance["BackupRetentionPeriod"] == environment.backup_days >= 1
     assert instance["EnablePerformanceInsights"] is True
@@ -35,7 +37,7 @@ def test_the_database_is_encrypted_private_backed_up_and_watched(environment: En
 
 
 @ALL
-def test_nobody_logs_in_with_a_password_that_a_template_knows(environment: Environment) -> None:
+def test_no_template_contains_a_database_password(environment: Environment) -> None:
     instance = database(environment)
     assert instance["EnableIAMDatabaseAuthentication"] is True
     assert instance["ManageMasterUserPassword"] is True
@@ -43,7 +45,7 @@ def test_nobody_logs_in_with_a_password_that_a_template_knows(environment: Envir
 
 
 @ALL
-def test_postgres_refuses_plain_connections_and_keeps_user_text_out_of_its_log(
+def test_postgres_requires_tls_and_keeps_user_text_out_of_its_log(
     environment: Environment,
 ) -> None:
     [group] = resources(data(environment), "AWS::RDS::DBParameterGroup")
@@ -55,7 +57,7 @@ def test_postgres_refuses_plain_connections_and_keeps_user_text_out_of_its_log(
 
 
 @ALL
-def test_prod_survives_a_zone_and_a_mistake_and_dev_leaves_nothing_behind(environment: Environment) -> None:
+def test_prod_is_multi_az_and_protected_and_dev_is_deleted_completely(environment: Environment) -> None:
     prod = environment.name == "prod"
     assert database(environment)["MultiAZ"] is prod
     assert database(environment)["DeletionProtection"] is prod
@@ -70,7 +72,7 @@ def test_prod_survives_a_zone_and_a_mistake_and_dev_leaves_nothing_behind(enviro
 
 
 @ALL
-def test_every_bucket_is_encrypted_private_and_takes_tls_only(environment: Environment) -> None:
+def test_every_bucket_is_encrypted_private_and_requires_tls(environment: Environment) -> None:
     template = data(environment)
     policies = resources(template, "AWS::S3::BucketPolicy")
     for id, bucket in template.find_resources("AWS::S3::Bucket").items():
@@ -78,11 +80,11 @@ def test_every_bucket_is_encrypted_private_and_takes_tls_only(environment: Envir
         assert properties["BucketEncryption"]
         assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
         [policy] = [policy for policy in policies if policy["Bucket"] == {"Ref": id}]
-        assert refuses_plain_connections(policy["PolicyDocument"], "s3:*")
+        assert requires_tls(policy["PolicyDocument"], "s3:*")
 
 
 @ALL
-def test_the_artifact_bucket_keeps_versions_under_our_key_and_forgets_what_jobs_leave(
+def test_the_artifact_bucket_is_versioned_under_our_key_and_expires_outputs_of_jobs(
     environment: Environment,
 ) -> None:
     [bucket] = resources(data(environment), "AWS::S3::Bucket", VersioningConfiguration={"Status": "Enabled"})
@@ -96,7 +98,7 @@ def test_the_artifact_bucket_keeps_versions_under_our_key_and_forgets_what_jobs_
 
 
 @ALL
-def test_alerts_are_encrypted_with_a_key_that_rotates_and_alarms_and_budgets_may_use(
+def test_alerts_are_encrypted_with_a_rotated_key_that_alarms_and_budgets_can_use(
     environment: Environment,
 ) -> None:
     template = data(environment)
@@ -108,11 +110,11 @@ def test_alerts_are_encrypted_with_a_key_that_rotates_and_alarms_and_budgets_may
         assert service in json.dumps(key["KeyPolicy"])
         [policy] = resources(template, "AWS::SNS::TopicPolicy")
         assert service in json.dumps(policy)
-        assert refuses_plain_connections(policy["PolicyDocument"], "sns:Publish")
+        assert requires_tls(policy["PolicyDocument"], "sns:Publish")
 
 
 @ALL
-def test_the_network_has_no_way_out_and_pays_for_no_more_endpoints_than_it_needs(
+def test_the_network_has_no_internet_access_and_only_the_necessary_endpoints(
     environment: Environment,
 ) -> None:
     template = data(environment)
@@ -123,26 +125,34 @@ def test_the_network_has_no_way_out_and_pays_for_no_more_endpoints_than_it_needs
     interfaces = [endpoint for endpoint in endpoints if endpoint["VpcEndpointType"] == "Interface"]
     assert len(interfaces) == (3 if environment.on_drift == "retrain" else 2)
     assert {len(endpoint["SubnetIds"]) for endpoint in interfaces} == {environment.endpoint_zones}
-    assert len(endpoints) == len(interfaces) + 1  # S3 by the gateway, which is free
+    assert len(endpoints) == len(interfaces) + 1  # the S3 gateway endpoint, which is free
 
 
 @ALL
-def test_only_our_functions_reach_the_database(environment: Environment) -> None:
+def test_only_our_functions_can_reach_the_database(environment: Environment) -> None:
     template = data(environment)
     ingress = resources(template, "AWS::EC2::SecurityGroupIngress", IpProtocol="tcp")
     for group in resources(template, "AWS::EC2::SecurityGroup"):
-        assert not group.get("SecurityGroupIngress"), "rules by address would let others in"
-    assert all("Clients" in json.dumps(rule["SourceSecurityGroupId"]) for rule in ingress)
+        assert not group.get("SecurityGroupIngress"), "rules by address would allow others"
+    stacks = synthesize(environment)
+    clients = referenced(stacks, "Data", function(stacks, "Data", "migrations").properties["VpcConfig"])
+    [group] = [each for each in clients if each.type == "AWS::EC2::SecurityGroup"]
+    assert all(referenced(stacks, "Data", rule["SourceSecurityGroupId"]) == [group] for rule in ingress)
     assert any("Endpoint.Port" in json.dumps(rule["FromPort"]) for rule in ingress)
 
 
 @ALL
-def test_migrations_run_on_every_change_of_theirs_before_the_registrar(environment: Environment) -> None:
+def test_migrations_run_on_each_change_and_before_the_registrar_is_created(environment: Environment) -> None:
     template = data(environment)
     [(id, trigger)] = template.find_resources("Custom::Trigger").items()
-    assert "Migrations" in json.dumps(trigger["Properties"]["HandlerArn"])
+    stacks = synthesize(environment)
+    [version] = referenced(stacks, "Data", trigger["Properties"]["HandlerArn"])
+    assert referenced(stacks, "Data", version.properties["FunctionName"]) == [
+        function(stacks, "Data", "migrations")
+    ]
     assert trigger["Properties"]["ExecuteOnHandlerChange"] is True
-    assert any("Database" in dependency for dependency in trigger["DependsOn"])
+    [instance] = template.find_resources("AWS::RDS::DBInstance")
+    assert instance in trigger["DependsOn"]
     [registrar] = template.find_resources(
         "AWS::Lambda::Function", {"Properties": {"Handler": "functions.registrar.handler.handler"}}
     ).values()
@@ -150,13 +160,14 @@ def test_migrations_run_on_every_change_of_theirs_before_the_registrar(environme
 
 
 @ALL
-def test_partitions_are_looked_after_daily(environment: Environment) -> None:
+def test_partitions_are_maintained_daily(environment: Environment) -> None:
     [rule] = resources(data(environment), "AWS::Events::Rule")
     assert rule["ScheduleExpression"] == "cron(17 3 * * ? *)"
-    assert "Migrations" in json.dumps(rule["Targets"])
+    stacks = synthesize(environment)
+    assert function(stacks, "Data", "migrations") in referenced(stacks, "Data", rule["Targets"])
 
 
-def refuses_plain_connections(document: dict[str, Any], action: str) -> bool:
+def requires_tls(document: dict[str, Any], action: str) -> bool:
     return any(
         statement["Effect"] == "Deny"
         and statement["Action"] == action
@@ -165,7 +176,7 @@ def refuses_plain_connections(document: dict[str, Any], action: str) -> bool:
     )
 
 
-def test_migrations_wait_until_every_rule_on_their_way_to_postgres_is_there() -> None:
+def test_migrations_wait_for_every_security_group_rule() -> None:
     template = synthesize(PLAIN)["Data"].to_json()["Resources"]
     (trigger,) = [each for each in template.values() if each["Type"] == "Custom::Trigger"]
     rules = {

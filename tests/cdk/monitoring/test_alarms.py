@@ -1,4 +1,4 @@
-"""What can go wrong rings and says where to go on; the budget and the dashboard show the rest."""
+"""Alarms fire on every known failure and link the runbook; budget and dashboard show the rest."""
 
 import json
 import re
@@ -6,7 +6,8 @@ import re
 import pytest
 from aws_cdk.assertions import Match, Template
 
-from tests.fixtures.templates import PLAIN, RICH, alarms, dashboard, resources, synthesize
+from functions.drift_monitor.settings import DriftMonitorSettings
+from tests.fixtures.templates import PLAIN, RICH, alarms, dashboard, referenced, resources, synthesize
 
 
 @pytest.fixture(scope="module")
@@ -15,15 +16,17 @@ def template() -> Template:
 
 
 @pytest.fixture(scope="module")
-def told() -> Template:
+def rich() -> Template:
     return synthesize(RICH)["Monitoring"]
 
 
-def test_every_alarm_reaches_the_topic_and_says_where_the_runbook_goes_on(told: Template) -> None:
-    assert alarms(told)
-    for alarm in alarms(told).values():
-        assert "Alerts" in json.dumps(alarm["AlarmActions"])
-        assert "Alerts" in json.dumps(alarm["OKActions"])
+def test_every_alarm_notifies_the_topic_and_names_a_heading_of_the_runbook(rich: Template) -> None:
+    stacks = synthesize(RICH)
+    assert alarms(rich)
+    for alarm in alarms(rich):
+        for actions in (alarm["AlarmActions"], alarm["OKActions"]):
+            [topic] = referenced(stacks, "Monitoring", actions)
+            assert topic.type == "AWS::SNS::Topic"
         assert re.search(r"Runbook: docs/operations\.md#[a-z-]+$", alarm["AlarmDescription"])
 
 
@@ -39,35 +42,42 @@ def test_every_alarm_reaches_the_topic_and_says_where_the_runbook_goes_on(told: 
         ("NumberOfNotificationsFailed", "GreaterThanOrEqualToThreshold"),
     ],
 )
-def test_what_can_go_wrong_unseen_rings(template: Template, name: str, sign: str) -> None:
-    (alarm,) = [each for each in alarms(template).values() if f'"MetricName": "{name}"' in json.dumps(each)]
+def test_failures_that_no_client_sees_have_an_alarm(template: Template, name: str, sign: str) -> None:
+    (alarm,) = [each for each in alarms(template) if f'"MetricName": "{name}"' in json.dumps(each)]
     assert alarm["ComparisonOperator"] == sign
 
 
-@pytest.mark.parametrize("prefix", ["DriftSilent", "TrafficSilent"])
-def test_what_falls_silent_rings_and_so_does_what_never_ran(template: Template, prefix: str) -> None:
-    (alarm,) = [each for name, each in alarms(template).items() if name.startswith(prefix)]
+@pytest.mark.parametrize("folder", ["drift_monitor", "traffic_counter"])
+def test_a_scheduled_function_that_does_not_run_or_never_ran_raises_an_alarm(
+    template: Template, folder: str
+) -> None:
+    (alarm,) = [
+        each
+        for each in alarms(template)
+        if "FILL(runs, 0)" in json.dumps(each)
+        and [used.service for used in referenced(synthesize(PLAIN), "Monitoring", each["Metrics"])]
+        == [folder]
+    ]
     assert alarm["TreatMissingData"] == "breaching"
     assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (0, "LessThanOrEqualToThreshold")
     assert any(metric.get("Expression") == "FILL(runs, 0)" for metric in alarm["Metrics"])
 
 
-def test_missing_predictions_ring_for_the_day_and_so_does_a_comparison_that_is_not_made(
-    template: Template,
-) -> None:
-    found = alarms(template)
-    (missing,) = [each for name, each in found.items() if name.startswith("MissingPredictions")]
-    (told_of,) = [metric["MetricStat"] for metric in missing["Metrics"]]
-    assert told_of["Metric"]["Dimensions"] == [{"Name": "service", "Value": "drift_monitor"}]
-    assert told_of["Period"] == 86_400
-    (unmade,) = [each for name, each in found.items() if name.startswith("NotReconciled")]
-    asked = {metric["Id"]: metric.get("MetricStat", {}) for metric in unmade["Metrics"]}
-    assert asked["compared"]["Metric"]["MetricName"] == "MissingPredictions"
-    assert "TrafficCounter" in json.dumps(asked["counts"]["Metric"])
+def test_missing_predictions_and_missed_reconciliations_raise_an_alarm_for_a_day(template: Template) -> None:
+    about = [each for each in alarms(template) if "MissingPredictions" in json.dumps(each)]
+    (missing,) = [each for each in about if "Expression" not in json.dumps(each)]
+    (metric,) = [metric["MetricStat"] for metric in missing["Metrics"]]
+    assert metric["Metric"]["Dimensions"] == [{"Name": "service", "Value": "drift_monitor"}]
+    assert metric["Period"] == 86_400
+    (missed,) = [each for each in about if each is not missing]
+    metrics = {metric["Id"]: metric.get("MetricStat", {}) for metric in missed["Metrics"]}
+    assert metrics["compared"]["Metric"]["MetricName"] == "MissingPredictions"
+    [counter] = referenced(synthesize(PLAIN), "Monitoring", metrics["counts"]["Metric"])
+    assert counter.service == "traffic_counter"
 
 
-def test_the_budget_warns_people_before_and_when_it_is_spent(told: Template) -> None:
-    (budget,) = resources(told, "AWS::Budgets::Budget")
+def test_the_budget_notifies_subscribers_before_and_when_it_is_exceeded(rich: Template) -> None:
+    (budget,) = resources(rich, "AWS::Budgets::Budget")
     assert budget["Budget"]["BudgetLimit"] == {"Amount": RICH.monthly_budget_dollars, "Unit": "USD"}
     kinds = {
         (each["Notification"]["NotificationType"], each["Notification"]["Threshold"])
@@ -78,7 +88,7 @@ def test_the_budget_warns_people_before_and_when_it_is_spent(told: Template) -> 
         assert [s["SubscriptionType"] for s in each["Subscribers"]] == ["SNS", "EMAIL", "EMAIL"]
 
 
-def test_the_dashboard_shows_what_people_ask_first(template: Template) -> None:
+def test_the_dashboard_shows_traffic_model_drift_storage_and_cost(template: Template) -> None:
     text = dashboard(template)
     for metric in (
         "RequestTime",  # latency
@@ -88,7 +98,7 @@ def test_the_dashboard_shows_what_people_ask_first(template: Template) -> None:
         "Predictions",
         "Confidence",
         "ApproximateAgeOfOldestMessage",
-        "NumberOfMessagesDeleted",  # what the log writer gets through
+        "NumberOfMessagesDeleted",  # the log writer's throughput
         "CPUUtilization",
         "FreeStorageSpace",
         "DriftScore",
@@ -104,7 +114,7 @@ def test_the_dashboard_shows_what_people_ask_first(template: Template) -> None:
     assert text.count('"type":"metric"') >= 10
 
 
-def test_cold_starts_are_read_from_lambdas_own_reports(template: Template) -> None:
+def test_cold_starts_are_counted_from_lambdas_report_lines(template: Template) -> None:
     template.has_resource_properties(
         "AWS::Logs::MetricFilter",
         {
@@ -112,3 +122,8 @@ def test_cold_starts_are_read_from_lambdas_own_reports(template: Template) -> No
             "MetricTransformations": [Match.object_like({"MetricName": "ColdStarts", "MetricValue": "1"})],
         },
     )
+
+
+def test_the_dashboard_marks_the_drift_monitors_default_threshold(template: Template) -> None:
+    threshold = DriftMonitorSettings.model_fields["drift_threshold"].default
+    assert f'"horizontal":[{{"value":{threshold},"label":"alert"' in dashboard(template)

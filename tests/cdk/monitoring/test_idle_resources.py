@@ -1,4 +1,4 @@
-"""No resource joins the stacks unseen by the bill: a type is free when idle or has a line in the bill."""
+"""Every resource type of the stacks is free when idle or has a line in the bill."""
 
 import json
 import math
@@ -13,14 +13,14 @@ import pytest
 
 from cdk.app import add_stacks, make_app
 from cdk.costs.idle import ALARMS, DASHBOARDS, DRIFT_RUN_SECONDS, KEYS, WAF_RULES, idle_costs
-from cdk.costs.usage import ACCESS_LOG_BYTES, BYTES_BESIDE_AN_EVENT
+from cdk.costs.usage import ACCESS_LOG_BYTES, BYTES_PER_LOG_EVENT
 from cdk.environments import ENVIRONMENTS, Environment
-from cdk.functions import DRIFT_MONITOR, LOG_WRITER
-from local import functions as local
+from cdk.function_config import DRIFT_MONITOR, LOG_WRITER, FunctionConfig
+from local import function_specs as local
 
 Resources = dict[str, dict[str, Any]]
 
-# What costs money though nobody calls, and the line that says so.
+# Types that cost money when idle, with their line in the bill.
 BILLED = {
     "AWS::CloudWatch::Alarm": "alarms",
     "AWS::CloudWatch::Dashboard": "dashboard",
@@ -34,7 +34,7 @@ BILLED = {
     "AWS::SecretsManager::Secret": "secrets",
     "AWS::WAFv2::WebACL": "firewall",
 }
-# What costs nothing until it is used, holds something, or does not exist at AWS as a thing of its own.
+# Types that cost nothing until they are used or contain something, or are not billed separately.
 FREE = {
     *(f"AWS::ApiGatewayV2::{kind}" for kind in ("Api", "Authorizer", "Integration", "Route", "Stage")),
     "AWS::ApplicationAutoScaling::ScalableTarget",
@@ -43,9 +43,9 @@ FREE = {
         f"AWS::CloudFront::{kind}"
         for kind in ("Distribution", "Function", "OriginAccessControl", "ResponseHeadersPolicy")
     ),
-    *("AWS::CodeDeploy::Application", "AWS::CodeDeploy::DeploymentGroup"),  # on Lambda
+    *("AWS::CodeDeploy::Application", "AWS::CodeDeploy::DeploymentGroup"),  # free for Lambda
     *(f"AWS::Cognito::{kind}" for kind in ("UserPool", "UserPoolDomain", "UserPoolResourceServer")),
-    "AWS::EC2::FlowLog",  # of refused packets: there are none
+    "AWS::EC2::FlowLog",  # of rejected packets: there are none
     *(
         f"AWS::EC2::{kind}"
         for kind in (
@@ -78,7 +78,7 @@ FREE = {
 def stacks(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Environment, Resources]]:
-    """One environment and the resources of all its stacks."""
+    """An environment and the resources of all its stacks."""
     folder: Path = tmp_path_factory.mktemp("cdk.out")
     app = make_app(folder, env=request.param.name)
     add_stacks(app, request.param)
@@ -94,34 +94,34 @@ def of_type(resources: Resources, kind: str) -> list[dict[str, Any]]:
     return [each.get("Properties", {}) for each in resources.values() if each["Type"] == kind]
 
 
-def test_every_type_is_known_to_be_free_or_has_its_line(stacks: tuple[Environment, Resources]) -> None:
+def test_every_type_is_free_or_has_a_line(stacks: tuple[Environment, Resources]) -> None:
     environment, resources = stacks
     types = {each["Type"] for each in resources.values()} - {"AWS::CDK::Metadata"}
-    assert types - FREE - BILLED.keys() == set(), "say in BILLED or FREE what these cost when idle"
+    assert types - FREE - BILLED.keys() == set(), "add these to BILLED or FREE"
     items = {line.item for line in idle_costs(environment)}
     assert {BILLED[kind] for kind in types & BILLED.keys()} <= items
 
 
-def test_nothing_is_billed_that_is_not_there(stacks: tuple[Environment, Resources]) -> None:
+def test_nothing_is_billed_that_does_not_exist(stacks: tuple[Environment, Resources]) -> None:
     environment, resources = stacks
     types = {each["Type"] for each in resources.values()}
     lines = {line.item for line in idle_costs(environment)} & set(BILLED.values()) - {"secrets"}
     assert lines == {item for kind, item in BILLED.items() if kind in types} - {"secrets"}
     [database] = of_type(resources, "AWS::RDS::DBInstance")
-    assert database["ManageMasterUserPassword"] is True, "its secret is the one that is billed"
+    assert database["ManageMasterUserPassword"] is True, "the billed secret is the database's"
 
 
-def test_there_are_as_many_as_are_billed(stacks: tuple[Environment, Resources]) -> None:
+def test_the_billed_counts_are_those_of_the_templates(stacks: tuple[Environment, Resources]) -> None:
     environment, resources = stacks
     counts = Counter(each["Type"] for each in resources.values())
     assert counts["AWS::KMS::Key"] == KEYS
     assert counts["AWS::CloudWatch::Dashboard"] == DASHBOARDS
     assert counts["AWS::Lambda::EventSourceMapping"] == 1
-    watched = [
+    alarm_metrics = [
         sum("MetricStat" in metric for metric in alarm.get("Metrics", [])) or 1
         for alarm in of_type(resources, "AWS::CloudWatch::Alarm")
     ]
-    assert sum(watched) == ALARMS
+    assert sum(alarm_metrics) == ALARMS
     for acl in of_type(resources, "AWS::WAFv2::WebACL"):
         assert len(acl["Rules"]) == WAF_RULES
     zones = sum(
@@ -133,7 +133,7 @@ def test_there_are_as_many_as_are_billed(stacks: tuple[Environment, Resources]) 
     assert line.dollars == pytest.approx(zones * 730 * 0.012)
 
 
-def test_the_database_is_the_one_that_is_billed(stacks: tuple[Environment, Resources]) -> None:
+def test_the_database_has_the_billed_class_storage_and_zones(stacks: tuple[Environment, Resources]) -> None:
     environment, resources = stacks
     [database] = of_type(resources, "AWS::RDS::DBInstance")
     assert database["DBInstanceClass"] == f"db.{environment.database_class}"
@@ -141,12 +141,11 @@ def test_the_database_is_the_one_that_is_billed(stacks: tuple[Environment, Resou
     assert (database["MultiAZ"], database["StorageType"]) == (environment.multi_az, "gp3")
 
 
-def sizes(resources: Resources) -> dict[str, tuple[int, int]]:
+def configs(resources: Resources) -> dict[str, FunctionConfig]:
     """Return the memory and time-out of each of our functions."""
     return {
-        function["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"]: (
-            function["MemorySize"],
-            function["Timeout"],
+        function["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"]: FunctionConfig(
+            function["MemorySize"], function["Timeout"]
         )
         for function in of_type(resources, "AWS::Lambda::Function")
         if "POWERTOOLS_SERVICE_NAME" in function.get("Environment", {}).get("Variables", {})
@@ -155,18 +154,18 @@ def sizes(resources: Resources) -> dict[str, tuple[int, int]]:
 
 def test_functions_have_the_memory_that_is_billed(stacks: tuple[Environment, Resources]) -> None:
     environment, resources = stacks
-    memory = {name: size[0] for name, size in sizes(resources).items()}
+    memory = {name: config.memory_mb for name, config in configs(resources).items()}
     assert memory["api"] == environment.api_memory_mb
     assert memory["log_writer"] == LOG_WRITER.memory_mb
     assert memory["drift_monitor"] == DRIFT_MONITOR.memory_mb
 
 
-def test_a_drift_run_is_billed_for_less_than_it_may_take(stacks: tuple[Environment, Resources]) -> None:
+def test_a_drift_run_is_billed_for_less_than_its_time_out(stacks: tuple[Environment, Resources]) -> None:
     _, resources = stacks
-    assert sizes(resources)["drift_monitor"][1] / 10 > DRIFT_RUN_SECONDS
+    assert configs(resources)["drift_monitor"].timeout_seconds / 10 > DRIFT_RUN_SECONDS
 
 
-def test_the_laptop_s_functions_have_the_memory_and_time_of_the_cloud_s(
+def test_functions_on_the_laptop_have_the_memory_and_time_out_of_those_in_aws(
     stacks: tuple[Environment, Resources], tmp_path: Path
 ) -> None:
     environment, resources = stacks
@@ -179,9 +178,9 @@ def test_the_laptop_s_functions_have_the_memory_and_time_of_the_cloud_s(
         local.drift_monitor(aws, {}, tmp_path, {}),
         local.slack_notifier(aws),
     ]
-    cloud = sizes(resources)
+    cloud = configs(resources)
     assert len(cloud.keys() & {spec.name for spec in specs}) >= 5, (
-        "Slack is told only where there is a webhook"
+        "only the Slack notifier may be missing, without a webhook"
     )
     for spec in specs:
         if spec.name in cloud:
@@ -195,4 +194,4 @@ def test_an_access_log_line_is_about_as_long_as_is_billed(stacks: tuple[Environm
     names = json.loads(stage["AccessLogSettings"]["Format"])
     typical = {"requestId": 16, "requestTime": 26, "client": 26, "sourceIp": 12, "routeKey": 13}
     line = json.dumps({name: "x" * typical.get(name, 2) for name in names})
-    assert math.isclose(len(line) + BYTES_BESIDE_AN_EVENT, ACCESS_LOG_BYTES, rel_tol=0.1)
+    assert math.isclose(len(line) + BYTES_PER_LOG_EVENT, ACCESS_LOG_BYTES, rel_tol=0.1)

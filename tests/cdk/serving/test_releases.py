@@ -1,13 +1,14 @@
-"""Releases: no version gets traffic unchecked, a tenth comes first, and every alarm takes it back."""
+"""Releases: a check before traffic, a canary, and alarms that roll back."""
 
 import json
+import re
 from typing import Any
 
 import pytest
 from aws_cdk.assertions import Template
 
 from cdk.environments import ENVIRONMENTS, Environment
-from tests.fixtures.templates import resources, statements, synthesize
+from tests.fixtures.templates import Resource, function, referenced, resources, statements, synthesize
 
 ALL = pytest.mark.parametrize("environment", ENVIRONMENTS.values(), ids=lambda environment: environment.name)
 CONFIGURATIONS = {
@@ -26,19 +27,23 @@ def group(environment: Environment) -> dict[str, Any]:
     return found
 
 
+def check(environment: Environment) -> Resource:
+    return function(synthesize(environment), "Serving", "release_check")
+
+
+def references(environment: Environment, value: Any) -> list[Resource]:
+    return referenced(synthesize(environment), "Serving", value)
+
+
 @ALL
-def test_traffic_moves_as_the_environment_says_and_the_check_comes_first(environment: Environment) -> None:
+def test_traffic_shifts_as_configured_and_only_after_the_check(environment: Environment) -> None:
     assert group(environment)["DeploymentConfigName"] == CONFIGURATIONS[environment.name]
     [alias] = serving(environment).find_resources("AWS::Lambda::Alias").values()
     assert alias["Properties"]["Name"] == "live"
-    [check] = [
-        function["Environment"]["Variables"]
-        for function in resources(serving(environment), "AWS::Lambda::Function")
-        if "release_check" in str(function.get("Handler"))
-    ]
-    assert check["API_ALIAS"] == alias["Properties"]["Name"]
-    update = alias["UpdatePolicy"]["CodeDeployLambdaAliasUpdate"]
-    assert "Check" in json.dumps(update["BeforeAllowTrafficHook"])
+    variables = check(environment).properties["Environment"]["Variables"]
+    assert variables["API_ALIAS"] == alias["Properties"]["Name"]
+    hook = alias["UpdatePolicy"]["CodeDeployLambdaAliasUpdate"]["BeforeAllowTrafficHook"]
+    assert references(environment, hook) == [check(environment)]
 
 
 @ALL
@@ -48,14 +53,20 @@ def test_errors_throttles_latency_dead_letters_and_age_roll_a_release_back(envir
         "DEPLOYMENT_STOP_ON_ALARM",
         "DEPLOYMENT_STOP_ON_REQUEST",
     }
-    names = json.dumps(group(environment)["AlarmConfiguration"]["Alarms"])
-    for watched in ("Errors", "ServerErrors", "Throttles", "Latency", "NewDeadLetters", "QueueAge"):
-        assert f"Releases{watched}" in names
+    metrics = {
+        metric
+        for alarm in references(environment, group(environment)["AlarmConfiguration"]["Alarms"])
+        for metric in re.findall(r'"MetricName": "(\w+)"', json.dumps(alarm.properties))
+    }
+    assert metrics == {
+        *("Errors", "5xx", "Throttles", "Duration"),
+        *("ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"),
+    }
     assert group(environment)["AlarmConfiguration"]["Enabled"] is True
 
 
 @ALL
-def test_letters_that_lie_there_already_do_not_forbid_a_release(environment: Environment) -> None:
+def test_old_dead_letters_do_not_block_a_release(environment: Environment) -> None:
     [alarm] = [
         alarm
         for alarm in resources(serving(environment), "AWS::CloudWatch::Alarm")
@@ -65,7 +76,7 @@ def test_letters_that_lie_there_already_do_not_forbid_a_release(environment: Env
 
 
 @ALL
-def test_the_alarms_watch_the_live_alias_and_the_environments_budget(environment: Environment) -> None:
+def test_latency_is_that_of_the_live_alias_against_the_environments_budget(environment: Environment) -> None:
     [latency] = [
         alarm
         for alarm in resources(serving(environment), "AWS::CloudWatch::Alarm", MetricName="Duration")
@@ -76,60 +87,66 @@ def test_the_alarms_watch_the_live_alias_and_the_environments_budget(environment
 
 
 @ALL
-def test_every_alarm_tells_the_topic_and_names_a_place_in_the_runbook(environment: Environment) -> None:
+def test_every_alarm_notifies_the_topic_and_names_a_heading_of_the_runbook(environment: Environment) -> None:
     for alarm in resources(serving(environment), "AWS::CloudWatch::Alarm"):
-        assert "Alerts" in json.dumps(alarm["AlarmActions"])
+        assert [each.type for each in references(environment, alarm["AlarmActions"])] == ["AWS::SNS::Topic"]
         assert alarm["OKActions"] == alarm["AlarmActions"]
         assert "Runbook: docs/operations.md#" in alarm["AlarmDescription"]
 
 
 @ALL
-def test_the_first_version_which_no_traffic_shifts_to_is_checked_and_recorded_too(
+def test_the_first_version_is_checked_and_recorded_although_no_traffic_shifts(
     environment: Environment,
 ) -> None:
     [trigger] = serving(environment).find_resources("Custom::Trigger").values()
-    assert "Check" in json.dumps(trigger["Properties"]["HandlerArn"])
-    assert any("Live" in dependency for dependency in trigger["DependsOn"])
+    [version] = references(environment, trigger["Properties"]["HandlerArn"])
+    assert references(environment, version.properties["FunctionName"]) == [check(environment)]
+    [alias] = serving(environment).find_resources("AWS::Lambda::Alias")
+    assert alias in trigger["DependsOn"]
 
 
 @ALL
-def test_a_release_that_codedeploy_gives_up_is_recorded(environment: Environment) -> None:
+def test_a_release_that_codedeploy_rolls_back_or_stops_is_recorded(environment: Environment) -> None:
     [rule] = resources(serving(environment), "AWS::Events::Rule")
     pattern = rule["EventPattern"]
     assert pattern["source"] == ["aws.codedeploy"]
     assert set(pattern["detail"]["state"]) == {"FAILURE", "STOP"}
     [target] = rule["Targets"]
-    assert "Check" in json.dumps(target["Arn"])
-    assert "NotRecorded" in json.dumps(target["DeadLetterConfig"])
-    [check] = [
-        function
-        for function in resources(serving(environment), "AWS::Lambda::Function")
-        if "release_check" in str(function.get("Handler"))
-    ]
-    assert "NotRecorded" in json.dumps(check["DeadLetterConfig"])
+    assert references(environment, target["Arn"]) == [check(environment)]
+    [queue] = references(environment, target["DeadLetterConfig"])
+    assert queue.type == "AWS::SQS::Queue"
+    assert references(environment, check(environment).properties["DeadLetterConfig"]) == [queue]
 
 
 @ALL
-def test_a_check_that_fails_or_records_nothing_rings_and_rolls_nothing_back(environment: Environment) -> None:
-    alarms = json.dumps(resources(synthesize(environment)["Monitoring"], "AWS::CloudWatch::Alarm"))
-    assert "ReleasesCheck" in alarms
-    assert "ReleasesNotRecorded" in alarms
-    assert "NotRecorded" not in json.dumps(group(environment)["AlarmConfiguration"])
-
-
-@ALL
-def test_the_check_may_call_versions_of_the_api_and_the_registrar_and_answer_codedeploy(
+def test_a_check_that_fails_or_is_not_recorded_raises_an_alarm_that_rolls_nothing_back(
     environment: Environment,
 ) -> None:
-    invoking = [
-        json.dumps(statement["Resource"])
+    stacks = synthesize(environment)
+    [queue] = references(environment, check(environment).properties["DeadLetterConfig"])
+    monitored = [
+        set(referenced(stacks, "Monitoring", [alarm.get("Dimensions"), alarm.get("Metrics")]))
+        for alarm in resources(stacks["Monitoring"], "AWS::CloudWatch::Alarm")
+    ]
+    assert {check(environment)} in monitored
+    assert {queue} in monitored
+    for alarm in references(environment, group(environment)["AlarmConfiguration"]["Alarms"]):
+        assert {check(environment), queue}.isdisjoint(references(environment, alarm.properties))
+
+
+@ALL
+def test_the_check_can_invoke_versions_of_the_api_and_the_registrar_and_report_to_codedeploy(
+    environment: Environment,
+) -> None:
+    invoked = [
+        {each.service for each in references(environment, statement["Resource"])}
         for statement in statements(serving(environment))
         if statement["Action"] == "lambda:InvokeFunction"
     ]
-    assert any("Api" in resource and "Registrar" in resource for resource in invoking)
-    answering = [
+    assert any({"api", "registrar"} <= services for services in invoked)
+    reporting = [
         statement
         for statement in statements(serving(environment))
         if "codedeploy:PutLifecycleEventHookExecutionStatus" in statement["Action"]
     ]
-    assert answering and all("deploymentgroup" in json.dumps(found["Resource"]) for found in answering)
+    assert reporting and all("deploymentgroup" in json.dumps(found["Resource"]) for found in reporting)

@@ -1,4 +1,4 @@
-"""The serving stack: who may call what how often, and a queue before Postgres that loses nothing."""
+"""The serving stack: authorization, rate limits, the queue before Postgres, and permissions."""
 
 import json
 from dataclasses import replace
@@ -7,9 +7,18 @@ from typing import Any
 import pytest
 from aws_cdk.assertions import Template
 
-from cdk.delivery import MAX_RECEIVES
 from cdk.environments import ENVIRONMENTS, Environment
-from tests.fixtures.templates import PLAIN, RICH, resources, statements, synthesize
+from cdk.function_config import MAX_RECEIVES
+from tests.fixtures.templates import (
+    PLAIN,
+    RICH,
+    find,
+    function,
+    referenced,
+    resources,
+    statements,
+    synthesize,
+)
 
 ALL = pytest.mark.parametrize("environment", ENVIRONMENTS.values(), ids=lambda environment: environment.name)
 GUARDED = pytest.mark.parametrize("name", ["staging", "prod"])
@@ -32,17 +41,30 @@ def routes(environment: Environment) -> dict[str, dict[str, Any]]:
     return {route["RouteKey"]: route for route in resources(serving(environment), "AWS::ApiGatewayV2::Route")}
 
 
-def function(template: Template, folder: str) -> dict[str, Any]:
-    [found] = [
-        properties
-        for properties in resources(template, "AWS::Lambda::Function")
-        if properties.get("Environment", {}).get("Variables", {}).get("POWERTOOLS_SERVICE_NAME") == folder
+def properties(environment: Environment, folder: str) -> dict[str, Any]:
+    return function(synthesize(environment), "Serving", folder).properties
+
+
+def actions(environment: Environment, folder: str) -> set[str]:
+    """Return the actions that a function's own policy allows."""
+    stacks = synthesize(environment)
+    role = referenced(stacks, "Serving", properties(environment, folder)["Role"])
+    [policy] = [
+        policy.properties
+        for policy in find(stacks, "Serving", "AWS::IAM::Policy")
+        if referenced(stacks, "Serving", policy.properties["Roles"]) == role
     ]
-    return found
+    return {
+        action
+        for statement in policy["PolicyDocument"]["Statement"]
+        for action in (
+            statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+        )
+    }
 
 
 @GUARDED
-def test_every_route_but_health_asks_for_a_token_with_its_scope(name: str) -> None:
+def test_every_route_but_health_requires_a_token_with_its_scope(name: str) -> None:
     for key, route in routes(ENVIRONMENTS[name]).items():
         if key == "GET /health":
             assert route["AuthorizationType"] == "NONE"
@@ -53,7 +75,7 @@ def test_every_route_but_health_asks_for_a_token_with_its_scope(name: str) -> No
 
 
 @GUARDED
-def test_only_a_machine_with_a_secret_gets_tokens_and_nobody_signs_up(name: str) -> None:
+def test_only_machine_clients_with_a_secret_get_tokens_and_sign_up_is_disabled(name: str) -> None:
     template = serving(ENVIRONMENTS[name])
     [client] = resources(template, "AWS::Cognito::UserPoolClient")
     assert client["AllowedOAuthFlows"] == ["client_credentials"]
@@ -64,7 +86,7 @@ def test_only_a_machine_with_a_secret_gets_tokens_and_nobody_signs_up(name: str)
     assert authorizer["JwtConfiguration"]["Audience"]
 
 
-def test_people_sign_in_from_the_page_of_a_domain_by_code_and_keep_no_secret() -> None:
+def test_users_sign_in_on_the_page_by_authorization_code_without_a_client_secret() -> None:
     template = serving(RICH)
     clients = template.find_resources("AWS::Cognito::UserPoolClient")
     [page] = [c["Properties"] for c in clients.values() if c["Properties"]["AllowedOAuthFlows"] == ["code"]]
@@ -75,14 +97,16 @@ def test_people_sign_in_from_the_page_of_a_domain_by_code_and_keep_no_secret() -
     assert authorizer["JwtConfiguration"]["Audience"] == [{"Ref": name} for name in clients]
 
 
-def test_dev_needs_no_token_by_its_keyword() -> None:
+def test_dev_requires_no_token() -> None:
     assert ENVIRONMENTS["dev"].authorize is False
     assert {route["AuthorizationType"] for route in routes(ENVIRONMENTS["dev"]).values()} == {"NONE"}
     serving(ENVIRONMENTS["dev"]).resource_count_is("AWS::Cognito::UserPool", 0)
 
 
 @ALL
-def test_every_route_has_limits_of_its_own_and_expensive_ones_lower(environment: Environment) -> None:
+def test_every_route_has_its_own_rate_limit_and_expensive_routes_a_lower_one(
+    environment: Environment,
+) -> None:
     [stage] = resources(serving(environment), "AWS::ApiGatewayV2::Stage")
     limits = {key: setting["ThrottlingRateLimit"] for key, setting in stage["RouteSettings"].items()}
     assert limits.keys() == routes(environment).keys()
@@ -92,29 +116,32 @@ def test_every_route_has_limits_of_its_own_and_expensive_ones_lower(environment:
 
 
 @ALL
-def test_a_stage_comes_after_the_routes_that_it_limits(environment: Environment) -> None:
+def test_a_stage_is_created_after_the_routes_that_it_limits(environment: Environment) -> None:
     template = serving(environment)
     [stage] = template.find_resources("AWS::ApiGatewayV2::Stage").values()
     assert set(template.find_resources("AWS::ApiGatewayV2::Route")) <= set(stage["DependsOn"])
 
 
 @ALL
-def test_calls_go_to_the_live_version_and_are_logged_without_texts(environment: Environment) -> None:
+def test_requests_go_to_the_live_alias_and_are_logged_without_text(environment: Environment) -> None:
     template = serving(environment)
-    used = {
-        name: json.dumps(integration["IntegrationUri"])
-        for name in ("Live", "Reports")
+    stacks = synthesize(environment)
+    targets = {
+        target
         for integration in resources(template, "AWS::ApiGatewayV2::Integration")
-        if name in json.dumps(integration["IntegrationUri"])
+        for target in referenced(stacks, "Serving", integration["IntegrationUri"])
     }
-    assert used.keys() == {"Live", "Reports"}
+    [alias] = find(stacks, "Serving", "AWS::Lambda::Alias")
+    assert targets == {alias, function(stacks, "Serving", "reports")}
+    api = function(stacks, "Serving", "api")
+    assert referenced(stacks, "Serving", alias.properties["FunctionName"]) == [api]
     [stage] = resources(template, "AWS::ApiGatewayV2::Stage")
     logged = json.loads(stage["AccessLogSettings"]["Format"])
     assert {"requestId", "routeKey", "status", "integrationLatency"} <= logged.keys()
     assert "body" not in json.dumps(logged).lower()
 
 
-def test_browsers_may_call_from_the_environments_origins_alone() -> None:
+def test_cors_allows_the_environments_origins_only() -> None:
     [api] = resources(serving(VARIANT), "AWS::ApiGatewayV2::Api")
     assert api["CorsConfiguration"]["AllowOrigins"] == ["https://app.example.com"]
     [plain] = resources(serving(ENVIRONMENTS["prod"]), "AWS::ApiGatewayV2::Api")
@@ -122,7 +149,7 @@ def test_browsers_may_call_from_the_environments_origins_alone() -> None:
 
 
 @ALL
-def test_queues_are_encrypted_take_tls_only_and_hand_poison_to_the_dead_letters(
+def test_queues_are_encrypted_require_tls_and_have_a_dead_letter_queue(
     environment: Environment,
 ) -> None:
     template = serving(environment)
@@ -133,42 +160,32 @@ def test_queues_are_encrypted_take_tls_only_and_hand_poison_to_the_dead_letters(
         assert {"Bool": {"aws:SecureTransport": "false"}} in [
             statement.get("Condition") for statement in policy["PolicyDocument"]["Statement"]
         ]
-    [facts] = [queue for queue in queues if "RedrivePolicy" in queue]
-    assert facts["RedrivePolicy"]["maxReceiveCount"] == MAX_RECEIVES == 5
+    [queue] = [each for each in queues if "RedrivePolicy" in each]
+    assert queue["RedrivePolicy"]["maxReceiveCount"] == MAX_RECEIVES == 5
     assert {queue["MessageRetentionPeriod"] for queue in queues} == {14 * 24 * 3600}
 
 
 @ALL
-def test_the_writer_is_capped_batched_and_reports_single_failures(environment: Environment) -> None:
+def test_the_writer_has_a_concurrency_limit_and_reports_partial_batch_failures(
+    environment: Environment,
+) -> None:
     template = serving(environment)
     [mapping] = resources(template, "AWS::Lambda::EventSourceMapping")
     assert mapping["ScalingConfig"] == {"MaximumConcurrency": environment.writer_concurrency}
     assert mapping["BatchSize"] == environment.writer_batch
     assert mapping["MaximumBatchingWindowInSeconds"] == environment.writer_window_seconds
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-    [facts] = [queue for queue in resources(template, "AWS::SQS::Queue") if "RedrivePolicy" in queue]
-    assert facts["VisibilityTimeout"] >= 6 * function(template, "log_writer")["Timeout"]
+    [queue] = [each for each in resources(template, "AWS::SQS::Queue") if "RedrivePolicy" in each]
+    assert queue["VisibilityTimeout"] >= 6 * properties(environment, "log_writer")["Timeout"]
 
 
 @ALL
-def test_the_api_may_queue_and_put_aside_but_neither_read_nor_reach_the_network(
+def test_the_api_can_send_and_store_unsent_records_but_not_read_or_reach_the_vpc(
     environment: Environment,
 ) -> None:
     template = serving(environment)
-    assert "VpcConfig" not in function(template, "api")
-    [policy] = [
-        policy
-        for policy in template.find_resources("AWS::IAM::Policy").values()
-        if "ApiRole" in json.dumps(policy["Properties"]["Roles"])
-    ]
-    actions = {
-        action
-        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
-        for action in (
-            statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
-        )
-    }
-    assert {action for action in actions if action.startswith(("sqs:", "s3:"))} == {
+    assert "VpcConfig" not in properties(environment, "api")
+    assert {each for each in actions(environment, "api") if each.startswith(("sqs:", "s3:"))} == {
         "sqs:SendMessage",
         "sqs:GetQueueAttributes",
         "s3:PutObject",
@@ -178,22 +195,21 @@ def test_the_api_may_queue_and_put_aside_but_neither_read_nor_reach_the_network(
     assert all("/unsent/*" in json.dumps(statement["Resource"]) for statement in puts)
 
 
-def test_each_environment_starts_its_instances_as_it_says() -> None:
-    dev, staging, prod = (serving(ENVIRONMENTS[name]) for name in ("dev", "staging", "prod"))
-    assert "SnapStart" not in function(dev, "api")
-    assert function(staging, "api")["SnapStart"] == {"ApplyOn": "PublishedVersions"}
-    [target] = resources(prod, "AWS::ApplicationAutoScaling::ScalableTarget")
-    ready = {
+def test_each_environment_has_its_start_strategy() -> None:
+    assert "SnapStart" not in properties(ENVIRONMENTS["dev"], "api")
+    assert properties(ENVIRONMENTS["staging"], "api")["SnapStart"] == {"ApplyOn": "PublishedVersions"}
+    [target] = resources(serving(ENVIRONMENTS["prod"]), "AWS::ApplicationAutoScaling::ScalableTarget")
+    capacities = {
         action["Schedule"]: action["ScalableTargetAction"]["MinCapacity"]
         for action in target["ScheduledActions"]
     }
-    assert ready == {"cron(0 6 * * ? *)": 2, "cron(0 20 * * ? *)": 0}
+    assert capacities == {"cron(0 6 * * ? *)": 2, "cron(0 20 * * ? *)": 0}
     [alias] = resources(serving(VARIANT), "AWS::Lambda::Alias")
     assert alias["ProvisionedConcurrencyConfig"] == {"ProvisionedConcurrentExecutions": 3}
 
 
-def test_private_text_is_hashed_with_a_key_that_only_its_secret_knows() -> None:
-    variables = function(serving(VARIANT), "api")["Environment"]["Variables"]
+def test_the_template_contains_the_arn_of_the_hash_key_and_not_the_key() -> None:
+    variables = properties(VARIANT, "api")["Environment"]["Variables"]
     assert variables["PRIVACY_MODE"] == "hashed"
     assert "Ref" in variables["INPUT_HASH_KEY_SECRET_ARN"]
     assert "INPUT_HASH_KEY" not in variables
@@ -202,11 +218,11 @@ def test_private_text_is_hashed_with_a_key_that_only_its_secret_knows() -> None:
 
 
 def test_an_environment_can_reserve_concurrency_for_the_api() -> None:
-    assert function(serving(VARIANT), "api")["ReservedConcurrentExecutions"] == 50
-    assert "ReservedConcurrentExecutions" not in function(serving(ENVIRONMENTS["dev"]), "api")
+    assert properties(VARIANT, "api")["ReservedConcurrentExecutions"] == 50
+    assert "ReservedConcurrentExecutions" not in properties(ENVIRONMENTS["dev"], "api")
 
 
-def test_the_last_version_outlives_the_next_so_that_a_rollback_finds_it() -> None:
+def test_the_previous_version_is_retained_for_rollbacks() -> None:
     versions = [
         version
         for template in (synthesize(PLAIN)["Serving"], synthesize(RICH)["Serving"])
@@ -216,24 +232,16 @@ def test_the_last_version_outlives_the_next_so_that_a_rollback_finds_it() -> Non
     assert len(kept) == 2, "one version of the API in each environment"
 
 
-def test_reports_reads_the_drift_monitor_s_pages_and_writes_nothing() -> None:
-    """The links that it signs open what its own role may read."""
+def test_reports_can_read_the_drift_monitors_pages_and_write_nothing() -> None:
+    """Its presigned links need its own permission to read."""
     template = serving(PLAIN)
     (reads,) = [s for s in statements(template) if s["Action"] == "s3:GetObject"]
     assert "/reports/*" in json.dumps(reads["Resource"])
-    assert "REPORT_BUCKET" in function(template, "reports")["Environment"]["Variables"]
-    policies = template.find_resources("AWS::IAM::Policy")
-    (own,) = [policy for name, policy in policies.items() if name.startswith("ReportsRole")]
-    actions = {
-        action
-        for statement in own["Properties"]["PolicyDocument"]["Statement"]
-        for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
-    }
-    assert "kms:Decrypt" in actions
-    assert not {action for action in actions if action.startswith(("s3:Put", "s3:Delete", "kms:Generate"))}
+    assert "REPORT_BUCKET" in properties(PLAIN, "reports")["Environment"]["Variables"]
+    allowed = actions(PLAIN, "reports")
+    assert "kms:Decrypt" in allowed
+    assert not {action for action in allowed if action.startswith(("s3:Put", "s3:Delete", "kms:Generate"))}
 
 
-def test_reports_cannot_take_all_connections_where_data_is_real() -> None:
-    functions = resources(synthesize(RICH)["Serving"], "AWS::Lambda::Function")
-    (reports,) = [each for each in functions if "functions.reports" in str(each.get("Handler"))]
-    assert reports["ReservedConcurrentExecutions"] == 10
+def test_reports_has_a_concurrency_limit_in_staging() -> None:
+    assert properties(RICH, "reports")["ReservedConcurrentExecutions"] == 10

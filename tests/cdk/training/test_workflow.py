@@ -1,4 +1,4 @@
-"""The training state machine, executed as it stands in the template, against a SageMaker of the test."""
+"""The training state machine of the template, executed against a fake SageMaker."""
 
 import json
 
@@ -16,7 +16,7 @@ from tests.fixtures.step_functions import (
 )
 from tests.fixtures.templates import RICH, resources, synthesize
 
-PLACES = {
+SUBSTITUTIONS = {
     "Bucket": "artifacts",
     "Image": "123456789012.dkr.ecr.eu-central-1.amazonaws.com/training:1",
     "Key": "arn:aws:kms:eu-central-1:123456789012:key/k",
@@ -28,12 +28,12 @@ PLACES = {
 
 @pytest.fixture(scope="module")
 def definition() -> str:
-    """The definition of the template, with its own texts and this test's ARNs put in."""
+    """The template's definition, with its own strings and this test's ARNs substituted."""
     (machine,) = resources(synthesize(RICH)["Training"], "AWS::StepFunctions::StateMachine")
     text: str = machine["DefinitionString"]
     for name, value in machine["DefinitionSubstitutions"].items():
         if name != "Topic":
-            text = text.replace(f"${{{name}}}", PLACES.get(name) or value)
+            text = text.replace(f"${{{name}}}", SUBSTITUTIONS.get(name) or value)
     return text
 
 
@@ -67,7 +67,9 @@ def test_an_empty_input_searches_fine_tunes_exports_and_registers(cloud: Cloud, 
     assert event["model_uri"] == output_of(export)
 
 
-def test_what_the_caller_gives_reaches_every_job_as_strings(cloud: Cloud, definition: str) -> None:
+def test_hyperparameters_and_data_of_the_input_reach_every_job_as_strings(
+    cloud: Cloud, definition: str
+) -> None:
     given = {
         "hyperparameters": {"epochs": 2, "learning_rate": "2e-4"},
         "trials": 5,
@@ -86,22 +88,22 @@ def test_what_the_caller_gives_reaches_every_job_as_strings(cloud: Cloud, defini
     assert set(channels(export)) == {"training", "checkpoint"}
 
 
-def test_more_rows_to_train_on_reach_every_job_and_the_record(cloud: Cloud, definition: str) -> None:
+def test_extra_training_rows_reach_every_job_and_the_registrar(cloud: Cloud, definition: str) -> None:
     extra = "s3://artifacts/training/feedback/2026-11-24.csv"
     assert execute(definition, {"extra_data_uri": extra, "reason": "drift"}).status == "SUCCEEDED"
-    # The export too, or the data would not be what the checkpoint was trained on.
+    # The export too, or its data would differ from the checkpoint's.
     assert [channels(job).get("extra") for job in cloud.jobs] == [extra] * 3
     assert all("training" not in channels(job) for job in cloud.jobs)
     assert FinishedRun.model_validate(cloud.events[0]).extra_data_uri == extra
 
 
-def test_the_search_can_be_left_out(cloud: Cloud, definition: str) -> None:
+def test_the_search_can_be_skipped(cloud: Cloud, definition: str) -> None:
     assert execute(definition, {"search": False}).status == "SUCCEEDED"
     assert [job["HyperParameters"]["job"] for job in cloud.jobs] == ["fine_tune", "export"]
     assert channels(cloud.jobs[0]) == {}
 
 
-def test_jobs_are_capped_encrypted_isolated_and_on_spot_with_checkpoints(
+def test_jobs_have_limits_encryption_isolation_and_spot_with_checkpoints(
     cloud: Cloud, definition: str
 ) -> None:
     execute(definition, {})
@@ -116,12 +118,18 @@ def test_jobs_are_capped_encrypted_isolated_and_on_spot_with_checkpoints(
     assert [job["ResourceConfig"]["InstanceCount"] for job in cloud.jobs] == [1, 2, 1]
     assert [job["EnableInterContainerTrafficEncryption"] for job in cloud.jobs] == [False, True, False]
     assert all(job["EnableNetworkIsolation"] for job in cloud.jobs)
-    assert all(job["OutputDataConfig"]["KmsKeyId"] == PLACES["Key"] for job in cloud.jobs)
-    # A g5 brings its own encrypted disk and refuses a key.
-    assert [job["ResourceConfig"].get("VolumeKmsKeyId") for job in cloud.jobs] == [None, None, PLACES["Key"]]
+    assert all(job["OutputDataConfig"]["KmsKeyId"] == SUBSTITUTIONS["Key"] for job in cloud.jobs)
+    # A g5 has a local encrypted disk and does not accept a key.
+    assert [job["ResourceConfig"].get("VolumeKmsKeyId") for job in cloud.jobs] == [
+        None,
+        None,
+        SUBSTITUTIONS["Key"],
+    ]
 
 
-def test_a_failed_gate_tells_which_step_why_and_where_to_look(cloud: Cloud, definition: str) -> None:
+def test_a_failed_gate_notifies_of_the_step_the_reason_and_where_to_look(
+    cloud: Cloud, definition: str
+) -> None:
     reason = 'AlgorithmError: no quantized candidate is good enough: "int8" loses 2.1 points, exit code: 3'
     cloud.script["export"] = [lambda request: raise_(failed_job(request, reason))]
     run = execute(definition, {})
@@ -142,7 +150,7 @@ def test_a_failed_gate_tells_which_step_why_and_where_to_look(cloud: Cloud, defi
 
 
 @pytest.mark.parametrize("job", ["search", "fine_tune"])
-def test_a_failed_job_is_not_run_again(cloud: Cloud, definition: str, job: str) -> None:
+def test_a_failed_job_is_not_retried(cloud: Cloud, definition: str, job: str) -> None:
     reason = "AlgorithmError: unknown hyperparameter epoch, exit code: 2"
     cloud.script[job] = [lambda request: raise_(failed_job(request, reason))]
     run = execute(definition, {})
@@ -152,8 +160,8 @@ def test_a_failed_job_is_not_run_again(cloud: Cloud, definition: str, job: str) 
     assert reason in run.messages[0]["Message"]
 
 
-@pytest.mark.parametrize("as_error", [True, False], ids=["told as an error", "told as a result"])
-def test_spot_that_never_came_back_goes_on_from_its_checkpoints_on_demand(
+@pytest.mark.parametrize("as_error", [True, False], ids=["as an error", "as a result"])
+def test_a_job_without_spot_capacity_resumes_on_demand_from_its_checkpoints(
     cloud: Cloud, definition: str, as_error: bool
 ) -> None:
     def interrupt(request: Json) -> Json:
@@ -173,7 +181,7 @@ def test_spot_that_never_came_back_goes_on_from_its_checkpoints_on_demand(
     assert channels(cloud.jobs[-1])["checkpoint"] == output_of(second)
 
 
-def test_a_job_that_ran_into_its_cap_fails_and_is_not_paid_for_again(cloud: Cloud, definition: str) -> None:
+def test_a_job_that_reached_its_limit_fails_and_is_not_retried(cloud: Cloud, definition: str) -> None:
     cloud.script["fine_tune"] = [lambda request: stopped_job(request, "MaxRuntimeExceeded")]
     run = execute(definition, {})
     assert run.status == "FAILED"
@@ -181,7 +189,7 @@ def test_a_job_that_ran_into_its_cap_fails_and_is_not_paid_for_again(cloud: Clou
     assert "MaxRuntimeExceeded" in run.messages[0]["Message"]
 
 
-def test_missing_capacity_is_waited_for_ever_longer(cloud: Cloud, definition: str) -> None:
+def test_without_capacity_a_job_waits_with_backoff(cloud: Cloud, definition: str) -> None:
     reason = "CapacityError: Unable to provision requested ML compute capacity."
     cloud.script["search"] = [lambda request: raise_(failed_job(request, reason))] * 2
     run = execute(definition, {})
@@ -190,7 +198,7 @@ def test_missing_capacity_is_waited_for_ever_longer(cloud: Cloud, definition: st
     assert len({job["TrainingJobName"] for job in cloud.jobs}) == 5
 
 
-def test_missing_capacity_is_given_up_on_after_some_hours(cloud: Cloud, definition: str) -> None:
+def test_without_capacity_for_some_hours_the_execution_fails(cloud: Cloud, definition: str) -> None:
     reason = "CapacityError: Unable to provision requested ML compute capacity."
     cloud.script["search"] = [lambda request: raise_(failed_job(request, reason))] * 9
     run = execute(definition, {})
@@ -205,14 +213,14 @@ QUOTA = (
 )
 
 
-def test_a_quota_that_other_jobs_take_up_is_waited_for(cloud: Cloud, definition: str) -> None:
+def test_a_job_waits_while_other_jobs_use_up_the_quota(cloud: Cloud, definition: str) -> None:
     refused = Refused("SageMaker.ResourceLimitExceededException", QUOTA.format(10, 10))
     cloud.script["search"] = [lambda _: raise_(refused)] * 2
     assert execute(definition, {}).status == "SUCCEEDED"
     assert cloud.waits == [300, 600]
 
 
-def test_a_quota_of_none_is_told_at_once(cloud: Cloud, definition: str) -> None:
+def test_a_quota_of_zero_fails_immediately(cloud: Cloud, definition: str) -> None:
     refused = Refused("SageMaker.ResourceLimitExceededException", QUOTA.format(0, 0))
     cloud.script["search"] = [lambda _: raise_(refused)] * 9
     run = execute(definition, {})
@@ -222,7 +230,7 @@ def test_a_quota_of_none_is_told_at_once(cloud: Cloud, definition: str) -> None:
 
 
 @pytest.mark.parametrize("error", ["SageMaker.ThrottlingException", "SageMaker.AmazonSageMakerException"])
-def test_a_refused_request_is_made_again_with_back_off(cloud: Cloud, definition: str, error: str) -> None:
+def test_a_throttled_request_is_retried_with_backoff(cloud: Cloud, definition: str, error: str) -> None:
     cloud.script["search"] = [lambda _: raise_(Refused(error, "Rate exceeded"))] * 3
     run = execute(definition, {})
     assert run.status == "SUCCEEDED"
@@ -230,21 +238,19 @@ def test_a_refused_request_is_made_again_with_back_off(cloud: Cloud, definition:
     assert len(cloud.jobs) == 6
 
 
-def test_a_registrar_that_cannot_reach_postgres_is_asked_again_and_then_told_of(
+def test_a_registrar_that_cannot_reach_postgres_is_retried_and_then_reported(
     cloud: Cloud, definition: str
 ) -> None:
-    cloud.script["lambda"] = [lambda _: raise_(Refused("DatabaseError", "Postgres is away"))] * 9
+    cloud.script["lambda"] = [lambda _: raise_(Refused("DatabaseError", "Postgres is down"))] * 9
     run = execute(definition, {})
     assert (run.status, run.error) == ("FAILED", "TrainingFailed")
     assert len(cloud.events) == 5
-    assert len({event["execution"] for event in cloud.events}) == 1  # so that the registrar can tell
+    assert len({event["execution"] for event in cloud.events}) == 1  # so the registrar can recognize a retry
     assert "at step register" in run.messages[0]["Message"]
-    assert "Postgres is away" in run.messages[0]["Message"]
+    assert "Postgres is down" in run.messages[0]["Message"]
 
 
-def test_an_artifact_that_is_not_whole_is_not_registered_by_asking_again(
-    cloud: Cloud, definition: str
-) -> None:
+def test_an_incomplete_artifact_is_not_retried(cloud: Cloud, definition: str) -> None:
     cloud.script["lambda"] = [lambda _: raise_(Refused("ModelError", "model.onnx is missing"))]
     run = execute(definition, {})
     assert run.status == "FAILED"
@@ -252,7 +258,7 @@ def test_an_artifact_that_is_not_whole_is_not_registered_by_asking_again(
     assert "model.onnx is missing" in run.messages[0]["Message"]
 
 
-def test_the_registrar_understands_the_event(cloud: Cloud, definition: str) -> None:
+def test_the_event_is_valid_for_the_registrar(cloud: Cloud, definition: str) -> None:
     execute(definition, {"hyperparameters": {"epochs": 2}, "reason": "drift"})
     run = FinishedRun.model_validate(cloud.events[0])
     assert (run.execution, run.hyperparameters, run.reason) == ("run-1", {"epochs": "2"}, "drift")
@@ -272,7 +278,7 @@ def test_the_registrar_understands_the_event(cloud: Cloud, definition: str) -> N
     ],
     ids=str,
 )
-def test_an_input_that_is_not_understood_costs_nothing(cloud: Cloud, definition: str, given: Json) -> None:
+def test_an_invalid_input_starts_no_job(cloud: Cloud, definition: str, given: Json) -> None:
     run = execute(definition, given)
     assert (run.status, run.error) == ("FAILED", "TrainingFailed")
     assert cloud.jobs == []

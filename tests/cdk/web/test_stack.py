@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aws_cdk.assertions import Template
 
-from cdk.web.stack import EDGE
+from cdk.web.distribution import EDGE
 from tests.fixtures.templates import PLAIN, RICH, resources, synthesize
 
 
@@ -26,7 +26,7 @@ def distribution(template: Template) -> dict[str, Any]:
     return config
 
 
-def test_the_bucket_is_private_encrypted_and_read_by_this_distribution_alone(template: Template) -> None:
+def test_the_bucket_is_private_encrypted_and_readable_by_this_distribution_only(template: Template) -> None:
     (bucket,) = resources(template, "AWS::S3::Bucket")
     assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
     assert bucket["BucketEncryption"]
@@ -43,13 +43,13 @@ def test_the_bucket_is_private_encrypted_and_read_by_this_distribution_alone(tem
     assert control["OriginAccessControlConfig"]["SigningBehavior"] == "always"
 
 
-def test_a_domain_of_ones_own_is_served_with_tls_1_2_or_newer(distribution: dict[str, Any]) -> None:
+def test_a_custom_domain_requires_tls_1_2_or_newer(distribution: dict[str, Any]) -> None:
     assert distribution["Aliases"] == ["sentiment.example.com"]
     assert distribution["ViewerCertificate"]["MinimumProtocolVersion"] == "TLSv1.2_2021"
     assert distribution["ViewerCertificate"]["AcmCertificateArn"] == RICH.web_certificate_arn
 
 
-def test_the_distributions_own_name_is_where_people_come_back_to_and_no_alias() -> None:
+def test_sign_in_redirects_to_the_distributions_domain_which_is_no_alias() -> None:
     stacks = synthesize(replace(RICH, web_domain="d1.cloudfront.net", web_certificate_arn=None))
     (distribution,) = resources(stacks["Web"], "AWS::CloudFront::Distribution")
     assert "Aliases" not in distribution["DistributionConfig"]
@@ -58,7 +58,7 @@ def test_the_distributions_own_name_is_where_people_come_back_to_and_no_alias() 
     assert page["GenerateSecret"] is False
 
 
-def test_nothing_is_served_without_tls(distribution: dict[str, Any]) -> None:
+def test_every_connection_requires_tls(distribution: dict[str, Any]) -> None:
     assert distribution["DefaultCacheBehavior"]["ViewerProtocolPolicy"] == "redirect-to-https"
     (api,) = distribution["CacheBehaviors"]
     assert api["ViewerProtocolPolicy"] == "https-only"
@@ -72,7 +72,7 @@ def test_the_api_is_on_the_same_origin_uncached_with_every_method(distribution: 
     assert api["PathPattern"] == "/api/*"
     assert {"GET", "POST", "OPTIONS"} <= set(api["AllowedMethods"])
     assert api["CachePolicyId"] == "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"  # AWS's CachingDisabled
-    # AWS's AllViewerExceptHostHeader, which passes Authorization on.
+    # AWS's AllViewerExceptHostHeader, which forwards Authorization.
     assert api["OriginRequestPolicyId"] == "b689b0a8-53d0-40ab-baf2-68738e2966ac"
     (origin,) = [each for each in distribution["Origins"] if "CustomOriginConfig" in each]
     assert api["TargetOriginId"] == origin["Id"]
@@ -80,7 +80,7 @@ def test_the_api_is_on_the_same_origin_uncached_with_every_method(distribution: 
 
 
 @pytest.mark.parametrize(
-    ("file", "asked", "passed_on"),
+    ("file", "requested", "rewritten"),
     [
         ("api.js", "/api/predict", "/predict"),
         ("api.js", "/api/predictions/1/feedback", "/predictions/1/feedback"),
@@ -92,23 +92,25 @@ def test_the_api_is_on_the_same_origin_uncached_with_every_method(distribution: 
         ("page.js", "/assets/index-4f2a.js", "/assets/index-4f2a.js"),
     ],
 )
-def test_the_edge_rewrites_paths(file: str, asked: str, passed_on: str) -> None:
+def test_edge_functions_rewrite_paths(file: str, requested: str, rewritten: str) -> None:
     node = shutil.which("node")
     assert node, "CDK itself runs on node"
-    script = f"{(EDGE / file).read_text()}; console.log(handler({{request: {{uri: '{asked}'}}}}).uri)"
+    script = f"{(EDGE / file).read_text()}; console.log(handler({{request: {{uri: '{requested}'}}}}).uri)"
     run = subprocess.run([node, "-e", script], capture_output=True, text=True, check=True)
-    assert run.stdout.strip() == passed_on
+    assert run.stdout.strip() == rewritten
 
 
-def test_the_edge_runs_before_every_request(template: Template, distribution: dict[str, Any]) -> None:
-    for behaviour in (distribution["DefaultCacheBehavior"], *distribution["CacheBehaviors"]):
-        (association,) = behaviour["FunctionAssociations"]
+def test_an_edge_function_runs_on_every_viewer_request(
+    template: Template, distribution: dict[str, Any]
+) -> None:
+    for behavior in (distribution["DefaultCacheBehavior"], *distribution["CacheBehaviors"]):
+        (association,) = behavior["FunctionAssociations"]
         assert association["EventType"] == "viewer-request"
     codes = {each["FunctionCode"] for each in resources(template, "AWS::CloudFront::Function")}
     assert codes == {(EDGE / name).read_text() for name in ("api.js", "page.js")}
 
 
-def test_every_answer_carries_strict_headers(template: Template, distribution: dict[str, Any]) -> None:
+def test_every_response_has_strict_headers(template: Template, distribution: dict[str, Any]) -> None:
     ((name, policy),) = template.find_resources("AWS::CloudFront::ResponseHeadersPolicy").items()
     headers = policy["Properties"]["ResponseHeadersPolicyConfig"]["SecurityHeadersConfig"]
     content = json.dumps(headers["ContentSecurityPolicy"]["ContentSecurityPolicy"])
@@ -119,11 +121,11 @@ def test_every_answer_carries_strict_headers(template: Template, distribution: d
     assert headers["StrictTransportSecurity"]["AccessControlMaxAgeSec"] >= 365 * 24 * 3600
     assert headers["FrameOptions"]["FrameOption"] == "DENY"
     assert headers["ContentTypeOptions"]["Override"] is True
-    for behaviour in (distribution["DefaultCacheBehavior"], *distribution["CacheBehaviors"]):
-        assert behaviour["ResponseHeadersPolicyId"] == {"Ref": name}
+    for behavior in (distribution["DefaultCacheBehavior"], *distribution["CacheBehaviors"]):
+        assert behavior["ResponseHeadersPolicyId"] == {"Ref": name}
 
 
-def test_the_page_may_reach_where_people_sign_in_and_nothing_else(template: Template) -> None:
+def test_the_page_can_connect_to_the_sign_in_domain_and_no_other(template: Template) -> None:
     [policy] = resources(template, "AWS::CloudFront::ResponseHeadersPolicy")
     config = policy["ResponseHeadersPolicyConfig"]["SecurityHeadersConfig"]
     content = json.dumps(config["ContentSecurityPolicy"]["ContentSecurityPolicy"])
@@ -134,14 +136,14 @@ def test_the_page_may_reach_where_people_sign_in_and_nothing_else(template: Temp
     assert "connect-src 'self';" in config["ContentSecurityPolicy"]["ContentSecurityPolicy"]
 
 
-def test_the_page_learns_where_people_sign_in_from_a_file_that_is_not_cached(template: Template) -> None:
+def test_the_page_reads_its_sign_in_settings_from_a_file_that_is_not_cached(template: Template) -> None:
     [entry] = [
         found
         for found in resources(template, "Custom::CDKBucketDeployment")
         if "config.json" in found.get("Include", [])
     ]
     assert entry["SystemMetadata"]["cache-control"] == "no-cache"
-    assert entry["SourceMarkers"], "the client's id and address are filled in when it is deployed"
+    assert entry["SourceMarkers"], "the deployment substitutes the client id and URLs"
 
 
 def test_every_request_is_logged_without_cookies(distribution: dict[str, Any]) -> None:
@@ -159,7 +161,7 @@ def test_the_firewall_is_attached_and_limits_each_address(distribution: dict[str
     assert (statement["Limit"], statement["AggregateKeyType"]) == (RICH.web_requests_per_5_minutes, "IP")
 
 
-def test_awss_managed_rules_block_but_let_reviews_hold_markup(template: Template) -> None:
+def test_managed_rules_block_requests_but_not_reviews_with_markup(template: Template) -> None:
     (acl,) = resources(synthesize(RICH)["Firewall"], "AWS::WAFv2::WebACL")
     groups = {
         rule["Statement"]["ManagedRuleGroupStatement"]["Name"]: rule
@@ -170,32 +172,34 @@ def test_awss_managed_rules_block_but_let_reviews_hold_markup(template: Template
     common = groups["AWSManagedRulesCommonRuleSet"]
     assert common["OverrideAction"] == {"None": {}}
     counted = common["Statement"]["ManagedRuleGroupStatement"]["RuleActionOverrides"]
-    # A review with <br /> in it, or a batch of many, must arrive.
+    # A review with <br />, or a large batch, must not be blocked.
     assert {"CrossSiteScripting_BODY", "SizeRestrictions_BODY"} <= {rule["Name"] for rule in counted}
     assert all(rule["Name"].endswith("_BODY") for rule in counted)
 
 
-def test_the_firewalls_log_never_holds_a_token(template: Template) -> None:
+def test_the_firewalls_log_contains_no_token(template: Template) -> None:
     (logging,) = resources(synthesize(RICH)["Firewall"], "AWS::WAFv2::LoggingConfiguration")
     assert logging["RedactedFields"] == [{"SingleHeader": {"Name": "authorization"}}]
     (group,) = resources(synthesize(RICH)["Firewall"], "AWS::Logs::LogGroup")
     assert group["LogGroupName"].startswith("aws-waf-logs-")
 
 
-def test_an_environment_can_go_without_a_firewall() -> None:
+def test_an_environment_can_have_no_firewall() -> None:
     stacks = synthesize(PLAIN)
     assert "Firewall" not in stacks
     (found,) = resources(stacks["Web"], "AWS::CloudFront::Distribution")
     assert "WebACLId" not in found["DistributionConfig"]
 
 
-def test_without_a_page_the_bucket_gets_one_that_says_where_the_api_is() -> None:
+def test_the_placeholder_page_links_to_the_api() -> None:
     page = (EDGE / "index.html").read_text()
     assert 'href="/api/health"' in page
-    assert "<script" not in page  # the content security policy would not run it
+    assert "<script" not in page  # the content security policy would block it
 
 
-def test_a_new_entry_page_is_seen_at_once_after_its_assets_which_are_kept(template: Template) -> None:
+def test_the_entry_page_is_not_cached_and_deployed_after_its_assets_which_are_kept(
+    template: Template,
+) -> None:
     found = template.find_resources("Custom::CDKBucketDeployment")
     (entry,) = [name for name, each in found.items() if "Include" in each["Properties"]]
     (assets,) = found.keys() - {entry}
@@ -209,5 +213,5 @@ def test_a_new_entry_page_is_seen_at_once_after_its_assets_which_are_kept(templa
     assert all(each["Prune"] is False for each in copied.values())
 
 
-def test_the_edges_code_is_small_enough_for_cloudfront() -> None:
+def test_edge_functions_are_within_cloudfronts_size_limit() -> None:
     assert all(len(Path(EDGE / name).read_bytes()) < 10_240 for name in ("api.js", "page.js"))

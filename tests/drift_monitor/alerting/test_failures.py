@@ -76,11 +76,11 @@ def test_too_few_rows_leave_a_drift_alert_open(monitored: Engine, aws: Aws, traf
     [
         (lambda folder: (folder / "reference.parquet").unlink(), "reference", "reference.parquet is missing"),
         (lambda folder: (folder / "model.json").unlink(), "reference", "model.json is missing"),
-        (lambda folder: (folder / "model.json").write_text("{}"), "reference", "not a model card"),
+        (lambda folder: (folder / "model.json").write_text("{}"), "reference", "not a valid model card"),
         (
             lambda folder: (folder / "reference.parquet").write_bytes(b"PAR1"),
             "reference",
-            "does not match the hash in its model card",
+            "reference.parquet has 4 bytes but its card says",
         ),
     ],
 )

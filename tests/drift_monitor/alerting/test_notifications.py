@@ -5,8 +5,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sentiment.database.deployments import record_deployment
 from sentiment.database.models import DatasetMetric, ModelDeployment
-from sentiment.database.repositories import record_deployment
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 

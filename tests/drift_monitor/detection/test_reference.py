@@ -67,7 +67,8 @@ def test_a_file_that_is_not_parquet_cannot_be_read(reviews: list[Row], tmp_path:
     garbage = b"PAR1 this is not"
     (tmp_path / "reference.parquet").write_bytes(garbage)
     card = json.loads((tmp_path / "model.json").read_text())
-    card["files"]["reference.parquet"]["sha256"] = hashlib.sha256(garbage).hexdigest()
+    record = {"bytes": len(garbage), "sha256": hashlib.sha256(garbage).hexdigest()}
+    card["files"]["reference.parquet"] = record
     (tmp_path / "model.json").write_text(json.dumps(card))
     with pytest.raises(MonitorError, match="cannot be read"):
         read_reference(tmp_path)

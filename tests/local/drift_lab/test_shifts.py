@@ -1,4 +1,4 @@
-"""Each shift is what it says, made of real texts, and as strong as asked."""
+"""Each shift has its properties and the given strength."""
 
 import random
 
@@ -21,23 +21,21 @@ def pool() -> list[Review]:
 
 @pytest.mark.parametrize("name", SHIFTS)
 @pytest.mark.parametrize("strength", [0.0, 0.25, 1.0])
-def test_as_many_rows_as_asked_are_shifted_and_the_others_are_as_they_were(
-    pool: list[Review], name: str, strength: float
-) -> None:
+def test_the_given_share_of_rows_is_shifted(pool: list[Review], name: str, strength: float) -> None:
     window = SHIFTS[name].window(pool, 200, random.Random(2), strength=strength)
     assert len(window) == 200
     assert all(review.text.strip() for review in window)
-    ordinary = {review.text for review in pool}
-    if name != "label_mix":  # whose texts are ordinary ones
-        assert sum(review.text not in ordinary for review in window) == pytest.approx(200 * strength, abs=3)
+    unshifted = {review.text for review in pool}
+    if name != "label_mix":  # its texts come from the pool
+        assert sum(review.text not in unshifted for review in window) == pytest.approx(200 * strength, abs=3)
 
 
-def test_the_same_chance_gives_the_same_window(pool: list[Review]) -> None:
+def test_the_same_seed_gives_the_same_window(pool: list[Review]) -> None:
     for shift in SHIFTS.values():
         assert shift.window(pool, 50, random.Random(3)) == shift.window(pool, 50, random.Random(3))
 
 
-def test_the_kinds_are_what_they_say(pool: list[Review]) -> None:
+def test_each_shift_has_its_properties(pool: list[Review]) -> None:
     windows = {name: shift.window(pool, 300, random.Random(4)) for name, shift in SHIFTS.items()}
     assert sum(review.label == "negative" for review in windows["label_mix"]) == 240
     assert max(len(review.text) for review in windows["cut_short"]) == CUT_CHARACTERS
@@ -46,7 +44,7 @@ def test_the_kinds_are_what_they_say(pool: list[Review]) -> None:
     assert max(len(review.text) for review in windows["rotten_tomatoes"]) < 300
 
 
-def test_what_a_monitor_should_name_are_features_it_has() -> None:
+def test_top_features_are_features_of_the_monitor() -> None:
     names = {(feature.verdict, feature.name) for feature in FEATURES}
     for shift in SHIFTS.values():
         assert {(shift.verdict, name) for name in shift.top_features} <= names

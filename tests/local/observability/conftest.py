@@ -47,20 +47,18 @@ def api(system: System) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def prometheus(api: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
-    """Prometheus on a running API, after some seconds of everything that clients do."""
+    """Prometheus on a running API, after some seconds of all kinds of requests."""
     with running_prometheus(tmp_path_factory.mktemp("prometheus"), target=urlsplit(api).netloc) as server:
-        make_traffic(
-            api
-        )  # its first answers take as long as loading the model does, and count for one moment
+        make_traffic(api)  # the first responses are slow, as the model is loaded
         make_traffic(api, seconds=TRAFFIC_SECONDS, rounds=TRAFFIC_ROUNDS)
         yield server
 
 
 def make_traffic(api: str, *, seconds: float = 0, rounds: int = 1) -> None:
-    """Send single texts and batches, some too long to be read whole, feedback, and what is refused.
+    """Send single texts and batches, some of them truncated, feedback, and invalid requests.
 
-    Goes on for the seconds and the rounds given: a rate needs counts that grow from one scrape to the next,
-    however slow the machine.
+    Continues for at least these seconds and rounds: a rate needs counters that grow between scrapes, also on
+    a slow machine.
     """
     until, left = time.monotonic() + seconds, rounds
     with httpx.Client(base_url=api, timeout=30) as client:
@@ -81,7 +79,7 @@ def make_traffic(api: str, *, seconds: float = 0, rounds: int = 1) -> None:
 
 @pytest.fixture
 def reader(database: Engine, postgres: PostgresServer, tmp_path: Path) -> Iterator[pg8000.dbapi.Connection]:
-    """Grafana's connection: seeded tables, read by the login that reader.sh gave a password."""
+    """Grafana's connection to seeded tables, with the login that reader.sh creates."""
     name = database.url.database
     assert name is not None
     environment = {
@@ -102,5 +100,5 @@ def reader(database: Engine, postgres: PostgresServer, tmp_path: Path) -> Iterat
     connection = pg8000.dbapi.Connection("reports", password=READER_PASSWORD, **address)
     yield connection
     connection.close()
-    with database.begin() as owner:  # logins belong to the whole server, which other tests share
+    with database.begin() as owner:  # logins are shared by all databases of the server
         owner.exec_driver_sql("ALTER ROLE reports PASSWORD NULL")

@@ -1,7 +1,7 @@
-"""What Grafana fills into a query before it leaves, as far as ours need it: there is no Grafana here.
+"""The variables and macros of Grafana that our queries use, as the tests run without Grafana.
 
-Macros are those of Grafana's documentation for Prometheus (global variables) and PostgreSQL (macros). An
-unknown one is an error, as it is in Grafana.
+They follow Grafana's documentation for Prometheus (global variables) and PostgreSQL (macros). An unknown one
+is an error, as in Grafana.
 """
 
 import json
@@ -24,21 +24,21 @@ def load_dashboard() -> dict[str, Any]:
 
 
 def panels(dashboard: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return what shows data: all panels but the titles of rows."""
+    """Return the panels with data: all but the titles of rows."""
     return [panel for panel in dashboard["panels"] if panel["type"] != "row"]
 
 
 def targets(dashboard: Mapping[str, Any], source: str) -> Iterator[tuple[str, Target]]:
-    """Yield a name and the query of every panel and annotation that asks the source with that uid."""
-    asked = [(panel["title"], target) for panel in panels(dashboard) for target in panel["targets"]]
-    asked += [(f"annotation {each['name']}", each["target"]) for each in dashboard["annotations"]["list"]]
-    for title, target in asked:
+    """Yield a name and the query of every panel and annotation that uses the data source with that uid."""
+    queries = [(panel["title"], target) for panel in panels(dashboard) for target in panel["targets"]]
+    queries += [(f"annotation {each['name']}", each["target"]) for each in dashboard["annotations"]["list"]]
+    for title, target in queries:
         if target["datasource"]["uid"] == source:
             yield f"{title}, {target['refId']}", target
 
 
 def prometheus_query(expression: str, *, scrape_seconds: int, step_seconds: int, span_seconds: int) -> str:
-    """Fill in the time variables of PromQL."""
+    """Replace the time variables of PromQL."""
     values = {
         "$__rate_interval": max(step_seconds + scrape_seconds, 4 * scrape_seconds),
         "$__interval": step_seconds,
@@ -51,7 +51,7 @@ def prometheus_query(expression: str, *, scrape_seconds: int, step_seconds: int,
 
 
 def sql_query(raw: str, *, since: datetime, until: datetime) -> str:
-    """Fill in the macros of PostgreSQL. As in Grafana, an argument ends at the first closing bracket."""
+    """Replace the macros of PostgreSQL. As in Grafana, an argument ends at the first closing bracket."""
     hours = {"1h": 3600}
 
     def fill(match: re.Match[str]) -> str:

@@ -1,4 +1,4 @@
-"""A real Prometheus on the repository's own configuration, in a hurry: it scrapes every second."""
+"""A real Prometheus with the repository's configuration, except that it scrapes every second."""
 
 import json
 import math
@@ -20,7 +20,7 @@ SCRAPE_SECONDS = 1
 
 
 def program(name: str) -> str:
-    """Return the path of one of Prometheus' programs; skips, saying how to get it, when it is missing."""
+    """Return the path of a program of Prometheus; skips the test if it is missing."""
     path = shutil.which(name)
     if path is None:
         pytest.skip(f"{name} is missing: apt-get install prometheus, or put a release of Prometheus on PATH")
@@ -34,7 +34,7 @@ class Prometheus:
     url: str
 
     def get(self, path: str, **parameters: Any) -> Any:
-        """Return the `data` of an answer of its HTTP API."""
+        """Return the `data` of a response of its HTTP API."""
         response = httpx.get(f"{self.url}/api/v1/{path}", params=parameters, timeout=10)
         return response.raise_for_status().json()["data"]
 

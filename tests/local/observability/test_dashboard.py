@@ -1,4 +1,4 @@
-"""The dashboard's file: there is no Grafana here, so what it would refuse or draw wrongly is said here."""
+"""The dashboard's file is valid for Grafana; checked without Grafana."""
 
 import itertools
 import re
@@ -22,10 +22,10 @@ def sources() -> dict[str, str]:
     return {source["uid"]: source["type"] for source in listed}
 
 
-def test_it_is_one_dashboard_with_an_address_of_its_own(dashboard: dict[str, Any]) -> None:
-    assert re.fullmatch(r"[a-z0-9-]{1,40}", dashboard["uid"]), "Grafana's limit, and a URL that stays"
+def test_the_dashboard_has_a_fixed_uid(dashboard: dict[str, Any]) -> None:
+    assert re.fullmatch(r"[a-z0-9-]{1,40}", dashboard["uid"]), "within Grafana's limit, for a stable URL"
     assert dashboard["schemaVersion"] >= 39
-    assert "id" not in dashboard, "an id belongs to the Grafana it was exported from"
+    assert "id" not in dashboard, "an id is specific to one Grafana"
     assert dashboard["title"] and dashboard["description"]
 
 
@@ -35,7 +35,7 @@ def test_no_two_panels_share_an_id_or_a_title(dashboard: dict[str, Any]) -> None
         assert len(values) == len(set(values))
 
 
-def test_panels_lie_within_the_grid_side_by_side(dashboard: dict[str, Any]) -> None:
+def test_panels_are_within_the_grid_and_do_not_overlap(dashboard: dict[str, Any]) -> None:
     taken: dict[tuple[int, int], str] = {}
     for panel in dashboard["panels"]:
         place = panel["gridPos"]
@@ -43,20 +43,20 @@ def test_panels_lie_within_the_grid_side_by_side(dashboard: dict[str, Any]) -> N
         for cell in itertools.product(
             range(place["x"], place["x"] + place["w"]), range(place["y"], place["y"] + place["h"])
         ):
-            assert cell not in taken, f"{panel['title']} lies on {taken[cell]}"
+            assert cell not in taken, f"{panel['title']} overlaps {taken[cell]}"
             taken[cell] = panel["title"]
 
 
-def test_every_panel_stands_under_the_title_of_a_row(dashboard: dict[str, Any]) -> None:
+def test_every_panel_is_under_the_title_of_a_row(dashboard: dict[str, Any]) -> None:
     ordered = sorted(dashboard["panels"], key=lambda panel: (panel["gridPos"]["y"], panel["gridPos"]["x"]))
-    assert ordered == dashboard["panels"], "read in the order in which they lie"
+    assert ordered == dashboard["panels"], "the file has the order of the screen"
     assert ordered[0]["type"] == "row"
     for row, following in itertools.pairwise(ordered):
         assert row["type"] != "row" or following["type"] != "row", f"nothing is under {row['title']}"
 
 
 @pytest.mark.parametrize("panel", PANELS)
-def test_a_panel_explains_itself_and_asks_sources_that_are_provisioned(panel: dict[str, Any]) -> None:
+def test_a_panel_has_a_description_and_provisioned_data_sources(panel: dict[str, Any]) -> None:
     assert panel["type"] in TYPES
     assert len(panel["description"]) >= 20
     used = {(target["datasource"]["uid"], target["datasource"]["type"]) for target in panel["targets"]}
@@ -69,7 +69,7 @@ def test_a_panel_explains_itself_and_asks_sources_that_are_provisioned(panel: di
 
 
 @pytest.mark.parametrize("panel", PANELS)
-def test_a_query_has_the_format_that_its_panel_draws(panel: dict[str, Any]) -> None:
+def test_a_query_has_the_format_of_its_panel(panel: dict[str, Any]) -> None:
     expected = {
         "heatmap": {"heatmap"},
         "table": {"table"},
@@ -79,7 +79,7 @@ def test_a_query_has_the_format_that_its_panel_draws(panel: dict[str, Any]) -> N
     assert {target["format"] for target in panel["targets"]} <= expected
 
 
-def test_a_line_that_panel_and_rule_share_is_drawn_where_the_rule_draws_it(dashboard: dict[str, Any]) -> None:
+def test_a_threshold_of_a_panel_is_that_of_its_alert_rule(dashboard: dict[str, Any]) -> None:
     rules = {
         rule["alert"]: rule["expr"]
         for group in yaml.safe_load((OBSERVABILITY / "alerts.yml").read_text())["groups"]
@@ -94,17 +94,17 @@ def test_a_line_that_panel_and_rule_share_is_drawn_where_the_rule_draws_it(dashb
     assert f"> {lines['Novel texts']}" in rules["NoveltyRisen"]
 
 
-def test_annotations_ask_provisioned_sources(dashboard: dict[str, Any]) -> None:
+def test_annotations_use_provisioned_data_sources(dashboard: dict[str, Any]) -> None:
     listed = dashboard["annotations"]["list"]
     assert {"Alerts", "Deployments"} == {each["name"] for each in listed}
     assert all(each["datasource"]["uid"] in sources() for each in listed)
 
 
-def test_grafana_finds_the_dashboard_where_the_provider_looks() -> None:
+def test_the_provider_reads_the_folder_of_the_dashboard() -> None:
     (provider,) = yaml.safe_load((PROVISIONING / "dashboards" / "dashboards.yml").read_text())["providers"]
     assert provider["type"] == "file"
     assert provider["options"]["path"] == "$DASHBOARDS"
-    assert not provider["allowUiUpdates"], "what is changed on the page would be lost"
+    assert not provider["allowUiUpdates"], "changes in the user interface would be lost"
 
 
 def test_passwords_come_from_the_environment() -> None:

@@ -1,6 +1,6 @@
-"""Every query of the dashboard brings data: from a real Prometheus on a real API, and from a real Postgres.
+"""Every query of the dashboard returns data: from a real Prometheus on a real API, and from a real Postgres.
 
-Grafana itself is not there; what it fills into a query is (grafana.py).
+There is no Grafana; grafana.py replaces its variables and macros.
 """
 
 import math
@@ -32,7 +32,7 @@ from tests.local.observability.seeds import HOURS, PER_HOUR, VERSION
 pytestmark = pytest.mark.slow
 
 SPAN_SECONDS = 120
-PATIENCE_SECONDS = 30
+WAIT_SECONDS = 30
 PROMETHEUS_TARGETS = dict(targets(load_dashboard(), PROMETHEUS))
 POSTGRES_TARGETS = dict(targets(load_dashboard(), POSTGRES))
 RULES = {
@@ -42,13 +42,13 @@ RULES = {
 }
 
 
-def test_the_dashboard_asks_prometheus_in_at_least_ten_panels() -> None:
-    asking = [
+def test_at_least_ten_panels_use_prometheus() -> None:
+    using = [
         panel
         for panel in panels(load_dashboard())
         if any(target["datasource"]["uid"] == PROMETHEUS for target in panel["targets"])
     ]
-    assert len(asking) >= 10
+    assert len(using) >= 10
 
 
 @pytest.mark.parametrize("name", PROMETHEUS_TARGETS)
@@ -64,11 +64,11 @@ def test_a_prometheus_query_returns_data(prometheus: Prometheus, name: str) -> N
         now = time.time()
         return prometheus.over(expression, since=now - SPAN_SECONDS, until=now, step_seconds=1)
 
-    assert wait_until(lambda: bool(values()), seconds=PATIENCE_SECONDS), f"no data for {expression}"
+    assert wait_until(lambda: bool(values()), seconds=WAIT_SECONDS), f"no data for {expression}"
 
 
-def test_the_figures_are_those_of_the_traffic(prometheus: Prometheus) -> None:
-    """Spot checks, so that a query that returns data returns the right data."""
+def test_the_values_are_those_of_the_traffic(prometheus: Prometheus) -> None:
+    """Samples, to check that the queries return the correct data."""
     queries = {name: PROMETHEUS_TARGETS[f"{name}, A"] for name in ("Share of each label", "Truncated texts")}
 
     def last(name: str) -> dict[str, float]:
@@ -88,26 +88,26 @@ def test_prometheus_evaluates_every_rule_and_none_fires_in_ordinary_traffic(prom
         groups = prometheus.get("rules")["groups"]
         return [rule for group in groups for rule in group["rules"] if rule["health"] != "unknown"]
 
-    assert wait_until(lambda: len(rules()) == len(RULES), seconds=PATIENCE_SECONDS)
+    assert wait_until(lambda: len(rules()) == len(RULES), seconds=WAIT_SECONDS)
     assert {rule["name"]: rule.get("lastError", "") for rule in rules()} == dict.fromkeys(RULES, "")
-    # The traffic of this test is wrong on purpose in two of seven requests.
+    # Two of seven requests of this test's traffic are invalid on purpose.
     assert {rule["name"] for rule in rules() if rule["state"] == "firing"} == set()
 
 
 @pytest.mark.parametrize("name", RULES)
-def test_a_rule_asks_for_series_that_the_api_has(prometheus: Prometheus, name: str) -> None:
+def test_a_rule_uses_series_of_the_api(prometheus: Prometheus, name: str) -> None:
     selectors = re.findall(r"[a-z_]+(?:\{[^}]*\})?(?=\[)", RULES[name]["expr"]) or ['up{job="sentiment-api"}']
     for selector in selectors:
-        # Nothing here makes the API fail; that such requests would have that status is the middleware's test.
+        # The API does not fail here; the middleware's tests cover that status.
         present = selector.replace('status=~"5.."', 'status=~"2.."')
         assert prometheus.instant(present), present
 
 
 @pytest.mark.parametrize("name", POSTGRES_TARGETS)
-def test_a_postgres_query_returns_data_to_the_login_that_only_reads(
+def test_a_postgres_query_returns_data_to_the_read_only_login(
     reader: pg8000.dbapi.Connection, name: str
 ) -> None:
-    columns, rows = ask(reader, POSTGRES_TARGETS[name])
+    columns, rows = query(reader, POSTGRES_TARGETS[name])
     assert rows
     if POSTGRES_TARGETS[name]["format"] == "time_series":
         assert columns[0] == "time"
@@ -117,43 +117,43 @@ def test_a_postgres_query_returns_data_to_the_login_that_only_reads(
         assert any(value is not None and math.isfinite(value) for value in values)
 
 
-def test_stored_figures_are_those_of_the_rows(reader: pg8000.dbapi.Connection) -> None:
-    _, hours = ask(reader, POSTGRES_TARGETS["Served against stored, A"])
+def test_values_from_postgres_are_those_of_the_rows(reader: pg8000.dbapi.Connection) -> None:
+    _, hours = query(reader, POSTGRES_TARGETS["Served against stored, A"])
     assert sum(row[1] for row in hours) == sum(row[2] for row in hours) == HOURS * PER_HOUR
-    _, moved = ask(reader, POSTGRES_TARGETS["Effect against threshold, A"])
+    _, moved = query(reader, POSTGRES_TARGETS["Effect against threshold, A"])
     assert {(row[1], round(row[2], 6)) for row in moved} == {("tokens", 4.0), ("sentiment", 0.2)}
-    _, runs = ask(reader, POSTGRES_TARGETS["Accuracy, A"])
-    assert [row[4] for row in runs] == [None, None, 0.9, 0.9], "labels count only where there are enough"
-    _, (alerts,) = ask(reader, POSTGRES_TARGETS["Unresolved alerts, A"])
+    _, runs = query(reader, POSTGRES_TARGETS["Accuracy, A"])
+    assert [row[4] for row in runs] == [None, None, 0.9, 0.9], "accuracy is shown only with enough labels"
+    _, (alerts,) = query(reader, POSTGRES_TARGETS["Unresolved alerts, A"])
     assert alerts[0] == 1
-    _, deployments = ask(reader, POSTGRES_TARGETS["Deployments, A"])
+    _, deployments = query(reader, POSTGRES_TARGETS["Deployments, A"])
     assert [row[1] for row in deployments] == [VERSION]
-    _, agreed = ask(reader, POSTGRES_TARGETS["Agreement with feedback, A"])
-    # The first and the last hour of the clock are seeded in part, perhaps with a single label.
+    _, agreed = query(reader, POSTGRES_TARGETS["Agreement with feedback, A"])
+    # The first and the last hour are seeded partially, perhaps with a single label.
     assert len(agreed) >= HOURS
     assert all(0 < row[1] < 1 for row in agreed[1:-1])
 
 
-def test_no_query_reads_what_a_person_wrote_or_what_leads_to_one(
+def test_no_query_reads_texts_comments_or_correlation_ids(
     reader: pg8000.dbapi.Connection, database: Engine
 ) -> None:
-    harmless = "id, sentiment, confidence, predicted_at, feedback_label"
+    allowed = "id, sentiment, confidence, predicted_at, feedback_label"
     with database.begin() as owner:
         owner.exec_driver_sql("REVOKE SELECT ON prediction_logs FROM reports")
-        owner.exec_driver_sql(f"GRANT SELECT ({harmless}) ON prediction_logs TO reports")
+        owner.exec_driver_sql(f"GRANT SELECT ({allowed}) ON prediction_logs TO reports")
     for target in POSTGRES_TARGETS.values():
-        columns, rows = ask(reader, target)
+        columns, rows = query(reader, target)
         assert rows
         assert "id" not in columns
 
 
-def test_the_login_of_grafana_can_change_nothing(reader: pg8000.dbapi.Connection) -> None:
+def test_the_login_of_grafana_cannot_write(reader: pg8000.dbapi.Connection) -> None:
     with pytest.raises(pg8000.dbapi.DatabaseError, match="permission denied"):
         reader.cursor().execute("DELETE FROM monitoring_alerts")
 
 
-def ask(connection: pg8000.dbapi.Connection, target: Target) -> tuple[list[str], list[Any]]:
-    """Run a query over the hours that are seeded; return its columns and rows."""
+def query(connection: pg8000.dbapi.Connection, target: Target) -> tuple[list[str], list[Any]]:
+    """Run a query over the seeded hours; return its columns and rows."""
     until = datetime.now(UTC) + timedelta(minutes=1)
     cursor = connection.cursor()
     cursor.execute(sql_query(target["rawSql"], since=until - timedelta(hours=HOURS + 2), until=until))

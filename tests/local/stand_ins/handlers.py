@@ -1,4 +1,4 @@
-"""Small handlers that the tests run under the real runtime, in processes of their own."""
+"""Small handlers that the tests run under the real runtime, in separate processes."""
 
 import json
 import os
@@ -17,10 +17,10 @@ def echo(event: dict[str, Any], context: Any) -> dict[str, Any]:
     }
 
 
-def misbehave(event: dict[str, Any], context: Any) -> dict[str, Any]:
+def fail_on_request(event: dict[str, Any], context: Any) -> dict[str, Any]:
     match event.get("do"):
         case "raise":
-            raise ValueError("that\nwill not do")
+            raise ValueError("invalid\nvalue")
         case "sleep":
             time.sleep(10)
         case "die":
@@ -28,7 +28,7 @@ def misbehave(event: dict[str, Any], context: Any) -> dict[str, Any]:
     return {"fine": True}
 
 
-def answer_http(event: dict[str, Any], context: Any) -> dict[str, Any]:
+def respond_http(event: dict[str, Any], context: Any) -> dict[str, Any]:
     if event["rawPath"] == "/raise":
         raise ValueError("no")
     return {
@@ -40,13 +40,13 @@ def answer_http(event: dict[str, Any], context: Any) -> dict[str, Any]:
     }
 
 
-def refuse_poison(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Note every body it handles, one file each, and refuse those that say poison."""
+def reject_poison(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Record each handled body in a file, and report a body "poison" as a failure."""
     failures = []
     for record in event["Records"]:
         if record["body"] == "poison":
             failures.append({"itemIdentifier": record["messageId"]})
         else:
-            with Path(os.environ["NOTES"], record["body"]).open("a") as note:
-                note.write("handled\n")
+            with Path(os.environ["HANDLED"], record["body"]).open("a") as file:
+                file.write("handled\n")
     return {"batchItemFailures": failures}

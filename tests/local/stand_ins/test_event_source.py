@@ -7,28 +7,28 @@ from typing import Any
 import httpx
 import pytest
 
-from cdk.delivery import MAX_RECEIVES
+from cdk.function_config import MAX_RECEIVES
 from local.processes import wait_until
-from local.stand_ins.aws import LocalAws, count_messages, make_resources
 from local.stand_ins.event_source import EventSource
 from local.stand_ins.lambda_runtime import FunctionError
+from local.stand_ins.moto_server import LocalAws, count_messages, make_resources
 
 EVENTS = Path(__file__).parents[3] / "events"
 
 
 class Recorder:
-    """A function of the test's own making that remembers what it was called with."""
+    """A function that records its batches."""
 
     name = "recorder"
     cold_start_ms = None
 
-    def __init__(self, answer: Callable[[list[dict[str, Any]]], Any] = lambda records: None) -> None:
+    def __init__(self, respond: Callable[[list[dict[str, Any]]], Any] = lambda records: None) -> None:
         self.batches: list[list[dict[str, Any]]] = []
-        self._answer = answer
+        self._respond = respond
 
     def invoke(self, event: Mapping[str, Any]) -> Any:
         self.batches.append(event["Records"])
-        return self._answer(event["Records"])
+        return self._respond(event["Records"])
 
     def peak_memory_mb(self) -> float | None:
         return None
@@ -57,12 +57,12 @@ def bodies(sqs: Any, url: str) -> list[str]:
     return sorted(message["Body"] for message in messages)
 
 
-def test_thirty_good_messages_are_handled_once_and_a_poison_one_ends_in_the_dead_letter_queue(
+def test_valid_messages_are_handled_once_and_a_poison_message_becomes_a_dead_letter(
     aws: LocalAws, queue: Any, start: Any, tmp_path: Path
 ) -> None:
     good = [f"good-{number}" for number in range(30)]
     send(queue, aws, *good[:15], "poison", *good[15:])
-    source = EventSource(queue, aws.queue_url, start("refuse_poison", NOTES=str(tmp_path)))
+    source = EventSource(queue, aws.queue_url, start("reject_poison", HANDLED=str(tmp_path)))
     source.start()
     try:
         assert wait_until(lambda: count_messages(queue, aws.dead_letter_url) == 1, seconds=15)
@@ -73,14 +73,12 @@ def test_thirty_good_messages_are_handled_once_and_a_poison_one_ends_in_the_dead
     assert bodies(queue, aws.dead_letter_url) == ["poison"]
 
 
-def test_a_message_is_received_as_often_as_in_aws_before_it_is_a_dead_letter(
-    aws: LocalAws, queue: Any
-) -> None:
+def test_a_message_is_received_as_often_as_in_aws(aws: LocalAws, queue: Any) -> None:
     attributes = queue.get_queue_attributes(QueueUrl=aws.queue_url, AttributeNames=["RedrivePolicy"])
     assert json.loads(attributes["Attributes"]["RedrivePolicy"])["maxReceiveCount"] == MAX_RECEIVES
 
 
-def test_a_batch_is_filled_up_to_its_size_within_the_window(aws: LocalAws, queue: Any) -> None:
+def test_a_batch_is_filled_within_the_window(aws: LocalAws, queue: Any) -> None:
     send(queue, aws, *map(str, range(25)))
     function = Recorder()
     source = EventSource(queue, aws.queue_url, function, batch_size=20)
@@ -109,7 +107,7 @@ def fail(records: list[dict[str, Any]]) -> Any:
     raise FunctionError("recorder: ValueError: no")
 
 
-def test_a_batch_whose_function_fails_is_received_again(aws: LocalAws, queue: Any) -> None:
+def test_a_failed_batch_is_received_again(aws: LocalAws, queue: Any) -> None:
     send(queue, aws, "a", "b")
     EventSource(queue, aws.queue_url, Recorder(fail)).deliver_batch()
     second_time = Recorder()
@@ -121,10 +119,8 @@ def test_a_batch_whose_function_fails_is_received_again(aws: LocalAws, queue: An
     ]
 
 
-@pytest.mark.parametrize(
-    "failure", [{"itemIdentifier": ""}, {"itemIdentifier": "stranger"}, {"wrong": "key"}]
-)
-def test_an_answer_that_names_no_message_of_the_batch_fails_all_of_it(
+@pytest.mark.parametrize("failure", [{"itemIdentifier": ""}, {"itemIdentifier": "unknown"}, {"wrong": "key"}])
+def test_an_invalid_message_id_in_the_response_fails_the_batch(
     aws: LocalAws, queue: Any, failure: dict[str, str]
 ) -> None:
     send(queue, aws, "a", "b")
@@ -132,9 +128,7 @@ def test_an_answer_that_names_no_message_of_the_batch_fails_all_of_it(
     assert count_messages(queue, aws.queue_url) == 2
 
 
-def test_stopping_finishes_the_batch_at_hand_and_makes_the_rest_visible_at_once(
-    aws: LocalAws, queue: Any
-) -> None:
+def test_stopping_finishes_the_batch_and_makes_the_rest_visible(aws: LocalAws, queue: Any) -> None:
     queue.set_queue_attributes(QueueUrl=aws.queue_url, Attributes={"VisibilityTimeout": "30"})
     called, release = threading.Event(), threading.Event()
 
@@ -152,14 +146,14 @@ def test_stopping_finishes_the_batch_at_hand_and_makes_the_rest_visible_at_once(
     assert len(bodies(queue, aws.queue_url)) == 1
 
 
-def test_messages_outlive_the_stand_in(aws: LocalAws, queue: Any, tmp_path: Path) -> None:
+def test_messages_can_be_saved_and_restored(aws: LocalAws, queue: Any, tmp_path: Path) -> None:
     send(queue, aws, *(f"{number}" for number in range(12)))
     queue.send_message(QueueUrl=aws.dead_letter_url, MessageBody="dead")
-    kept = tmp_path / "kept.jsonl"
-    assert aws.keep_messages(kept) == 13
+    saved = tmp_path / "saved.jsonl"
+    assert aws.save_messages(saved) == 13
     httpx.post(f"{aws.endpoint_url}/moto-api/reset").raise_for_status()
-    afterwards = make_resources(aws.endpoint_url, visibility_seconds=1)
-    assert afterwards.restore_messages(kept) == 13
+    restarted = make_resources(aws.endpoint_url, visibility_seconds=1)
+    assert restarted.restore_messages(saved) == 13
     assert count_messages(queue, aws.queue_url) == 12
     assert bodies(queue, aws.dead_letter_url) == ["dead"]
-    assert aws.restore_messages(kept) == 0
+    assert aws.restore_messages(saved) == 0

@@ -11,20 +11,20 @@ from sentiment.exceptions import ConfigurationError
 
 from local.stand_ins.gateway import BODY_LIMIT_BYTES, api_event, http_response, running_gateway
 from local.stand_ins.lambda_runtime import FunctionError
-from local.stand_ins.static_site import WebPage
+from local.stand_ins.static_site import StaticSite
 
 EVENTS = Path(__file__).parents[3] / "events"
 
 
 def paths(value: Any, prefix: str = "") -> set[str]:
-    """Return the dotted paths of all keys, headers aside: those are the client's."""
+    """Return the dotted paths of all keys except the client's headers."""
     if not isinstance(value, dict) or prefix.endswith("headers."):
         return {prefix}
     return {path for key, inner in value.items() for path in paths(inner, f"{prefix}{key}.")}
 
 
 @pytest.mark.parametrize("sample", sorted(EVENTS.glob("api_*.json")), ids=lambda path: path.stem)
-def test_an_event_has_the_shape_of_the_samples(sample: Path) -> None:
+def test_an_event_has_the_keys_of_the_samples(sample: Path) -> None:
     expected = json.loads(sample.read_text())
     made = api_event(
         expected["requestContext"]["http"]["method"],
@@ -38,7 +38,7 @@ def test_an_event_has_the_shape_of_the_samples(sample: Path) -> None:
     assert all(isinstance(value, str) for value in made["headers"].values())
 
 
-def test_repeated_headers_and_parameters_are_joined_and_cookies_stand_apart() -> None:
+def test_repeated_headers_and_parameters_are_joined_and_cookies_separate() -> None:
     event = api_event(
         "GET",
         "/a b",
@@ -60,7 +60,7 @@ def test_a_body_that_is_not_text_is_base64() -> None:
         assert base64.b64decode(event["body"]) == body
 
 
-def test_an_answer_becomes_http_with_its_binary_body_headers_and_cookies() -> None:
+def test_a_result_becomes_http_with_binary_body_headers_and_cookies() -> None:
     response = http_response(
         {
             "statusCode": 200,
@@ -77,15 +77,15 @@ def test_an_answer_becomes_http_with_its_binary_body_headers_and_cookies() -> No
     assert response.headers["content-type"] == "image/png"
 
 
-@pytest.mark.parametrize("answer", [None, "text", {"body": "no status"}])
-def test_an_answer_that_is_none_is_an_error(answer: Any) -> None:
+@pytest.mark.parametrize("result", [None, "text", {"body": "no status"}])
+def test_a_result_without_status_code_is_an_error(result: Any) -> None:
     with pytest.raises(FunctionError, match="statusCode"):
-        http_response(answer)
+        http_response(result)
 
 
 @pytest.fixture(scope="module")
 def address(start: Any) -> Iterator[str]:
-    with running_gateway(start("answer_http")) as url:
+    with running_gateway(start("respond_http")) as url:
         yield urlsplit(url).netloc
 
 
@@ -99,7 +99,7 @@ def request(address: str, *arguments: Any, **keywords: Any) -> tuple[http.client
         connection.close()
 
 
-def test_a_request_travels_through_the_function_and_back(address: str) -> None:
+def test_a_request_reaches_the_function_and_its_response_the_client(address: str) -> None:
     headers = {"X-Sent": "yes", "content-type": "application/json", "cookie": "c=3"}
     response, body = request(address, "PUT", "/p%20q?x=%C3%A9", body='{"é": 1}'.encode(), headers=headers)
     event = json.loads(body)
@@ -112,27 +112,27 @@ def test_a_request_travels_through_the_function_and_back(address: str) -> None:
     assert event["cookies"] == ["c=3"]
 
 
-def test_a_function_that_fails_is_a_502_that_tells_nothing(address: str) -> None:
+def test_a_failed_function_is_a_502_without_details(address: str) -> None:
     response, body = request(address, "GET", "/raise")
     assert response.status == 502
     assert json.loads(body) == {"message": "Internal Server Error"}
 
 
-def test_a_body_over_api_gateways_limit_is_refused(address: str) -> None:
+def test_a_body_over_the_limit_of_api_gateway_is_rejected(address: str) -> None:
     response, _ = request(address, "POST", "/", body=bytes(BODY_LIMIT_BYTES + 1))
     assert response.status == 413
 
 
-def test_what_lies_below_reports_is_the_reports_functions_and_all_else_the_apis(start: Any) -> None:
-    with running_gateway(start("answer_http"), start("echo")) as url:
+def test_paths_under_reports_go_to_reports_and_all_others_to_the_api(start: Any) -> None:
+    with running_gateway(start("respond_http"), start("echo")) as url:
         address = urlsplit(url).netloc
         for path in ("/predict", "/reports", "/reporting/summary", "/"):
-            assert request(address, "GET", path)[0].status == 201, "answered by answer_http"
+            assert request(address, "GET", path)[0].status == 201, "from respond_http"
         response, _ = request(address, "GET", "/reports/summary?hours=24")
-    assert response.status == 502, "echo's answer is none that API Gateway would take"
+    assert response.status == 502, "echo returns no statusCode"
 
 
-def test_a_taken_port_is_named_with_the_variable_that_moves_it(address: str, start: Any) -> None:
+def test_a_taken_port_is_named_with_its_variable(address: str, start: Any) -> None:
     port = int(address.rpartition(":")[2])
     with (
         pytest.raises(ConfigurationError, match=f"port {port} is taken.*API_PORT"),
@@ -141,16 +141,16 @@ def test_a_taken_port_is_named_with_the_variable_that_moves_it(address: str, sta
         pass
 
 
-def test_the_page_is_at_the_root_and_the_functions_beneath_api_and_at_their_own_paths(
+def test_the_site_is_at_the_root_and_the_functions_are_under_api_and_at_their_own_paths(
     start: Any, tmp_path: Path
 ) -> None:
     (tmp_path / "assets").mkdir()
     (tmp_path / "index.html").write_text("<p>the page</p>")
     (tmp_path / "assets" / "index-4f2a.js").write_text("1")
-    with running_gateway(start("answer_http"), page=WebPage(tmp_path)) as url:
+    with running_gateway(start("respond_http"), site=StaticSite(tmp_path)) as url:
         address = urlsplit(url).netloc
-        for place in ("/", "/watch"):
-            response, body = request(address, "GET", place)
+        for route in ("/", "/watch"):
+            response, body = request(address, "GET", route)
             assert (response.status, body) == (200, b"<p>the page</p>")
             assert response.headers["cache-control"] == "no-cache"
             assert response.headers["content-security-policy"].startswith("default-src 'none'")
@@ -168,8 +168,8 @@ def test_the_page_is_at_the_root_and_the_functions_beneath_api_and_at_their_own_
             assert json.loads(request(address, "PUT", path)[1])["rawPath"] == "/predict"
 
 
-def test_a_page_that_was_not_built_says_how_to(start: Any, tmp_path: Path) -> None:
-    with running_gateway(start("answer_http"), page=WebPage(tmp_path / "none")) as url:
+def test_a_site_that_is_not_built_says_how_to_build_it(start: Any, tmp_path: Path) -> None:
+    with running_gateway(start("respond_http"), site=StaticSite(tmp_path / "none")) as url:
         response, body = request(urlsplit(url).netloc, "GET", "/")
     assert response.status == 404
     assert b"make web" in body

@@ -19,39 +19,39 @@ needs_emulator = pytest.mark.skipif(emulator() is None, reason="the emulator is 
 
 
 @needs_emulator
-def test_a_function_gets_its_event_and_only_its_own_environment(
+def test_a_function_receives_its_event_and_only_its_own_environment(
     start: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SECRET_OF_THE_CALLER", "x")
-    answer = start("echo", memory_mb=1024, GREETING="hello").invoke({"é": [1, 2.5, None]})
-    assert answer["event"] == {"é": [1, 2.5, None]}
-    assert answer["memory_mb"] == "1024"
-    assert answer["environment"]["GREETING"] == "hello"
-    assert "SECRET_OF_THE_CALLER" not in answer["environment"]
+    response = start("echo", memory_mb=1024, GREETING="hello").invoke({"é": [1, 2.5, None]})
+    assert response["event"] == {"é": [1, 2.5, None]}
+    assert response["memory_mb"] == "1024"
+    assert response["environment"]["GREETING"] == "hello"
+    assert "SECRET_OF_THE_CALLER" not in response["environment"]
 
 
 @needs_emulator
-def test_concurrent_calls_queue_up_in_front_of_one_instance(start: Any) -> None:
+def test_concurrent_calls_wait_for_one_instance(start: Any) -> None:
     function = start("echo")
-    answers: list[Any] = []
+    responses: list[Any] = []
     threads = [
-        threading.Thread(target=lambda i=i: answers.append(function.invoke({"i": i}))) for i in range(20)
+        threading.Thread(target=lambda i=i: responses.append(function.invoke({"i": i}))) for i in range(20)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(answer["event"]["i"] for answer in answers) == list(range(20))
-    assert len({answer["pid"] for answer in answers}) == 1
+    assert sorted(response["event"]["i"] for response in responses) == list(range(20))
+    assert len({response["pid"] for response in responses}) == 1
 
 
 @needs_emulator
-def test_every_way_to_fail_is_one_error_and_the_next_call_works(start: Any) -> None:
-    function = start("misbehave", timeout_seconds=1)
+def test_every_kind_of_failure_raises_and_the_next_call_works(start: Any) -> None:
+    function = start("fail_on_request", timeout_seconds=1)
     for what, message in [
-        ("raise", "misbehave: ValueError: that will not do"),
-        ("sleep", "misbehave: Task timed out after 1.00 seconds"),
-        ("die", "misbehave: Runtime.ExitError: .*exit status 3"),
+        ("raise", "fail_on_request: ValueError: invalid value"),
+        ("sleep", "fail_on_request: Task timed out after 1.00 seconds"),
+        ("die", "fail_on_request: Runtime.ExitError: .*exit status 3"),
     ]:
         with pytest.raises(FunctionError, match=message):
             function.invoke({"do": what})
@@ -60,16 +60,16 @@ def test_every_way_to_fail_is_one_error_and_the_next_call_works(start: Any) -> N
 
 @needs_emulator
 def test_an_emulator_that_was_killed_is_replaced(start: Any) -> None:
-    function = start("misbehave")
+    function = start("fail_on_request")
     assert isinstance(function, EmulatedFunction)
     psutil.Process(function._process.pid).kill()
-    with pytest.raises(FunctionError, match="the emulator died"):
+    with pytest.raises(FunctionError, match="the emulator crashed"):
         function.invoke({})
     assert function.invoke({}) == {"fine": True}
 
 
 @needs_emulator
-def test_a_handler_that_cannot_be_imported_says_so(start: Any) -> None:
+def test_a_handler_that_cannot_be_imported_is_named(start: Any) -> None:
     with pytest.raises(FunctionError, match="no_such_handler"):
         start("no_such_handler").invoke({})
 
@@ -101,15 +101,15 @@ def test_without_the_emulator_the_handler_runs_in_this_process(
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
     spec = FunctionSpec("echo", "handlers.echo", {"GREETING": "hello"})
     for variable in spec.runtime_environment():
-        monkeypatch.setenv(variable, "")  # so that monkeypatch puts them back
+        monkeypatch.setenv(variable, "")  # so that monkeypatch restores them
     function = InProcessFunction(spec, state)
-    answer = function.invoke({"a": 1})
-    assert (answer["event"], answer["environment"]["GREETING"]) == ({"a": 1}, "hello")
+    response = function.invoke({"a": 1})
+    assert (response["event"], response["environment"]["GREETING"]) == ({"a": 1}, "hello")
     assert function.cold_start_ms is not None
-    failing = InProcessFunction(FunctionSpec("misbehave", "handlers.misbehave", {}), state)
-    with pytest.raises(FunctionError, match="misbehave: ValueError"):
+    failing = InProcessFunction(FunctionSpec("fail_on_request", "handlers.fail_on_request", {}), state)
+    with pytest.raises(FunctionError, match="fail_on_request: ValueError"):
         failing.invoke({"do": "raise"})
     function.close()
     failing.close()
     assert "echoing" in (state.logs / "echo.log").read_text()
-    assert capsys.readouterr().out == "", "what a handler prints belongs in its log"
+    assert capsys.readouterr().out == "", "the output of a handler goes to its log"

@@ -1,4 +1,4 @@
-"""The laptop's Postgres: what a person may have left behind, and what happens then."""
+"""The laptop's Postgres: starting on data, locks and processes left by earlier runs."""
 
 import os
 import signal
@@ -22,7 +22,7 @@ PASSWORD = "of-these-tests"
 
 @pytest.fixture(scope="module")
 def made_folder() -> Iterator[Path]:
-    """A folder in which a server ran and was stopped in order."""
+    """A folder in which a server ran and was stopped cleanly."""
     with tempfile.TemporaryDirectory(prefix="postgres-") as folder:
         with running_postgres(Path(folder), password=PASSWORD) as server:
             run(server, "CREATE TABLE kept (n int)")
@@ -67,14 +67,14 @@ def test_a_killed_server_starts_again_with_what_was_committed(server_folder: Pat
         assert run(server, "SELECT count(*) FROM pg_tables WHERE tablename LIKE 't_'") == [[3]]
 
 
-def test_a_wrong_password_is_not_let_in(made_folder: Path) -> None:
+def test_a_wrong_password_is_rejected(made_folder: Path) -> None:
     with running_postgres(made_folder, password=PASSWORD) as server:
         server.password = "another"
         with pytest.raises(pg8000.native.DatabaseError, match="password authentication failed"):
             run(server, "SELECT 1")
 
 
-def test_data_made_with_another_password_is_named(made_folder: Path) -> None:
+def test_data_created_with_another_password_is_named(made_folder: Path) -> None:
     with (
         pytest.raises(ConfigurationError, match="made with another one; bring that one back or delete"),
         running_postgres(made_folder, password="new secrets"),
@@ -84,7 +84,7 @@ def test_data_made_with_another_password_is_named(made_folder: Path) -> None:
         assert kept(server)
 
 
-def test_a_port_that_is_taken_is_named_with_the_variable_to_change(made_folder: Path) -> None:
+def test_a_port_in_use_is_named_with_the_variable_to_change(made_folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with (
@@ -94,7 +94,7 @@ def test_a_port_that_is_taken_is_named_with_the_variable_to_change(made_folder: 
             pass
 
 
-def test_the_port_asked_for_is_used(made_folder: Path) -> None:
+def test_the_given_port_is_used(made_folder: Path) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -112,7 +112,7 @@ def test_a_folder_in_use_is_named(made_folder: Path) -> None:
         pass
 
 
-def test_a_server_that_outlived_its_owner_is_stopped_and_its_data_kept(made_folder: Path) -> None:
+def test_an_orphaned_server_is_stopped_and_its_data_kept(made_folder: Path) -> None:
     code = (
         "import sys, time\nfrom pathlib import Path\nfrom local.postgres import running_postgres\n"
         "with running_postgres(Path(sys.argv[1]), password=sys.argv[2]) as server:\n"
@@ -134,7 +134,7 @@ def is_alive(pid: int) -> bool:
     return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 
-def test_a_pid_file_whose_pid_now_belongs_to_another_process_is_dropped(made_folder: Path) -> None:
+def test_a_pid_file_with_the_pid_of_another_process_is_removed(made_folder: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as bystander:
         lines = [str(bystander.pid), str(made_folder / "data"), "0", "5432", "", "127.0.0.1", "0 0", "ready"]
         (made_folder / "data" / "postmaster.pid").write_text("\n".join(lines))
@@ -145,13 +145,13 @@ def test_a_pid_file_whose_pid_now_belongs_to_another_process_is_dropped(made_fol
 
 
 @pytest.mark.parametrize("left", ["", "not a pid"])
-def test_a_damaged_pid_file_is_dropped(made_folder: Path, left: str) -> None:
+def test_a_damaged_pid_file_is_removed(made_folder: Path, left: str) -> None:
     (made_folder / "data" / "postmaster.pid").write_text(left)
     with running_postgres(made_folder, password=PASSWORD) as server:
         assert kept(server)
 
 
-def test_half_made_data_is_made_anew(server_folder: Path) -> None:
+def test_incomplete_data_is_created_again(server_folder: Path) -> None:
     partial = server_folder / "data.partial"
     partial.mkdir()
     (partial / "PG_VERSION").write_text("18\n")
@@ -161,7 +161,7 @@ def test_half_made_data_is_made_anew(server_folder: Path) -> None:
 
 
 @pytest.mark.parametrize(("version", "found"), [("16\n", "Postgres 16"), (None, "an unknown program")])
-def test_data_of_another_version_is_named_and_left_alone(
+def test_data_of_another_version_is_named_and_kept(
     server_folder: Path, version: str | None, found: str
 ) -> None:
     (server_folder / "data").mkdir()
@@ -187,7 +187,7 @@ def test_data_that_postgres_cannot_read_is_named_with_its_log(server_folder: Pat
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root leaves its account to run Postgres")
-def test_a_folder_that_only_root_may_enter_is_no_hindrance(server_folder: Path) -> None:
+def test_a_folder_that_only_root_may_enter_works(server_folder: Path) -> None:
     closed = server_folder / "closed"
     closed.mkdir(mode=0o700)
     with running_postgres(closed / "postgres", password=PASSWORD) as server:

@@ -1,4 +1,4 @@
-"""The password in Secrets Manager: read for each connection, never in the environment, never shown."""
+"""The password in Secrets Manager is read for each connection, never in the environment and never shown."""
 
 import json
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from local.postgres.server import PostgresServer
 
 @pytest.fixture
 def secrets(database: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Secrets Manager, and settings that find the password nowhere else."""
+    """Secrets Manager, and settings without another password."""
     for name, value in [("ACCESS_KEY_ID", "x"), ("SECRET_ACCESS_KEY", "x")]:
         monkeypatch.setenv(f"AWS_{name}", value)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
@@ -28,7 +28,7 @@ def secrets(database: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 @pytest.fixture
 def keep(secrets: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Keep a value as the secret and return an engine that logs in with it."""
+    """Store a value as the secret and return an engine that logs in with it."""
     engines: list[Engine] = []
 
     def keep(value: str) -> Engine:
@@ -64,13 +64,13 @@ def test_a_rotated_password_needs_no_restart(keep: Any, secrets: Any, postgres: 
 
 
 @pytest.mark.parametrize("value", ["not json: hunter2", '["hunter2"]', '{"secret": "hunter2"}'])
-def test_a_secret_of_another_shape_is_named_but_not_shown(keep: Any, value: str) -> None:
+def test_an_invalid_secret_is_named_but_not_shown(keep: Any, value: str) -> None:
     with pytest.raises(DatabaseError, match=r"DATABASE_SECRET_ARN .*administrator.* is not JSON") as caught:
         log_in(keep(value))
     assert "hunter2" not in str(caught.value)
 
 
-def test_a_secret_that_is_gone_is_named(keep: Any, secrets: Any) -> None:
+def test_a_deleted_secret_is_named(keep: Any, secrets: Any) -> None:
     engine = keep("{}")
     secrets.delete_secret(SecretId="administrator", ForceDeleteWithoutRecovery=True)
     with pytest.raises(DatabaseError, match=r"DATABASE_SECRET_ARN .* cannot be read: .*ResourceNotFound"):

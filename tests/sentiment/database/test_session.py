@@ -25,7 +25,7 @@ def _only_the_required_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         monkeypatch.setenv(variable, value)
 
 
-def test_iam_over_verified_tls_is_what_nobody_needs_to_ask_for() -> None:
+def test_iam_over_verified_tls_is_the_default() -> None:
     settings = read_settings(DatabaseSettings)
     assert (settings.database_auth, settings.database_tls, settings.database_port) == ("iam", "verify", 5432)
 
@@ -42,7 +42,7 @@ def test_iam_over_verified_tls_is_what_nobody_needs_to_ask_for() -> None:
         ({"DATABASE_PORT": "70000"}, "DATABASE_PORT"),
     ],
 )
-def test_a_setting_that_cannot_work_is_named(
+def test_an_invalid_combination_of_settings_is_named(
     monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], problem: str
 ) -> None:
     for variable, value in variables.items():
@@ -51,7 +51,7 @@ def test_a_setting_that_cannot_work_is_named(
         read_settings(DatabaseSettings)
 
 
-def test_rds_is_verified_against_its_own_authorities_and_others_against_the_systems(
+def test_rds_is_verified_with_its_own_cas_and_others_with_the_systems(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("DATABASE_HOST", "x.y.eu-central-1.rds.amazonaws.com")
@@ -68,7 +68,7 @@ def test_rds_is_verified_against_its_own_authorities_and_others_against_the_syst
     assert not any("Amazon RDS" in str(each["subject"]) for each in others.get_ca_certs())
 
 
-def test_iam_logs_in_with_a_token_over_tls_that_the_given_authority_signed(
+def test_iam_logs_in_with_a_token_over_tls_with_the_given_ca(
     monkeypatch: pytest.MonkeyPatch, self_signed: tuple[Path, Path]
 ) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
@@ -87,7 +87,7 @@ def test_iam_logs_in_with_a_token_over_tls_that_the_given_authority_signed(
         assert "X-Amz-Expires=900" in password
 
 
-def test_a_password_does_not_travel_to_a_server_whose_certificate_nobody_signed(
+def test_no_password_is_sent_to_a_server_with_an_untrusted_certificate(
     monkeypatch: pytest.MonkeyPatch, self_signed: tuple[Path, Path]
 ) -> None:
     monkeypatch.setenv("DATABASE_AUTH", "password")
@@ -107,7 +107,7 @@ def test_a_password_does_not_travel_to_a_server_whose_certificate_nobody_signed(
 def pretended_postgres(
     monkeypatch: pytest.MonkeyPatch, certificate: tuple[Path, Path]
 ) -> Iterator[tuple[int, list[str]]]:
-    """Listen as a server that asks two clients over TLS for their passwords, keeps them and hangs up."""
+    """Run a server that requests the passwords of two clients over TLS, records them and disconnects."""
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(*certificate)
     passwords: list[str] = []
@@ -143,7 +143,7 @@ def test_a_function_holds_one_connection_and_a_server_several() -> None:
         assert (engine.pool.size(), engine.pool._max_overflow) == (size, 0)  # type: ignore[attr-defined]
 
 
-def test_a_server_without_tls_is_refused(postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_without_tls_is_rejected(postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:
     for variable, value in {**postgres.environment(), "DATABASE_TLS": "verify"}.items():
         monkeypatch.setenv(variable, value)
     engine = make_engine(read_settings(DatabaseSettings))
@@ -151,7 +151,7 @@ def test_a_server_without_tls_is_refused(postgres: PostgresServer, monkeypatch: 
         session.execute(text("SELECT 1"))
 
 
-def test_a_statement_that_takes_too_long_is_ended(
+def test_a_slow_statement_times_out(
     database: Engine, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for variable, value in {**postgres.environment(), "DATABASE_TIMEOUT_SECONDS": "1"}.items():
@@ -192,7 +192,7 @@ def test_an_error_of_the_caller_is_not_blamed_on_postgres(database: Engine) -> N
 
 
 class Relay:
-    """A way to Postgres that can break as networks do: what is sent next is answered by a reset."""
+    """A proxy to Postgres that can reset connections, as networks do."""
 
     def __init__(self, server: PostgresServer) -> None:
         self._server = (server.host, server.port)
@@ -202,9 +202,9 @@ class Relay:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def break_off(self) -> None:
-        """Reset every connection that is open."""
+        """Reset every open connection."""
         for connection in filter(lambda each: each.fileno() >= 0, self.connections):
-            # Lingering for no time at all is what makes closing a reset.
+            # With a linger time of 0, closing sends a reset.
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             connection.close()
 
@@ -244,9 +244,7 @@ def relayed(database: Engine, relay: Relay, monkeypatch: pytest.MonkeyPatch) -> 
     engine.dispose()
 
 
-def test_a_connection_that_was_reset_while_it_waited_in_the_pool_is_replaced_unseen(
-    relayed: Engine, relay: Relay
-) -> None:
+def test_a_connection_that_was_reset_in_the_pool_is_replaced(relayed: Engine, relay: Relay) -> None:
     with transaction(relayed) as session:
         session.execute(text("SELECT 1"))
     relay.break_off()
@@ -255,7 +253,7 @@ def test_a_connection_that_was_reset_while_it_waited_in_the_pool_is_replaced_uns
     assert len(relay.connections) == 2
 
 
-def test_a_reset_that_only_the_next_read_meets_is_replaced_too(
+def test_a_connection_whose_next_read_fails_is_replaced(
     database: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with database.connect() as connection:
@@ -267,7 +265,7 @@ def test_a_reset_that_only_the_next_read_meets_is_replaced_too(
             assert session.connection().connection.dbapi_connection is not pooled
 
 
-def test_a_connection_that_is_reset_during_a_statement_is_an_error_of_the_database(
+def test_a_reset_during_a_statement_is_a_database_error(
     database: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(DatabaseError, match="network error"), transaction(database) as session:
@@ -277,7 +275,7 @@ def test_a_connection_that_is_reset_during_a_statement_is_an_error_of_the_databa
 
 
 class ResetOnRead:
-    """A connection's file whose reads meet a reset; whether a write or a read meets it first is chance."""
+    """A connection's file whose reads fail with a reset; otherwise a write or a read may fail first."""
 
     def __init__(self, file: Any) -> None:
         self._file = file
@@ -287,3 +285,20 @@ class ResetOnRead:
 
     def read(self, _size: int) -> bytes:
         raise ConnectionResetError(104, "Connection reset by peer")
+
+
+def test_a_value_that_the_driver_cannot_read_leaves_no_rows_to_the_next_statement(database: Engine) -> None:
+    with pytest.raises(DatabaseError, match="ValueError"), transaction(database) as session:
+        session.execute(text("SELECT '24:00:00'::time"))  # Python has no such time
+
+    for word in ("one", "two", "three"):
+        with transaction(database) as session:
+            assert session.execute(text(f"SELECT '{word}'")).scalar_one() == word
+
+
+def test_a_statement_that_fails_after_an_unreadable_value_is_not_counted_as_done(database: Engine) -> None:
+    with suppress(DatabaseError), transaction(database) as session:
+        session.execute(text("SELECT '24:00:00'::time"))
+
+    with pytest.raises(DatabaseError, match="does not exist"), transaction(database) as session:
+        session.execute(text("INSERT INTO nowhere VALUES (1)"))

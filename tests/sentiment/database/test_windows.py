@@ -1,7 +1,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sentiment.database.repositories import store_predictions
+from sentiment.database.predictions import store_predictions
 from sentiment.database.windows import (
     Window,
     choose_window,
@@ -26,11 +26,11 @@ def store(database: Engine, count: int) -> Window:
     return Window(NOW - timedelta(hours=1), NOW + timedelta(seconds=1))
 
 
-def test_the_least_id_of_an_instant_is_of_that_millisecond() -> None:
+def test_the_smallest_id_of_an_instant_has_that_millisecond() -> None:
     assert abs(uuid7_time(least_id(NOW)) - NOW) < timedelta(milliseconds=1)
 
 
-def test_a_window_holds_its_first_instant_and_not_its_last(database: Engine) -> None:
+def test_a_window_includes_its_start_and_excludes_its_end(database: Engine) -> None:
     made = prediction(NOW)
     with Session(database) as session, session.begin():
         store_predictions(session, [made])
@@ -40,7 +40,7 @@ def test_a_window_holds_its_first_instant_and_not_its_last(database: Engine) -> 
         assert count_by_version(session, Window.ending(NOW + hour, hours=1)) == {VERSION: 1}
 
 
-def test_a_sample_is_the_same_whenever_it_is_read_and_spread_over_the_window(database: Engine) -> None:
+def test_a_sample_is_reproducible_and_spread_over_the_window(database: Engine) -> None:
     window = store(database, 1000)
     with Session(database) as session:
         one, other = (
@@ -52,7 +52,7 @@ def test_a_sample_is_the_same_whenever_it_is_read_and_spread_over_the_window(dat
     assert 60 < sum(tokens > 500 for tokens in one) < 140
 
 
-def test_a_small_window_is_read_whole_and_other_models_stay_out(database: Engine) -> None:
+def test_a_small_window_is_read_completely_without_other_models(database: Engine) -> None:
     window = store(database, 30)
     with Session(database) as session, session.begin():
         store_predictions(session, [prediction(NOW, model_version="other")])
@@ -65,7 +65,7 @@ def test_a_small_window_is_read_whole_and_other_models_stay_out(database: Engine
     ("sufficient_rows", "hours"),
     [(1, 1), (12, 1), (13, 2), (24, 2), (25, 4), (60, 8), (150, 16), (200, 24), (10_000, 24)],
 )
-def test_the_window_is_the_shortest_power_of_two_hours_that_holds_enough(
+def test_the_window_is_the_shortest_power_of_two_hours_with_enough_rows(
     database: Engine, sufficient_rows: int, hours: int
 ) -> None:
     every_five_minutes = [prediction(NOW - timedelta(minutes=5 * n + 1)) for n in range(12 * 23)]

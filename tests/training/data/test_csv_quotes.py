@@ -1,4 +1,4 @@
-"""A quote that swallows rows is named by the row that opens it, and good files are read as before."""
+"""A quote that swallows rows is reported with the row that opens it; valid files are still read."""
 
 import csv
 import gzip
@@ -10,14 +10,15 @@ import pytest
 from training.config import configure
 from training.data.csv_quotes import check_quotes
 from training.data.prepare import prepare
-from training.data.sources import batches, read, read_extra
+from training.data.sources import batches, read, read_extra_table
+from training.data.table import Columns
 from training.errors import DataError
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 ROWS = [f"review number {n},{n % 2}" for n in range(1, 331)]
 OPENED = '"' + ROWS[19]
-# What the quote of row 20 meets first, and so how it shows.
+# What closes the quote of row 20, which determines the symptom.
 CLOSED_BY = {
     "a quoted text": (120, '"he said ""well"" and left",0'),
     "nothing": (120, ROWS[119]),
@@ -51,12 +52,12 @@ def test_the_row_that_opens_the_quote_is_named(closed_by: str, opened: str, tmp_
         check_quotes(path, ("label",))
 
 
-def test_a_label_in_front_hides_nothing(tmp_path: Path) -> None:
+def test_a_label_column_in_front_is_handled(tmp_path: Path) -> None:
     path = tmp_path / "swallow.csv"
     rows = [f"{n % 2},review number {n}" for n in range(330)]
     rows[19], rows[119] = '1,"thin, but well acted', '0,he left"'
     path.write_text("\n".join(["label,text", *rows]))
-    with pytest.raises(DataError, match=r"row 20 \(line 21\) goes on to line 121"):
+    with pytest.raises(DataError, match=r"row 20 \(line 21\) continues to line 121"):
         check_quotes(path, ("label",))
 
 
@@ -69,7 +70,7 @@ def test_empty_lines_count_as_lines_and_not_as_rows(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("closed_by", ["a quoted text", "a stray quote at the end of a text, alone"])
 @pytest.mark.parametrize("way", ["file", "streamed", "extra", "batches", "folder", "folder.gz"])
-def test_every_way_to_read_a_csv_refuses_it(way: str, closed_by: str, tmp_path: Path) -> None:
+def test_every_way_to_read_a_csv_rejects_it(way: str, closed_by: str, tmp_path: Path) -> None:
     content = swallowing(closed_by)
     folder = tmp_path / "data"
     folder.mkdir()
@@ -82,9 +83,9 @@ def test_every_way_to_read_a_csv_refuses_it(way: str, closed_by: str, tmp_path: 
         elif way == "streamed":
             prepare(configure(data=str(path), streaming=True, labels=("0", "1"), **options))
         elif way == "extra":
-            read_extra(path, configure(label_column="verdict", **options))
+            read_extra_table(path, Columns(label="verdict"))
         elif way == "batches":
-            next(batches(configure(data=str(path), **options), 5))
+            next(batches(path, Columns(), 5))
         else:
             if way == "folder.gz":
                 (folder / "train.csv.gz").write_bytes(gzip.compress(content.encode()))
@@ -107,7 +108,7 @@ GOOD = [
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 @pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
-def test_texts_with_quotes_line_breaks_and_commas_are_read_as_they_are(
+def test_texts_with_quotes_line_breaks_and_commas_are_unchanged(
     order: tuple[int, int], quoting: Any, tmp_path: Path
 ) -> None:
     path = tmp_path / "good.csv"
@@ -118,7 +119,7 @@ def test_texts_with_quotes_line_breaks_and_commas_are_read_as_they_are(
     assert list(zip(found.texts, found.labels, strict=True)) == GOOD
 
 
-def test_what_was_read_before_still_is(tmp_path: Path) -> None:
+def test_valid_but_unusual_files_are_still_read(tmp_path: Path) -> None:
     path = tmp_path / "good.csv"
     path.write_text('text,label\nIt said "no" twice,1\n5" screen,0\n"two\nlines",1,,\nshort\n\n"",\n')
     found = read(configure(data=str(path)))
@@ -127,7 +128,7 @@ def test_what_was_read_before_still_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # datasets leaves it open
-def test_a_file_that_was_corrected_is_read(tmp_path: Path) -> None:
+def test_a_fixed_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "train.csv"
     path.write_text(swallowing("a quoted text"))
     with pytest.raises(DataError):

@@ -1,4 +1,4 @@
-"""A data set is described by part: how it is labelled, how long its texts are, in which languages."""
+"""A data set is described by part: how it is labeled, how long its texts are, in which languages."""
 
 from training.data.dataset_metrics import describe
 from training.data.rows import Dataset, Rows
@@ -7,7 +7,7 @@ ENGLISH = "This was a very long film about the rain, and nobody in the cinema wa
 GERMAN = "Das war ein sehr langer Film ueber den Regen, und niemand im Kino wollte, dass er endet."
 
 
-def test_each_part_tells_its_labels_lengths_and_languages() -> None:
+def test_each_part_has_label_counts_lengths_and_languages() -> None:
     train = Rows([ENGLISH, ENGLISH, GERMAN, "<br />" + ENGLISH], [0, 0, 1, 0])
     data = Dataset("x", ["bad", "good"], train, Rows([GERMAN], [1]), Rows([], []), {}, "sha256:0")
     described = describe(data)

@@ -15,8 +15,8 @@ from training.config import configure
 from training.data.prepare import prepare
 from training.data.rows import Dataset
 from training.errors import ConfigError, DataError
-from training.pipeline import run_key
 from training.record import TrainingRecord
+from training.run_key import run_key
 
 WORDS = ("film", "story", "cast", "music", "script", "pace", "was", "felt", "so", "very", "warm", "dim", "it")
 REVIEWS = [
@@ -37,7 +37,7 @@ def with_extra(tmp_path: Path, extra: list[tuple[Any, ...]], **options: Any) -> 
     return prepare(configure(data=data, extra_data=(more,), **options))
 
 
-def test_extra_rows_are_trained_on_and_never_measured_on(tmp_path: Path) -> None:
+def test_extra_rows_are_only_in_the_training_rows(tmp_path: Path) -> None:
     alone = prepare(configure(data=write_csv(tmp_path / "reviews.csv", REVIEWS)))
     extra = [(f"what number {n} said of it", "good") for n in range(5)]
     data = with_extra(tmp_path, extra)
@@ -48,13 +48,13 @@ def test_extra_rows_are_trained_on_and_never_measured_on(tmp_path: Path) -> None
     assert alone.sources == {"reviews.csv": len(alone.train)}
 
 
-def test_extra_rows_come_on_top_of_the_rows_to_train_on_at_most(tmp_path: Path) -> None:
+def test_extra_rows_do_not_count_towards_train_rows(tmp_path: Path) -> None:
     data = with_extra(tmp_path, [(f"number {n}", "bad") for n in range(5)], train_rows=10)
     assert data.sources == {"reviews.csv": 10, "feedback.csv": 5}
 
 
 @pytest.mark.parametrize("part", ["validation", "test"])
-def test_an_extra_row_that_nearly_repeats_a_held_out_text_is_left_out(tmp_path: Path, part: str) -> None:
+def test_an_extra_row_that_nearly_equals_a_held_out_text_is_dropped(tmp_path: Path, part: str) -> None:
     alone = prepare(configure(data=write_csv(tmp_path / "reviews.csv", REVIEWS)))
     held_out = getattr(alone, part).texts[0]
     words = held_out.split()
@@ -71,7 +71,7 @@ def test_an_extra_row_that_nearly_repeats_a_held_out_text_is_left_out(tmp_path: 
     assert data.sources == {"reviews.csv": len(alone.train)}
 
 
-def test_a_few_words_that_a_held_out_text_also_holds_are_no_leak(tmp_path: Path) -> None:
+def test_a_few_words_shared_with_a_held_out_text_are_no_leak(tmp_path: Path) -> None:
     alone = prepare(configure(data=write_csv(tmp_path / "reviews.csv", REVIEWS)))
     piece = " ".join(alone.test.texts[0].split()[:9])
     assert with_extra(tmp_path, [(piece, "good")]).train.texts[-1] == piece
@@ -92,7 +92,7 @@ def test_an_extra_row_replaces_a_training_row_that_it_contradicts(tmp_path: Path
     assert newer.sources == {"reviews.csv": len(alone.train) - 1, "feedback.csv": 1}
 
 
-def test_of_extra_rows_that_contradict_each_other_the_last_one_counts(tmp_path: Path) -> None:
+def test_the_last_of_contradicting_extra_rows_wins(tmp_path: Path) -> None:
     first = Path(write_csv(tmp_path / "first.csv", [("of two minds", "bad"), ("of one mind", "bad")]))
     second = Path(write_csv(tmp_path / "second.csv", [("Of two minds", "good"), ("of one mind", "bad")]))
     data = prepare(configure(data=write_csv(tmp_path / "reviews.csv", REVIEWS), extra_data=(first, second)))
@@ -106,9 +106,7 @@ def test_of_extra_rows_that_contradict_each_other_the_last_one_counts(tmp_path: 
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet", "jsonl"])
-def test_extra_rows_are_told_apart_by_what_they_say_and_not_by_where_they_lie(
-    kind: str, tmp_path: Path
-) -> None:
+def test_the_fingerprint_depends_on_the_extra_rows_and_not_on_their_paths(kind: str, tmp_path: Path) -> None:
     rows = [("an extra row", "good"), ("and one more", "bad")]
     path = tmp_path / f"feedback.{kind}"
     if kind == "csv":
@@ -135,7 +133,7 @@ def test_extra_rows_may_have_the_columns_of_the_data_set_or_those_of_feedback(tm
     assert data.train.texts[-2:] == ["as the data set", "as it is exported"]
 
 
-def test_the_card_counts_training_rows_by_where_they_came_from(tmp_path: Path) -> None:
+def test_the_card_counts_training_rows_by_source(tmp_path: Path) -> None:
     data = with_extra(tmp_path, [("an extra row", "good")])
     record = TrainingRecord(
         config=configure(data="reviews.csv", extra_data=(tmp_path / "feedback.csv",)),
@@ -152,7 +150,7 @@ def test_the_card_counts_training_rows_by_where_they_came_from(tmp_path: Path) -
     fields = record.card_fields(data)
     assert fields["data"]["train_sources"] == {"reviews.csv": 36, "feedback.csv": 1}
     assert fields["data"]["rows"]["train"] == 37
-    assert str(tmp_path) not in json.dumps(fields), "where the rows lay says nothing about the model"
+    assert str(tmp_path) not in json.dumps(fields), "paths say nothing about the model"
 
 
 @pytest.mark.parametrize(
@@ -166,7 +164,7 @@ def test_the_card_counts_training_rows_by_where_they_came_from(tmp_path: Path) -
         (None, "no file .*feedback.csv; check the path given as extra data"),
     ],
 )
-def test_bad_extra_rows_are_named(tmp_path: Path, content: str | None, message: str) -> None:
+def test_an_invalid_extra_row_is_named(tmp_path: Path, content: str | None, message: str) -> None:
     path = tmp_path / "feedback.csv"
     if content is not None:
         path.write_text(content)
@@ -175,13 +173,13 @@ def test_bad_extra_rows_are_named(tmp_path: Path, content: str | None, message: 
     assert caught.value.exit_code == 2
 
 
-def test_extra_data_of_another_kind_is_refused(tmp_path: Path) -> None:
+def test_extra_data_of_an_unsupported_type_is_rejected(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "feedback.xlsx"):
         with pytest.raises(DataError, match="is not a CSV, Parquet or JSONL file"):
             prepare(configure(data=write_csv(tmp_path / "reviews.csv", REVIEWS), extra_data=(path,)))
 
 
-def test_bad_extra_rows_are_left_out_and_counted_on_demand(tmp_path: Path) -> None:
+def test_invalid_extra_rows_are_dropped_and_counted_on_demand(tmp_path: Path) -> None:
     data = with_extra(
         tmp_path, [("fine", "meh"), ("better", "good")], drop_bad_rows=True, labels=("bad", "good")
     )
@@ -189,7 +187,7 @@ def test_bad_extra_rows_are_left_out_and_counted_on_demand(tmp_path: Path) -> No
     assert data.sources["feedback.csv"] == 1
 
 
-def test_the_command_line_takes_extra_data_and_ends_with_one_line_when_it_is_bad(
+def test_invalid_extra_data_on_the_command_line_is_a_one_line_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = write_csv(tmp_path / "reviews.csv", REVIEWS)
@@ -200,12 +198,12 @@ def test_the_command_line_takes_extra_data_and_ends_with_one_line_when_it_is_bad
         assert "feedback.csv row 1 has the label 'meh'" in line
 
 
-# How much a source weighs
+# Source weights
 
 FEEDBACK = [(f"what number {n} said of it", "good") for n in range(5)]
 
 
-def test_a_source_may_weigh_more_and_all_rows_weigh_one_on_average(tmp_path: Path) -> None:
+def test_source_weights_average_to_one(tmp_path: Path) -> None:
     data = with_extra(tmp_path, FEEDBACK, source_weights="feedback.csv=3")
     weights = data.train.weights
     assert weights is not None and len(weights) == len(data.train)
@@ -219,12 +217,12 @@ def test_a_source_may_weigh_more_and_all_rows_weigh_one_on_average(tmp_path: Pat
     ("weights", "message"),
     [
         ("feedbak.csv=3", "no rows come from 'feedbak.csv'; sources are reviews.csv, feedback.csv"),
-        ("reviews.csv=0,feedback.csv=0", "no row is left with a weight above 0"),
+        ("reviews.csv=0,feedback.csv=0", "no row has a weight above 0"),
         ("feedback.csv=-1", "greater than or equal to 0"),
         ("feedback.csv=much", "should be a valid number"),
         ("feedback.csv", "give name=weight"),
     ],
 )
-def test_a_weight_that_cannot_be_is_refused(tmp_path: Path, weights: str, message: str) -> None:
+def test_an_invalid_weight_is_rejected(tmp_path: Path, weights: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         with_extra(tmp_path, FEEDBACK, source_weights=weights)

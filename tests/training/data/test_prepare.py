@@ -1,4 +1,4 @@
-"""Data of every kind becomes three parts that share no text; faults are named by row, drops are counted."""
+"""All data sources give three disjoint parts; invalid rows are named, and dropped rows are counted."""
 
 import csv
 import json
@@ -28,7 +28,7 @@ def parts(data: Dataset) -> list[list[str]]:
     return [data.train.texts, data.validation.texts, data.test.texts]
 
 
-# Where data comes from
+# Sources
 
 
 def test_the_embedded_reviews_are_imdb_without_its_duplicates() -> None:
@@ -100,7 +100,7 @@ def test_a_hugging_face_data_set_keeps_its_names_and_test_split(tmp_path: Path) 
         prepare(configure(**options, test_split="dev"))
 
 
-def test_what_cannot_be_found_is_named(tmp_path: Path) -> None:
+def test_missing_data_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no file .*gone\.csv"):
         prepare(configure(data=str(tmp_path / "gone.csv")))
     with pytest.raises(DataError, match="cannot read data set 'nobody/nothing'"):
@@ -125,7 +125,7 @@ def test_a_damaged_file_is_named(tmp_path: Path, name: str, content: bytes, mess
         prepare(configure(data=str(tmp_path / name)))
 
 
-# What is wrong with it
+# Invalid data
 
 
 def test_a_missing_column_names_the_option(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_a_missing_column_names_the_option(tmp_path: Path) -> None:
         (("fine", "meh"), "unknown_label", "x.csv row 3 has the label 'meh', not one of bad, good"),
     ],
 )
-def test_a_bad_row_is_named_or_on_demand_dropped_and_counted(
+def test_an_invalid_row_is_named_or_on_demand_dropped_and_counted(
     tmp_path: Path, row: tuple[str, ...], reason: str, message: str
 ) -> None:
     path = write_csv(tmp_path / "x.csv", [*PLENTY[:2], row, *PLENTY[2:]])
@@ -159,7 +159,7 @@ def test_a_bad_row_is_named_or_on_demand_dropped_and_counted(
 
 
 @pytest.mark.parametrize("text", [17, None, "half a \\ud83d character"])
-def test_what_is_not_text_is_named(tmp_path: Path, text: object) -> None:
+def test_a_row_without_readable_text_is_named(tmp_path: Path, text: object) -> None:
     lines = [json.dumps({"text": text, "label": 1}).replace("\\\\u", "\\u")]
     lines += [json.dumps({"text": t, "label": s}) for t, s in PLENTY]
     (tmp_path / "x.jsonl").write_text("\n".join(lines))
@@ -175,11 +175,11 @@ def test_one_label_is_not_enough(tmp_path: Path) -> None:
 
 def test_a_label_needs_rows_for_every_part(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "x.csv", [*PLENTY, ("so so", "mixed"), ("hm", "mixed")])
-    with pytest.raises(DataError, match="2 rows labelled 'mixed' and needs 3"):
+    with pytest.raises(DataError, match="2 rows labeled 'mixed' and needs 3"):
         prepare(configure(data=path))
 
 
-def test_a_column_of_texts_is_no_label_column(tmp_path: Path) -> None:
+def test_too_many_labels_are_rejected(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "x.csv", [(f"t {n}", f"l {n}") for n in range(200)])
     with pytest.raises(DataError, match="200 different labels"):
         prepare(configure(data=path))
@@ -204,7 +204,7 @@ def test_numeric_labels_are_ordered_as_numbers(tmp_path: Path) -> None:
     assert prepare(configure(data=str(tmp_path / "x.parquet"))).labels == ["0", "5", "10"]
 
 
-def test_no_text_stands_on_two_sides_however_it_is_spelled(tmp_path: Path) -> None:
+def test_no_text_is_in_two_parts_however_it_is_spelled(tmp_path: Path) -> None:
     copies = [(f"<br />{text.upper()}  ", label) for text, label in PLENTY]
     data = prepare(configure(data=write_csv(tmp_path / "x.csv", PLENTY + copies)))
     assert data.dropped == {"duplicate": len(PLENTY)}
@@ -212,7 +212,7 @@ def test_no_text_stands_on_two_sides_however_it_is_spelled(tmp_path: Path) -> No
     assert sorted(texts) == sorted(text for text, _ in PLENTY)
 
 
-def test_a_text_with_a_word_changed_does_not_stand_on_two_sides(tmp_path: Path) -> None:
+def test_a_text_with_one_word_changed_is_not_in_two_parts(tmp_path: Path) -> None:
     long = [(" ".join(f"word{n}x{place}" for place in range(30)), f"{n % 2}") for n in range(40)]
     changed = [(text.replace("x7 ", "x7 really "), label) for text, label in long]
     data = prepare(configure(data=write_csv(tmp_path / "x.csv", long + changed)))
@@ -221,13 +221,13 @@ def test_a_text_with_a_word_changed_does_not_stand_on_two_sides(tmp_path: Path) 
     assert data.dropped["near_duplicate"] == 80 - sum(data.sizes.values()) > 0
 
 
-def test_a_part_whose_rows_all_repeat_held_out_ones_is_refused(tmp_path: Path) -> None:
+def test_a_part_of_near_duplicates_only_is_rejected(tmp_path: Path) -> None:
     rows = [(" ".join(f"word{place}" for place in range(30)) + f" {n}", f"{n % 2}") for n in range(40)]
     with pytest.raises(DataError, match=r"nearly equal"):
         prepare(configure(data=write_csv(tmp_path / "x.csv", rows)))
 
 
-def test_copies_that_disagree_are_all_left_out(tmp_path: Path) -> None:
+def test_duplicates_with_different_labels_are_all_dropped(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "x.csv", [*PLENTY, ("Review number 7", "bad")])
     data = prepare(configure(data=path))
     assert data.dropped == {"contradiction": 2}
@@ -255,7 +255,7 @@ def test_parts_are_stratified(tmp_path: Path) -> None:
         assert part.labels.count(data.labels.index("rare")) == len(part) / 10
 
 
-def test_a_seed_gives_one_split_and_another_seed_another(tmp_path: Path) -> None:
+def test_the_split_depends_on_the_seed(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "x.csv", PLENTY)
     first, again, other = (prepare(configure(data=path, seed=seed)) for seed in (1, 1, 2))
     assert first == again
@@ -263,7 +263,7 @@ def test_a_seed_gives_one_split_and_another_seed_another(tmp_path: Path) -> None
     assert first.fingerprint == other.fingerprint
 
 
-def test_fewer_training_rows_leave_the_held_out_rows_alone(tmp_path: Path) -> None:
+def test_fewer_training_rows_do_not_change_the_held_out_rows(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "x.csv", PLENTY)
     full, small = prepare(configure(data=path)), prepare(configure(data=path, train_rows=10))
     assert len(small.train) == 10
@@ -271,7 +271,7 @@ def test_fewer_training_rows_leave_the_held_out_rows_alone(tmp_path: Path) -> No
     assert set(small.train.texts) <= set(full.train.texts)
 
 
-def test_the_fingerprint_tells_data_apart(tmp_path: Path) -> None:
+def test_the_fingerprint_depends_on_the_data(tmp_path: Path) -> None:
     changed = [*PLENTY[:-1], (PLENTY[-1][0] + "!", PLENTY[-1][1])]
     one = prepare(configure(data=write_csv(tmp_path / "a.csv", PLENTY)))
     other = prepare(configure(data=write_csv(tmp_path / "b.csv", changed)))

@@ -1,4 +1,4 @@
-"""A file that stays on disk is checked, deduplicated and split by the rules of one that fits into memory."""
+"""A streamed file is validated, deduplicated and split by the same rules as one in memory."""
 
 import csv
 import json
@@ -17,11 +17,11 @@ from transformers import PreTrainedTokenizerFast
 from tests.training.finetune.test_tune import recipe, tune
 from training.config import configure
 from training.data.arrow import Column, open_table, write_table
-from training.data.examples import tokenised
+from training.data.examples import tokenized_examples
 from training.data.prepare import prepare
 from training.data.rows import Dataset, Rows
 from training.errors import ConfigError, DataError
-from training.finetune.model import backend, load_classifier
+from training.finetune.model import backend_tokenizer, load_classifier
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:mtime may not be reliable")
 
@@ -67,7 +67,7 @@ def test_every_row_is_in_one_part_and_the_training_rows_are_on_disk(kind: str, t
     assert (again.test, again.fingerprint) == (data.test, data.fingerprint)
 
 
-def test_copies_contradictions_and_near_copies_are_left_out(tmp_path: Path) -> None:
+def test_duplicates_contradictions_and_near_duplicates_are_dropped(tmp_path: Path) -> None:
     extra = [("<br />REVIEW number 3", "good"), ("review number 5", "bad")]
     near = [(LONG.replace("word7 ", f"word{n} "), "good") for n in range(100, 140)]
     data = streamed(tmp_path, ROWS + extra + near)
@@ -80,7 +80,7 @@ def test_copies_contradictions_and_near_copies_are_left_out(tmp_path: Path) -> N
     assert data.dropped["near_duplicate"] > 30
 
 
-def test_fewer_training_rows_leave_the_held_out_rows_alone(tmp_path: Path) -> None:
+def test_fewer_training_rows_do_not_change_the_held_out_rows(tmp_path: Path) -> None:
     whole, part = streamed(tmp_path, ROWS), streamed(tmp_path, ROWS, train_rows=50)
     assert part.sizes["train"] == 50
     assert (part.validation, part.test) == (whole.validation, whole.test)
@@ -107,12 +107,12 @@ def test_extra_rows_come_last_and_replace_what_they_contradict(tmp_path: Path) -
         ([], "has no rows"),
     ],
 )
-def test_bad_rows_are_named_as_ever(tmp_path: Path, rows: list[tuple[str, str]], message: str) -> None:
+def test_invalid_rows_are_named(tmp_path: Path, rows: list[tuple[str, str]], message: str) -> None:
     with pytest.raises(DataError, match=message):
         streamed(tmp_path, rows)
 
 
-def test_what_is_no_file_cannot_be_streamed() -> None:
+def test_only_a_file_can_be_streamed() -> None:
     with pytest.raises(ConfigError, match="streaming: embedded is not a CSV"):
         prepare(configure(streaming=True))
 
@@ -144,8 +144,8 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
             writer = csv.writer(file)
             writer.writerow(("text", "label"))
             for number in range(rows):
-                chance = random.Random(number)
-                writer.writerow((" ".join(f"w{chance.randrange(9_999)}" for _ in range(200)), number % 2))
+                rng = random.Random(number)
+                writer.writerow((" ".join(f"w{rng.randrange(9_999)}" for _ in range(200)), number % 2))
         told = subprocess.run(
             [sys.executable, "-c", MEASURED, str(path), str(tmp_path / f"cache-{rows}")],
             capture_output=True,
@@ -175,7 +175,7 @@ def test_a_column_is_a_sequence(tmp_path: Path) -> None:
         column[6]
 
 
-def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_a_table_is_written_atomically(tmp_path: Path) -> None:
     schema = pa.schema({"x": pa.int64()})
 
     def full() -> Any:
@@ -192,20 +192,20 @@ def tokenizer_of(folder: Path) -> PreTrainedTokenizerFast:
     return load_classifier(str(folder), ["negative", "positive"]).tokenizer
 
 
-def test_tokens_are_kept_for_the_next_run_of_the_same_rows(tiny_model: Path, tmp_path: Path) -> None:
-    tokenizer = backend(tokenizer_of(tiny_model))
+def test_tokens_are_cached_for_the_next_run_on_the_same_rows(tiny_model: Path, tmp_path: Path) -> None:
+    tokenizer = backend_tokenizer(tokenizer_of(tiny_model))
     rows = Rows(["a good film", "a bad film " * 30], [1, 0])
-    first = tokenised(rows, tokenizer, 16, "head", tmp_path)
+    first = tokenized_examples(rows, tokenizer, 16, "head", tmp_path)
     [path] = tmp_path.iterdir()
     written = path.stat().st_mtime_ns
-    again = tokenised(rows, tokenizer, 16, "head", tmp_path)
+    again = tokenized_examples(rows, tokenizer, 16, "head", tmp_path)
     assert path.stat().st_mtime_ns == written
     assert [again[row] for row in range(2)] == [first[row] for row in range(2)]
     assert first.lengths == [len(first[row]["input_ids"]) for row in range(2)]
-    tokenised(rows, tokenizer, 8, "head", tmp_path)
-    tokenised(rows, tokenizer, 16, "head_tail", tmp_path)
-    tokenised(Rows(["a good film", "another"], [1, 0]), tokenizer, 16, "head", tmp_path)
+    tokenized_examples(rows, tokenizer, 8, "head", tmp_path)
+    tokenized_examples(rows, tokenizer, 16, "head_tail", tmp_path)
+    tokenized_examples(Rows(["a good film", "another"], [1, 0]), tokenizer, 16, "head", tmp_path)
     assert len(list(tmp_path.iterdir())) == 4
     path.write_bytes(path.read_bytes()[:-20])
-    mended = tokenised(rows, tokenizer, 16, "head", tmp_path)
+    mended = tokenized_examples(rows, tokenizer, 16, "head", tmp_path)
     assert [mended[row] for row in range(2)] == [first[row] for row in range(2)]

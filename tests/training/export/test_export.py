@@ -1,11 +1,10 @@
-"""The served graph computes what the checkpoint computes, and only a good artifact is published."""
+"""The served graph computes what the checkpoint computes, and only a model that passes is published."""
 
 import dataclasses
 import hashlib
 import json
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +25,7 @@ from transformers import (
 
 from training.data.rows import Rows
 from training.errors import GateError
-from training.export.artifact import Artifact, point_at
+from training.export.artifact import Artifact, link_champion
 from training.export.export import Candidate, Gate, build_artifact, choose
 from training.export.graph import QUANTIZATIONS, Quantization, export_graph, expose_pooled, quantize
 from training.export.scorer import Scorer
@@ -112,7 +111,7 @@ def test_the_served_graph_reads_no_mask_and_computes_the_last_block_for_one_toke
     assert "SkipLayerNormalization" not in operators
 
 
-def test_what_the_head_reads_is_an_output_that_no_operator_was_added_for(
+def test_the_input_of_the_head_is_an_output_without_an_added_operator(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     exposed = onnx.load(export_graph(checkpoint, tmp_path)).graph
@@ -142,7 +141,7 @@ def test_a_head_that_reads_more_than_the_first_token_exposes_nothing() -> None:
 
 
 @pytest.mark.parametrize("option", QUANTIZATIONS, ids=lambda option: option.name)
-def test_quantized_graphs_stay_close_and_hold_integers(
+def test_quantized_graphs_stay_close_and_contain_integers(
     option: Quantization, checkpoint: Path, tmp_path: Path
 ) -> None:
     fused = export_graph(checkpoint, tmp_path)
@@ -158,12 +157,12 @@ def test_quantized_graphs_stay_close_and_hold_integers(
     assert any("ffn" in name or "lin" in name or "MatMul" in name for name in integer)
 
 
-def test_the_artifact_is_whole_and_says_what_it_is(checkpoint: Path, tmp_path: Path) -> None:
+def test_the_artifact_is_complete_and_described_by_its_card(checkpoint: Path, tmp_path: Path) -> None:
     artifact = build(checkpoint, tmp_path)
     link = artifact.folder
     card = json.loads((link / "model.json").read_text())
     assert card == artifact.card
-    assert len((link / "model.json").read_text().splitlines()) < 150  # people read it, vectors and all
+    assert len((link / "model.json").read_text().splitlines()) < 150  # readable, with its vectors
     assert card["base_model"] == "tiny"
     assert (card["max_length"], card["truncation"], card["labels"]) == (
         8,
@@ -192,7 +191,7 @@ def test_the_reference_holds_the_test_rows_as_served(checkpoint: Path, tmp_path:
 
 def test_a_second_export_keeps_the_first_and_leaves_it_serving(checkpoint: Path, tmp_path: Path) -> None:
     first = build(checkpoint, tmp_path, card_fields={"base_model": "first"})
-    point_at(tmp_path, first.folder.name)
+    link_champion(tmp_path, first.folder.name)
     second = build(checkpoint, tmp_path, card_fields={"base_model": "second"})
     assert first.folder.is_dir() and second.folder.is_dir() and first.folder != second.folder
     assert (tmp_path / "model").resolve() == first.folder
@@ -203,9 +202,9 @@ def test_an_export_alone_serves_nothing(checkpoint: Path, tmp_path: Path) -> Non
     assert [path.name for path in tmp_path.iterdir()] == ["models"]
 
 
-def test_a_failed_gate_says_the_figures_and_changes_nothing(checkpoint: Path, tmp_path: Path) -> None:
+def test_a_failed_gate_reports_the_losses_and_changes_nothing(checkpoint: Path, tmp_path: Path) -> None:
     served = build(checkpoint, tmp_path)
-    point_at(tmp_path, served.folder.name)
+    link_champion(tmp_path, served.folder.name)
     with pytest.raises(GateError, match=r"per_channel.* loses .* points and flips .*%"):
         build(checkpoint, tmp_path, gate=Gate(max_accuracy_loss=-2, max_flipped=0))
     assert (tmp_path / "model").resolve() == served.folder
@@ -216,7 +215,7 @@ def test_an_export_that_fails_while_writing_leaves_the_served_artifact(
     checkpoint: Path, tmp_path: Path
 ) -> None:
     served = build(checkpoint, tmp_path)
-    point_at(tmp_path, served.folder.name)
+    link_champion(tmp_path, served.folder.name)
     with pytest.raises(TypeError):
         build(checkpoint, tmp_path, card_fields={"not JSON": object()})
     assert (tmp_path / "model").resolve() == served.folder
@@ -238,10 +237,12 @@ build_artifact(
 """
 
 
-def test_an_export_killed_while_writing_leaves_the_served_artifact(checkpoint: Path, tmp_path: Path) -> None:
+def test_an_export_killed_while_writing_leaves_the_served_artifact(
+    checkpoint: Path, tmp_path: Path, warm_python: Path
+) -> None:
     served = build(checkpoint, tmp_path)
-    point_at(tmp_path, served.folder.name)
-    killed = subprocess.run([sys.executable, "-c", KILLED, str(checkpoint), str(tmp_path)], check=False)
+    link_champion(tmp_path, served.folder.name)
+    killed = subprocess.run([warm_python, "-c", KILLED, str(checkpoint), str(tmp_path)], check=False)
     assert killed.returncode == -signal.SIGKILL
     assert (tmp_path / "model").resolve() == served.folder
     visible = [path.name for path in (tmp_path / "models").iterdir() if not path.name.startswith(".")]

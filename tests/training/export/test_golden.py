@@ -1,4 +1,4 @@
-"""The golden reviews: decisions that another processor cannot flip by rounding, from hard to easy."""
+"""The golden reviews: decisions that rounding on another processor cannot flip, from hard to easy."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ def spread(rows: int = 400, noise: float = 0.05) -> tuple[NDArray[np.float64], N
     return fp32, fp32 + noise * np.sin(np.arange(rows))
 
 
-def test_the_choice_is_the_same_for_the_same_tables_and_no_longer_than_asked_for() -> None:
+def test_the_choice_is_deterministic_and_has_at_most_count_rows() -> None:
     fp32, int8 = map(table, spread())
     chosen = choose_golden(fp32, int8)
     assert chosen == choose_golden(fp32.copy(), int8.copy())
@@ -52,14 +52,14 @@ def test_reviews_that_the_two_graphs_decide_differently_do_not_qualify() -> None
     assert 0 not in choose_golden(table(fp32), table(int8), count=400)
 
 
-def test_what_a_rare_label_leaves_goes_to_the_others() -> None:
+def test_the_unused_share_of_a_rare_label_goes_to_the_others() -> None:
     log_odds = np.array([-2.0, -3.0, *np.linspace(1, 4, 100)])
     chosen = choose_golden(table(log_odds), table(log_odds))
     assert {0, 1} < set(chosen)
     assert len(chosen) == GOLDEN_REVIEWS
 
 
-def test_more_than_two_labels_are_chosen_from_alike() -> None:
+def test_more_than_two_labels_get_equal_shares() -> None:
     scores = np.random.default_rng(0).normal(size=(300, 3)) * 2
     probabilities = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
     chosen = choose_golden(probabilities, probabilities, count=30)

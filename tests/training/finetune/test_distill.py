@@ -1,4 +1,4 @@
-"""A student keeps some of its teacher's layers and learns to answer like the whole."""
+"""A student keeps some of its teacher's layers and learns its predictions."""
 
 import json
 from pathlib import Path
@@ -27,14 +27,15 @@ from training.finetune.distill import (
     HARD_SHARE,
     STATES_WEIGHT,
     TEMPERATURE,
+    compute_teacher_outputs,
     distillation_loss,
     keep_layers,
     layers_to_keep,
-    listen,
 )
-from training.finetune.model import count_layers, load_classifier, load_embedded_tokenizer, stack
+from training.finetune.model import count_layers, encoder_layers, load_classifier, load_embedded_tokenizer
 from training.finetune.tune import fine_tune
-from training.pipeline import model_identity, tune_checkpoint
+from training.pipeline import tune_checkpoint
+from training.run_key import model_identity
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning", "ignore:mtime may not be reliable", "ignore::torch.jit.TracerWarning"
@@ -47,7 +48,7 @@ LABELS = ["negative", "positive"]
     ("student", "kept"),
     [(6, [0, 1, 2, 3, 4, 5]), (4, [0, 2, 3, 5]), (3, [0, 2, 5]), (2, [0, 5]), (1, [5])],
 )
-def test_the_first_and_the_last_layer_and_evenly_what_is_between(student: int, kept: list[int]) -> None:
+def test_the_student_keeps_first_last_and_evenly_spaced_layers(student: int, kept: list[int]) -> None:
     assert layers_to_keep(6, student) == kept
 
 
@@ -67,44 +68,46 @@ def test_the_student_is_the_teacher_without_the_other_layers(family: str, tmp_pa
         "distilbert": lambda: DistilBertForSequenceClassification(narrow),
         "bert": lambda: BertForSequenceClassification(bert),
     }[family]().eval()
-    wanted = [layer.state_dict() for layer in (stack(teacher)[0], stack(teacher)[3])]
+    wanted = [layer.state_dict() for layer in (encoder_layers(teacher)[0], encoder_layers(teacher)[3])]
     keep_layers(teacher, [0, 3])
     teacher.save_pretrained(tmp_path)
     again = type(teacher).from_pretrained(tmp_path).eval()
-    assert again.config.num_hidden_layers == len(stack(again)) == 2
-    for layer, expected in zip(stack(again), wanted, strict=True):
+    assert again.config.num_hidden_layers == len(encoder_layers(again)) == 2
+    for layer, expected in zip(encoder_layers(again), wanted, strict=True):
         assert all(torch.equal(value, expected[name]) for name, value in layer.state_dict().items())
     ids = torch.tensor([[1, 2, 3, 4]])
     assert torch.allclose(again(input_ids=ids).logits, teacher(input_ids=ids).logits, atol=1e-6)
 
 
-def test_the_teacher_is_heard_on_every_row_whatever_its_batch(tiny_model: Path) -> None:
+def test_the_teachers_outputs_do_not_depend_on_the_batch(tiny_model: Path) -> None:
     teacher = load_classifier(str(tiny_model), LABELS)
     texts = [[2, *range(5, 5 + length), 3] for length in (1, 9, 4, 30)]
-    together = listen(teacher, texts, [0, 1])
+    together = compute_teacher_outputs(teacher, texts, [0, 1])
     assert together["teacher_logits"].shape == (4, 2)
     assert together["teacher_states"].shape == (4, 2, teacher.model.config.hidden_size)
     assert np.linalg.norm(together["teacher_states"].astype(float), axis=-1) == pytest.approx(1, abs=1e-3)
     for row, text in enumerate(texts):
-        alone = listen(teacher, [text], [0, 1])
+        alone = compute_teacher_outputs(teacher, [text], [0, 1])
         assert together["teacher_logits"][row] == pytest.approx(alone["teacher_logits"][0], abs=1e-5)
         assert together["teacher_states"][row] == pytest.approx(alone["teacher_states"][0], abs=1e-3)
 
 
-def test_a_run_that_is_told_to_stop_does_not_wait_for_the_teacher(tiny_model: Path) -> None:
+def test_a_stop_request_interrupts_the_teacher(tiny_model: Path) -> None:
     answers = iter([False, True])
     texts = [[2, 5, 3]] * 1_000
-    with pytest.raises(Interrupted, match="told to stop while the teacher was asked"):
-        listen(load_classifier(str(tiny_model), LABELS), texts, [0], stopping=lambda: next(answers))
+    with pytest.raises(Interrupted, match="stop requested while computing the teacher"):
+        compute_teacher_outputs(
+            load_classifier(str(tiny_model), LABELS), texts, [0], should_stop=lambda: next(answers)
+        )
 
 
-def test_the_loss_is_of_label_answer_and_states() -> None:
+def test_the_loss_combines_label_probabilities_and_states() -> None:
     class Said:
         logits = torch.tensor([[2.0, 0.0], [0.0, 0.0]])
         hidden_states = (torch.zeros(2, 3, 2), torch.tensor([[[3.0, 0.0]] * 3, [[0.0, 2.0]] * 3]))
 
     hard = torch.tensor([0.5, 0.7])
-    # The first row answers as its teacher and stands where it does; the second stands opposite.
+    # The first row has the outputs and states of its teacher; the second has the opposite state.
     logits = torch.tensor([[2.0, 0.0], [4.0, 0.0]])
     states = torch.tensor([[[1.0, 0.0]], [[0.0, -1.0]]])
     losses = distillation_loss(hard, Said(), logits, states)
@@ -115,7 +118,7 @@ def test_the_loss_is_of_label_answer_and_states() -> None:
     assert losses[1] == pytest.approx(expected)
 
 
-def test_a_distilled_model_is_smaller_answers_right_and_can_be_exported(
+def test_a_distilled_model_is_smaller_accurate_and_exportable(
     reviews_csv: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
     config = recipe(reviews_csv, tiny_model, epochs=3, student_layers=1)
@@ -123,7 +126,7 @@ def test_a_distilled_model_is_smaller_answers_right_and_can_be_exported(
     checkpoint, record = tune_checkpoint(config, data, tmp_path / "run", run_id=None)
     assert json.loads((checkpoint / "config.json").read_text())["n_layers"] == 1
     teacher = tmp_path / "run" / "teacher" / "best"
-    assert count_layers(str(teacher)) == 2, "it was fine-tuned first, and is kept"
+    assert count_layers(str(teacher)) == 2, "it was fine-tuned first and kept"
     artifact = build_artifact(
         checkpoint,
         data.validation,
@@ -159,7 +162,7 @@ def test_students_of_other_families(family: str, reviews_csv: Path, tmp_path: Pa
     assert count_layers(str(checkpoint)) == 2
 
 
-def test_what_was_to_stay_frozen_is_counted_in_the_teachers_layers(
+def test_frozen_layers_are_counted_in_the_teacher(
     reviews_csv: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
     config = recipe(reviews_csv, tiny_model, epochs=1, student_layers=1, frozen_layers=1)
@@ -167,14 +170,12 @@ def test_what_was_to_stay_frozen_is_counted_in_the_teachers_layers(
     teacher = load_file(tmp_path / "teacher" / "best" / "model.safetensors")
     student = load_file(checkpoint / "model.safetensors")
     layer = "distilbert.transformer.layer.{}.ffn.lin1.weight"
-    assert not torch.equal(student[layer.format(0)], teacher[layer.format(1)]), (
-        "the last layer goes on learning"
-    )
+    assert not torch.equal(student[layer.format(0)], teacher[layer.format(1)]), "the last layer is trained"
     words = "distilbert.embeddings.word_embeddings.weight"
     assert torch.equal(student[words], teacher[words])
 
 
-def test_a_run_that_goes_on_does_not_train_its_teacher_again(
+def test_a_resumed_run_does_not_train_its_teacher_again(
     reviews_csv: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
     config = recipe(reviews_csv, tiny_model, epochs=1, student_layers=1)
@@ -186,7 +187,7 @@ def test_a_run_that_goes_on_does_not_train_its_teacher_again(
     assert weights.stat().st_mtime_ns == before
 
 
-def test_a_teacher_that_was_not_finished_is_finished_before_anybody_learns_from_it(
+def test_an_unfinished_teacher_is_finished_before_distillation(
     reviews_csv: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
     config = recipe(reviews_csv, tiny_model, epochs=2, student_layers=1, patience=0, evaluate_every=2)
@@ -194,8 +195,8 @@ def test_a_teacher_that_was_not_finished_is_finished_before_anybody_learns_from_
     tune_checkpoint(config, data, tmp_path, run_id=None)  # an earlier run, which the next one replaces
     answers = iter([False] * 4)
     with pytest.raises(Interrupted):
-        tune_checkpoint(config, data, tmp_path, run_id=None, stopping=lambda: next(answers, True))
-    assert (tmp_path / "teacher" / "best").is_dir(), "it has been evaluated, and is not done"
+        tune_checkpoint(config, data, tmp_path, run_id=None, should_stop=lambda: next(answers, True))
+    assert (tmp_path / "teacher" / "best").is_dir(), "it was evaluated, but is not finished"
     tune_checkpoint(config.model_copy(update={"resume": True}), data, tmp_path, run_id=None)
     assert (tmp_path / "teacher" / "checkpoint-12").is_dir()
 
@@ -206,7 +207,7 @@ def test_a_teacher_that_was_not_finished_is_finished_before_anybody_learns_from_
 
 
 @pytest.mark.parametrize("layers", [3, 30])
-def test_too_many_layers_are_told_before_a_teacher_is_trained(
+def test_too_many_layers_are_rejected_before_a_teacher_is_trained(
     layers: int, reviews_csv: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
     config = recipe(reviews_csv, tiny_model, student_layers=layers)
@@ -215,12 +216,12 @@ def test_too_many_layers_are_told_before_a_teacher_is_trained(
     assert not (tmp_path / "run").exists()
 
 
-def test_a_teacher_of_other_labels_or_layers_or_none_at_all_is_refused(
+def test_a_teacher_that_does_not_fit_or_exist_is_rejected(
     reviews_csv: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
     data = prepare(recipe(reviews_csv, tiny_model))
 
-    def distil(teacher: Path) -> None:
+    def distill(teacher: Path) -> None:
         config = recipe(reviews_csv, tiny_model, student_layers=1, teacher=str(teacher))
         tune_checkpoint(config, data, tmp_path / "run", run_id=None)
 
@@ -230,26 +231,26 @@ def test_a_teacher_of_other_labels_or_layers_or_none_at_all_is_refused(
         tokenizer.save_pretrained(tmp_path / name)
         return tmp_path / name
 
-    with pytest.raises(ModelError, match="tells bad, good apart, and the data negative, positive"):
-        distil(saved("other", ["bad", "good"]))
-    with pytest.raises(ModelError, match="tells positive, negative apart"):
-        distil(saved("turned", LABELS[::-1]))
+    with pytest.raises(ModelError, match="has the labels bad, good, the data has negative, positive"):
+        distill(saved("other", ["bad", "good"]))
+    with pytest.raises(ModelError, match="has the labels positive, negative, the data has"):
+        distill(saved("turned", LABELS[::-1]))
     with pytest.raises(ModelError, match=r"cannot load model '.*gone'"):
-        distil(tmp_path / "gone")
+        distill(tmp_path / "gone")
     weights = saved("cut", LABELS) / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1_000])
     with pytest.raises(ModelError, match=r"cannot load model '.*cut'"):
-        distil(tmp_path / "cut")
+        distill(tmp_path / "cut")
     AlbertConfig().save_pretrained(tmp_path / "albert")
     with pytest.raises(
-        ModelError, match="cannot take layers out of a model of type albert; distil one of bert"
+        ModelError, match="cannot remove layers from a model of type albert; distill one of bert"
     ):
-        distil(tmp_path / "albert")
+        distill(tmp_path / "albert")
     with pytest.raises(ConfigError, match="give student_layers too"):
         configure(teacher="somewhere")
 
 
-def test_a_student_answers_more_like_its_teacher_than_one_that_learnt_of_labels_alone(
+def test_a_student_agrees_more_with_its_teacher_than_one_trained_on_labels_alone(
     reviews_csv: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
     config = recipe(reviews_csv, tiny_model, epochs=2, dropout=0.0)
@@ -267,7 +268,9 @@ def test_a_student_answers_more_like_its_teacher_than_one_that_learnt_of_labels_
     ids = [tokenizer(text)["input_ids"][:32] for text in data.test.texts]
 
     def positive(checkpoint: Path) -> NDArray[np.float64]:
-        said = listen(load_classifier(str(checkpoint), data.labels), ids, [0])["teacher_logits"]
+        said = compute_teacher_outputs(load_classifier(str(checkpoint), data.labels), ids, [0])[
+            "teacher_logits"
+        ]
         return 1 / (1 + np.exp(said[:, 0] - said[:, 1]))
 
     apart = [np.abs(positive(one.checkpoint) - positive(teacher)).mean() for one in (alone, taught)]

@@ -1,4 +1,4 @@
-"""The embedded encoder is the BERT it came from; any other classifier loads by name or is refused clearly."""
+"""The embedded encoder equals its source BERT; other classifiers load by name or fail with a clear error."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from transformers import BertModel, BertTokenizer, DistilBertModel, PreTrainedMo
 
 from training.errors import ModelError
 from training.finetune.model import (
-    backend,
+    backend_tokenizer,
     embedded_folder,
     freeze,
     load_classifier,
@@ -37,7 +37,7 @@ def encoder() -> DistilBertModel:
 def test_hidden_states_equal_the_source_berts(
     text: str, bert: PreTrainedModel, encoder: DistilBertModel
 ) -> None:
-    tokenizer = backend(load_classifier("embedded", LABELS).tokenizer)
+    tokenizer = backend_tokenizer(load_classifier("embedded", LABELS).tokenizer)
     ids = torch.tensor([tokenizer.encode(text).ids])
     with torch.inference_mode():
         expected = bert(ids, output_hidden_states=True).hidden_states
@@ -47,16 +47,16 @@ def test_hidden_states_equal_the_source_berts(
         assert (one - other).abs().max() < 1e-4, layer
 
 
-def test_nothing_of_the_source_is_lost_but_its_pooler_and_segments(encoder: DistilBertModel) -> None:
+def test_only_the_pooler_and_segments_of_the_source_are_dropped(encoder: DistilBertModel) -> None:
     source = load_file(embedded_folder() / "model.safetensors")
     unused = {name for name in source if name.startswith("pooler.")}
     unused |= {"embeddings.token_type_embeddings.weight", "embeddings.position_ids"}
     assert len(encoder.state_dict()) == len(set(source) - unused)
 
 
-def test_the_embedded_tokenizer_neither_pads_nor_truncates_and_a_pipeline_takes_it() -> None:
+def test_the_embedded_tokenizer_neither_pads_nor_truncates_and_works_in_a_pipeline() -> None:
     model, tokenizer = load_classifier("embedded", LABELS)
-    inner = backend(tokenizer)
+    inner = backend_tokenizer(tokenizer)
     assert inner.padding is None
     assert inner.truncation is None
     assert len(inner.encode("word " * 600).ids) == 602
@@ -80,7 +80,7 @@ def test_dropout_reaches_every_layer(tiny_model: Path) -> None:
         assert torch.equal(model(ids).logits, model(ids).logits)
 
 
-def test_freezing_leaves_the_rest_to_train(tiny_model: Path) -> None:
+def test_freezing_leaves_the_rest_trainable(tiny_model: Path) -> None:
     model, _ = load_classifier(str(tiny_model), LABELS)
     freeze(model, embeddings=True, layers=1)
     trained = {name for name, weight in model.named_parameters() if weight.requires_grad}
@@ -97,7 +97,7 @@ def test_max_positions(tiny_model: Path) -> None:
     assert max_positions(load_classifier(str(tiny_model), LABELS).model) == 512
 
 
-def test_a_model_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_model_is_named(tmp_path: Path) -> None:
     for name in ("nobody/nothing", str(tmp_path)):
         with pytest.raises(ModelError, match=f"cannot load model '{name}'") as caught:
             load_classifier(name, LABELS)
@@ -105,11 +105,11 @@ def test_a_model_that_is_not_there_is_named(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
 
 
-def test_a_tokenizer_without_special_tokens_is_refused(tiny_model: Path, tmp_path: Path) -> None:
+def test_a_tokenizer_without_special_tokens_is_rejected(tiny_model: Path, tmp_path: Path) -> None:
     model, tokenizer = load_classifier(str(tiny_model), LABELS)
     model.save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
-    bare = backend(tokenizer)
+    bare = backend_tokenizer(tokenizer)
     bare.post_processor = None
     bare.save(str(tmp_path / "tokenizer.json"))
     (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "PreTrainedTokenizerFast"}')

@@ -1,11 +1,11 @@
-"""Several processes train one model: one writes, all stop together, and an error of one is the job's."""
+"""Several processes train one model: one writes, all stop together, and an error in one fails the job."""
 
 import signal
 from pathlib import Path
 
 import pytest
 
-from tests.training.sagemaker.job import JOB, PYTHON, TWO_PROCESSES, MakeJob, registered, runs, wait_for
+from tests.training.sagemaker.job import JOB, TWO_PROCESSES, MakeJob, registered, runs, wait_for
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # MLflow's use of SQLAlchemy
 
@@ -19,21 +19,21 @@ ALONE_OR_DISTILLED = pytest.mark.parametrize(
 
 @pytest.mark.slow
 @ALONE_OR_DISTILLED
-def test_torchrun_gives_what_one_process_gives_and_reports_and_registers_it_once(
+def test_torchrun_gives_the_result_of_one_process_and_reports_it_once(
     make_job: MakeJob, store: Path, tmp_path: Path, kind: dict[str, str]
 ) -> None:
     single, double, export = (make_job(name) for name in ("single", "double", "export"))
     code, output = single.run("fine_tune", batch_size="16", **SAME_STEPS, **kind)
     assert code == 0, output
-    double.command = [*PYTHON, *TWO_PROCESSES, *JOB]
+    double.command = [*double.python, *TWO_PROCESSES, *JOB]
     code, output = double.run("fine_tune", batch_size="8", **SAME_STEPS, **kind)
     assert code == 0, output
 
     assert double.record()["processes"] == 2
     assert double.record()["steps"] == single.record()["steps"]
     evaluations = [line for line in output.splitlines() if "eval_accuracy=" in line]
-    assert len(evaluations) == len(set(evaluations)) == 3, "one for each epoch, not for each process"
-    assert len(runs(store)) == 2, "one for each job"
+    assert len(evaluations) == len(set(evaluations)) == 3, "one per epoch, not per process"
+    assert len(runs(store)) == 2, "one per job"
     for name, within in (("eval_loss", 1e-3), ("eval_accuracy", 0.05)):
         one, other = (run.data.metrics[name] for run in runs(store))
         assert one == pytest.approx(other, rel=within)
@@ -69,13 +69,13 @@ def test_two_machines_train_one_model_and_only_the_first_writes(
     assert first.record()["steps"] == single.record()["steps"]
     assert list((second.root / "model").iterdir()) == []
     assert "eval_accuracy=" in outputs[0] and "eval_accuracy=" not in outputs[1]
-    assert len(runs(store)) == 2, "one for each job, not for each process"
+    assert len(runs(store)) == 2, "one per job, not per process"
     losses = [run.data.metrics["eval_loss"] for run in runs(store)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)
 
 
 @pytest.mark.slow
-def test_machines_that_are_told_to_stop_save_together_and_go_on(make_job: MakeJob, tmp_path: Path) -> None:
+def test_machines_that_are_stopped_save_together_and_resume(make_job: MakeJob, tmp_path: Path) -> None:
     hosts = ["127.0.0.1", "localhost"]
     machines = [make_job(host) for host in hosts]
     (tmp_path / "s3").mkdir()
@@ -97,7 +97,7 @@ def test_machines_that_are_told_to_stop_save_together_and_go_on(make_job: MakeJo
 
 
 @pytest.mark.slow
-def test_an_error_in_one_of_several_processes_is_the_jobs(make_job: MakeJob) -> None:
+def test_an_error_in_one_of_several_processes_fails_the_job(make_job: MakeJob) -> None:
     hosts = ["127.0.0.1", "localhost"]
     machines = [make_job(host) for host in hosts]
     for host, machine in zip(hosts, machines, strict=True):

@@ -1,4 +1,4 @@
-"""Both ways to cut are measured as if each had been scored alone, and the better one wins."""
+"""Both truncations are measured as if scored separately, and the more accurate one wins."""
 
 from pathlib import Path
 
@@ -7,27 +7,27 @@ import pytest
 import torch
 
 from training.data.rows import Rows
-from training.finetune.model import backend, load_classifier
-from training.finetune.truncation import better, compare
+from training.finetune.model import backend_tokenizer, load_classifier
+from training.finetune.truncation import compare_truncations, more_accurate
 from training.metrics import classification_metrics
 from training.text import TRUNCATIONS, encode
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
-def test_padding_and_sharing_change_no_figure(tiny_model: Path) -> None:
+def test_padding_and_sharing_change_no_metric(tiny_model: Path) -> None:
     torch.manual_seed(1)
     classifier = load_classifier(str(tiny_model), ["negative", "positive"])
     texts = [f"{'good ' * (n % 23)} {'bad ' * (n % 31)} {n}" for n in range(50)]
     rows = Rows(texts, [n % 2 for n in range(50)])
     reported: list[tuple[int, int | None]] = []
-    measured = compare(
+    measured = compare_truncations(
         classifier, rows, 24, progress=lambda message, done=0, total=None: reported.append((done, total))
     )
     for way in TRUNCATIONS:
         alone = []
         for text in texts:
-            ids = torch.tensor([encode(backend(classifier.tokenizer), text, 24, way)])
+            ids = torch.tensor([encode(backend_tokenizer(classifier.tokenizer), text, 24, way)])
             with torch.inference_mode():
                 alone.append(torch.softmax(classifier.model(ids).logits.double(), dim=1)[0].numpy())
         expected = classification_metrics(np.array(rows.labels), np.array(alone))
@@ -39,12 +39,12 @@ def test_padding_and_sharing_change_no_figure(tiny_model: Path) -> None:
 
 def test_texts_that_all_fit_are_scored_once_for_both(tiny_model: Path) -> None:
     classifier = load_classifier(str(tiny_model), ["negative", "positive"])
-    measured = compare(classifier, Rows(["good", "bad"], [1, 0]), 64)
+    measured = compare_truncations(classifier, Rows(["good", "bad"], [1, 0]), 64)
     assert measured["head"] == measured["head_tail"]
 
 
-def test_the_more_accurate_wins_and_log_loss_breaks_ties() -> None:
+def test_the_more_accurate_truncation_wins_and_log_loss_breaks_ties() -> None:
     one, other = {"accuracy": 0.8, "log_loss": 0.5}, {"accuracy": 0.9, "log_loss": 0.6}
-    assert better({"head": one, "head_tail": other}) == "head_tail"
-    assert better({"head": other, "head_tail": one}) == "head"
-    assert better({"head": one, "head_tail": one | {"log_loss": 0.4}}) == "head_tail"
+    assert more_accurate({"head": one, "head_tail": other}) == "head_tail"
+    assert more_accurate({"head": other, "head_tail": one}) == "head"
+    assert more_accurate({"head": one, "head_tail": one | {"log_loss": 0.4}}) == "head_tail"

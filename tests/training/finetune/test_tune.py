@@ -1,9 +1,8 @@
-"""Fine-tuning learns, stops in time, keeps its best weights and survives being killed."""
+"""Fine-tuning learns, stops early, keeps the best weights and survives being killed."""
 
 import json
 import signal
 import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from training.config import TrainingConfig, configure
 from training.data.prepare import prepare
 from training.data.rows import Dataset, Rows
 from training.errors import ConfigError, Interrupted
-from training.finetune.tune import Tuned, choose_precision, fine_tune
+from training.finetune.tune import FineTuneResult, choose_precision, fine_tune
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:mtime may not be reliable")
 
@@ -38,7 +37,7 @@ def recipe(reviews_csv: Path, tiny_model: Path, **options: Any) -> TrainingConfi
     return configure(**{**given, **options})
 
 
-def tune(config: TrainingConfig, folder: Path, data: Dataset | None = None) -> tuple[Tuned, History]:
+def tune(config: TrainingConfig, folder: Path, data: Dataset | None = None) -> tuple[FineTuneResult, History]:
     history: History = []
     tuned = fine_tune(
         config, data or prepare(config), folder, log=lambda metrics, step: history.append((step, metrics))
@@ -76,11 +75,11 @@ def test_accumulated_batches_make_one_step(reviews_csv: Path, tiny_model: Path, 
     assert tuned.steps == 2
 
 
-def weights_of(tuned: Tuned) -> dict[str, torch.Tensor]:
+def weights_of(tuned: FineTuneResult) -> dict[str, torch.Tensor]:
     return load_file(tuned.checkpoint / "model.safetensors")
 
 
-def test_a_layer_further_from_the_head_moves_less(
+def test_layers_further_from_the_head_change_less(
     reviews_csv: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
     before = load_file(tiny_model / "model.safetensors")
@@ -94,7 +93,7 @@ def test_a_layer_further_from_the_head_moves_less(
     assert moved(0.1) < 0.3 * moved(1.0)
 
 
-def test_rows_of_weight_zero_teach_nothing_and_equal_weights_change_nothing(
+def test_rows_of_weight_zero_have_no_effect_and_equal_weights_change_nothing(
     reviews_csv: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
     config = recipe(reviews_csv, tiny_model, epochs=1, dropout=0.0)
@@ -119,7 +118,7 @@ def test_rows_of_weight_zero_teach_nothing_and_equal_weights_change_nothing(
 
 @pytest.mark.filterwarnings("ignore")  # the compiler's own
 @pytest.mark.parametrize("option", ["gradient_checkpointing", "torch_compile"])
-def test_what_saves_memory_or_time_gives_the_same_weights(
+def test_options_that_save_memory_or_time_give_the_same_weights(
     reviews_csv: Path, tiny_model: Path, tmp_path: Path, option: str
 ) -> None:
     one, other = (
@@ -160,7 +159,7 @@ def test_three_labels(tiny_model: Path, tmp_path: Path) -> None:
     assert written["id2label"] == {"0": "bad", "1": "mixed", "2": "good"}
 
 
-def test_frozen_parts_do_not_move(reviews_csv: Path, tiny_model: Path, tmp_path: Path) -> None:
+def test_frozen_parameters_do_not_change(reviews_csv: Path, tiny_model: Path, tmp_path: Path) -> None:
     config = recipe(reviews_csv, tiny_model, epochs=1, freeze_embeddings=True, frozen_layers=1)
     after = load_file(tune(config, tmp_path)[0].checkpoint / "model.safetensors")
     before = load_file(tiny_model / "model.safetensors")
@@ -169,7 +168,7 @@ def test_frozen_parts_do_not_move(reviews_csv: Path, tiny_model: Path, tmp_path:
         assert torch.equal(before[name], after[name]) == name.startswith(frozen), name
 
 
-def test_more_tokens_than_the_model_reads_are_refused(reviews_csv: Path, tmp_path: Path) -> None:
+def test_more_tokens_than_the_model_supports_are_rejected(reviews_csv: Path, tmp_path: Path) -> None:
     from transformers import DistilBertConfig, DistilBertForSequenceClassification
 
     from training.finetune.model import load_embedded_tokenizer
@@ -190,7 +189,7 @@ def test_precision_follows_the_hardware() -> None:
             choose_precision("fp16")
 
 
-def test_bf16_trains_here_too(reviews_csv: Path, tiny_model: Path, tmp_path: Path) -> None:
+def test_bf16_training_works(reviews_csv: Path, tiny_model: Path, tmp_path: Path) -> None:
     tuned, history = tune(recipe(reviews_csv, tiny_model, precision="bf16", epochs=3), tmp_path)
     assert tuned.precision == "bf16"
     assert max(evaluations(history).values()) > 0.6
@@ -224,13 +223,13 @@ fine_tune(config, prepare(config), Path(sys.argv[2]), progress=report)
 """
 
 
-def test_a_killed_run_goes_on_from_its_last_epoch(
-    reviews_csv: Path, tiny_model: Path, tmp_path: Path
+def test_a_killed_run_resumes_from_its_last_epoch(
+    reviews_csv: Path, tiny_model: Path, tmp_path: Path, warm_python: Path
 ) -> None:
     config = recipe(reviews_csv, tiny_model, epochs=4)
     whole, whole_history = tune(config, tmp_path / "whole")
 
-    run = [sys.executable, "-c", SLOW_RUN, config.model_dump_json(), str(tmp_path / "killed")]
+    run = [warm_python, "-c", SLOW_RUN, config.model_dump_json(), str(tmp_path / "killed")]
     with subprocess.Popen(run, stdout=subprocess.PIPE, text=True) as killed:
         assert killed.stdout is not None
         assert killed.stdout.readline() == "in the third epoch\n"
@@ -248,14 +247,14 @@ def test_a_killed_run_goes_on_from_its_last_epoch(
     assert all(torch.allclose(one[name], other[name], atol=1e-5) for name in one)
 
 
-def test_a_run_that_is_told_to_stop_within_an_epoch_ends_as_if_it_had_not_been(
+def test_a_run_stopped_and_resumed_within_an_epoch_gives_the_same_result(
     reviews_csv: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
     config = recipe(reviews_csv, tiny_model, epochs=2, resume=True)
     whole, _ = tune(config, tmp_path / "whole")
     answers = iter([False, False, False, True])
     with pytest.raises(Interrupted, match="after step 4; saved"):
-        fine_tune(config, prepare(config), tmp_path / "stopped", stopping=lambda: next(answers))
+        fine_tune(config, prepare(config), tmp_path / "stopped", should_stop=lambda: next(answers))
     assert {path.name for path in (tmp_path / "stopped").iterdir()} == {"checkpoint-4"}
 
     resumed, _ = tune(config, tmp_path / "stopped")

@@ -1,4 +1,4 @@
-"""A candidate may serve if it is not worse on rows that neither model has seen, and else is refused."""
+"""A candidate passes if it is not worse on rows that neither model was trained on."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -37,26 +37,26 @@ def right(rows: int, share: float) -> np.ndarray:
     return np.arange(rows) < rows * share
 
 
-def judge(champion: np.ndarray, candidate: np.ndarray) -> Comparison:
-    answers = ([str(one) for one in champion], [str(one) for one in candidate])
-    return paired(champion, candidate, held_out=len(champion), answers=answers)
+def compare_rows(champion: np.ndarray, candidate: np.ndarray) -> Comparison:
+    predictions = ([str(one) for one in champion], [str(one) for one in candidate])
+    return paired(champion, candidate, held_out=len(champion), predictions=predictions)
 
 
-# What the figures allow
+# The comparison
 
 
 def test_equal_models_pass_and_the_interval_is_of_the_paired_difference() -> None:
-    comparison = judge(right(1000, 0.9), right(1000, 0.9))
+    comparison = compare_rows(right(1000, 0.9), right(1000, 0.9))
     assert (comparison.difference, comparison.low, comparison.high) == (0, 0, 0)
     assert comparison.allows(0)
 
 
-def test_the_interval_is_as_wide_as_the_rows_on_which_they_differ() -> None:
+def test_the_interval_depends_on_the_rows_on_which_they_differ() -> None:
     rows = 2_000
     champion = np.ones(rows, dtype=bool)
     candidate = champion.copy()
     champion[:100], candidate[100:200] = False, False  # each is right where the other is wrong
-    comparison = judge(champion, candidate)
+    comparison = compare_rows(champion, candidate)
     assert comparison.difference == 0
     half = 1.96 * np.sqrt(200) / rows
     assert comparison.low == pytest.approx(-half, rel=0.1)
@@ -65,10 +65,10 @@ def test_the_interval_is_as_wide_as_the_rows_on_which_they_differ() -> None:
     assert comparison.allows(0.02) and not comparison.allows(0.005)
 
 
-def test_a_candidate_that_is_a_little_worse_on_few_rows_is_refused_and_on_many_is_not() -> None:
-    assert not judge(right(200, 0.90), right(200, 0.89)).allows(0.02)
-    assert judge(right(20_000, 0.90), right(20_000, 0.89)).allows(0.02)
-    assert not judge(right(20_000, 0.90), right(20_000, 0.87)).allows(0.02)
+def test_a_slightly_worse_candidate_is_rejected_on_few_rows_and_passes_on_many() -> None:
+    assert not compare_rows(right(200, 0.90), right(200, 0.89)).allows(0.02)
+    assert compare_rows(right(20_000, 0.90), right(20_000, 0.89)).allows(0.02)
+    assert not compare_rows(right(20_000, 0.90), right(20_000, 0.87)).allows(0.02)
 
 
 # Which rows count
@@ -81,7 +81,7 @@ def test_rows_that_both_hold_out_are_compared(champion: ServedModel, candidate_f
     assert comparison.decided_differently == 0
 
 
-def test_a_row_that_one_of_them_may_have_been_trained_on_is_not(
+def test_rows_that_one_may_have_been_trained_on_are_not_compared(
     champion: ServedModel, candidate_folder: Path
 ) -> None:
     path = candidate_folder / "reference.parquet"
@@ -92,7 +92,7 @@ def test_a_row_that_one_of_them_may_have_been_trained_on_is_not(
     assert compare(champion, contender(candidate_folder), []).held_out == len(texts) - 1
 
 
-def test_labels_of_people_count_once_each_with_the_last_label(
+def test_feedback_counts_once_per_text_with_its_last_label(
     champion: ServedModel, candidate_folder: Path
 ) -> None:
     known = champion.reference["text"][0].as_py()
@@ -106,7 +106,7 @@ def test_labels_of_people_count_once_each_with_the_last_label(
 
 
 @pytest.mark.parametrize(("given_at", "counted"), [(MADE - timedelta(hours=1), 0), (LATER, 1)])
-def test_labels_that_a_model_may_have_been_trained_on_do_not_count(
+def test_feedback_that_a_model_may_have_been_trained_on_does_not_count(
     champion: ServedModel, tmp_path: Path, tiny_artifact: Path, given_at: datetime, counted: int
 ) -> None:
     folder = publish(tmp_path, tiny_artifact, "with_extra", created_at=MADE.isoformat(), **EXTRA)
@@ -114,7 +114,7 @@ def test_labels_that_a_model_may_have_been_trained_on_do_not_count(
     assert compare(champion, contender(folder), given).feedback == counted
 
 
-def test_a_worse_candidate_is_seen(champion: ServedModel, tmp_path: Path, tiny_artifact: Path) -> None:
+def test_a_worse_candidate_is_rejected(champion: ServedModel, tmp_path: Path, tiny_artifact: Path) -> None:
     wrong = contender(publish(tmp_path, tiny_artifact, "wrong", wrong=True))
     comparison = compare(champion, wrong, [])
     assert comparison.difference < -0.5
@@ -122,7 +122,7 @@ def test_a_worse_candidate_is_seen(champion: ServedModel, tmp_path: Path, tiny_a
     assert not comparison.allows(0.02)
 
 
-def test_models_of_other_labels_cannot_be_compared(
+def test_models_with_different_labels_cannot_be_compared(
     champion: ServedModel, tmp_path: Path, tiny_artifact: Path
 ) -> None:
     other = contender(publish(tmp_path, tiny_artifact, "other", labels=["bad", "good"]))
@@ -130,7 +130,7 @@ def test_models_of_other_labels_cannot_be_compared(
         compare(champion, other, [])
 
 
-def test_without_a_row_in_common_nothing_tells(champion: ServedModel, candidate_folder: Path) -> None:
+def test_without_a_common_row_they_cannot_be_compared(champion: ServedModel, candidate_folder: Path) -> None:
     card = json.loads((candidate_folder / "model.json").read_text())
     edit_reference(candidate_folder, card, "text", [f"new {n}" for n in fp32_decisions(candidate_folder)])
     (candidate_folder / "model.json").write_text(json.dumps(card))
@@ -147,7 +147,7 @@ def test_the_gate_is_repeated_here(candidate_folder: Path) -> None:
     assert found["flipped"] <= 0.02 and found["accuracy_loss"] <= 0.005
 
 
-def test_a_processor_on_which_int8_decides_otherwise_is_told(candidate_folder: Path) -> None:
+def test_the_gate_fails_on_a_processor_where_int8_decides_differently(candidate_folder: Path) -> None:
     card = json.loads((candidate_folder / "model.json").read_text())
     decided = fp32_decisions(candidate_folder)
     edit_reference(candidate_folder, card, "fp32_sentiment", [*decided[1:], "neither"])
@@ -159,10 +159,10 @@ def test_a_processor_on_which_int8_decides_otherwise_is_told(candidate_folder: P
 def test_a_damaged_artifact_is_named(candidate_folder: Path) -> None:
     with (candidate_folder / "model.onnx").open("ab") as file:
         file.write(b"x")
-    with pytest.raises(ModelError, match=r"candidate/model\.onnx is not the file its card vouches for"):
+    with pytest.raises(ModelError, match=r"candidate/model\.onnx does not match the hash in its model card"):
         read_artifact(candidate_folder)
     (candidate_folder / "model.json").write_text("{")
-    with pytest.raises(ModelError, match=r"model\.json is no model card"):
+    with pytest.raises(ModelError, match=r"model\.json is not a valid model card"):
         read_artifact(candidate_folder)
     with pytest.raises(ModelError, match=r"gone/model\.json is missing"):
         read_artifact(candidate_folder.parent / "gone")

@@ -1,11 +1,10 @@
-"""One champion at every moment, a line for every decision, and aliases that say the same."""
+"""There is one champion at any time, a ledger line per promotion, and matching aliases."""
 
 import json
 import os
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,17 +14,17 @@ import pytest
 from tests.fixtures.artifacts import publish
 from training.config import MODEL_NAME, configure
 from training.errors import ModelError, RegistryError
-from training.export.artifact import champion_of, point_at
+from training.export.artifact import champion_of, link_champion
 from training.registry.registry import (
     LEDGER,
-    decision_on,
+    last_promotion_of,
     newest_candidate,
-    previous_to,
+    previous_champion,
     promote,
+    promote_if_first,
     promotions,
-    serve_if_first,
 )
-from training.tracking import CANDIDATE, track
+from training.tracking import CANDIDATE, tracked_run
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # MLflow's use of SQLAlchemy
 
@@ -39,7 +38,7 @@ def artifacts(
     folder = make_artifacts_folder("artifacts")
     for day, version in enumerate(("one", "two", "three"), start=1):
         publish(folder, tiny_artifact, version, created_at=f"2026-11-0{day}T00:00:00+00:00")
-    point_at(folder, "one")
+    link_champion(folder, "one")
     return folder
 
 
@@ -56,11 +55,11 @@ def aliases(artifacts: Path) -> dict[str, str]:
 
 def register(artifacts: Path, version: str, alias: str = CANDIDATE) -> None:
     folder = artifacts / "models" / version
-    with track(configure(artifacts=artifacts), "sha256:1") as run:
+    with tracked_run(configure(artifacts=artifacts), "sha256:1") as run:
         run.register(folder, json.loads((folder / "model.json").read_text()), alias=alias)
 
 
-def test_the_newest_that_neither_serves_nor_did_is_the_candidate(artifacts: Path) -> None:
+def test_the_candidate_is_the_newest_version_that_never_served(artifacts: Path) -> None:
     assert newest_candidate(artifacts) == "three"
     promote(artifacts, "three", "promoted", by="ann")
     assert newest_candidate(artifacts) == "two"
@@ -69,7 +68,7 @@ def test_the_newest_that_neither_serves_nor_did_is_the_candidate(artifacts: Path
         newest_candidate(artifacts)
 
 
-def test_every_decision_is_kept_with_who_and_why(artifacts: Path) -> None:
+def test_every_promotion_is_recorded_with_who_and_why(artifacts: Path) -> None:
     promote(artifacts, "two", "promoted", by="ann", comparison=COMPARISON)
     promote(artifacts, "one", "rolled_back", by="bob", why="wrong on negations")
     assert champion_of(artifacts) == "one"
@@ -77,20 +76,20 @@ def test_every_decision_is_kept_with_who_and_why(artifacts: Path) -> None:
     assert (first.action, first.model_version, first.replaced, first.by) == ("promoted", "two", "one", "ann")
     assert first.reason == "+1.2% (95% interval -0.3% to +2.7%) against one on 1,010 rows"
     assert (second.action, second.reason, second.by) == ("rolled_back", "wrong on negations", "bob")
-    assert decision_on(artifacts, "one") == second
-    assert decision_on(artifacts, "three") is None
+    assert last_promotion_of(artifacts, "one") == second
+    assert last_promotion_of(artifacts, "three") is None
 
 
-def test_what_served_before_is_the_one_that_was_replaced(artifacts: Path) -> None:
-    assert previous_to(artifacts) is None
+def test_the_previous_champion_is_the_replaced_one(artifacts: Path) -> None:
+    assert previous_champion(artifacts) is None
     promote(artifacts, "two", "promoted", by="ann")
     promote(artifacts, "three", "promoted", by="ann")
-    assert previous_to(artifacts) == "two"
+    assert previous_champion(artifacts) == "two"
     promote(artifacts, "two", "rolled_back", by="ann", why="slow")
-    assert previous_to(artifacts) == "three"
+    assert previous_champion(artifacts) == "three"
 
 
-def test_aliases_follow(artifacts: Path) -> None:
+def test_the_aliases_follow_a_promotion(artifacts: Path) -> None:
     register(artifacts, "one", alias="champion")
     register(artifacts, "two")
     assert aliases(artifacts) == {"champion": "one", "candidate": "two"}
@@ -109,12 +108,12 @@ def test_a_registered_version_names_its_artifact(artifacts: Path) -> None:
     assert tags == {"model_version": "two", "artifact_uri": (artifacts / "models" / "two").as_uri()}
 
 
-def test_a_model_that_the_registry_does_not_know_serves_all_the_same(artifacts: Path) -> None:
+def test_an_unregistered_model_can_be_promoted(artifacts: Path) -> None:
     assert not promote(artifacts, "two", "promoted", by="ann")
     assert champion_of(artifacts) == "two"
 
 
-def test_what_serves_already_is_not_decided_again(artifacts: Path) -> None:
+def test_promoting_the_champion_records_nothing(artifacts: Path) -> None:
     promote(artifacts, "two", "promoted", by="ann")
     promote(artifacts, "two", "promoted", by="bob")
     assert [one.by for one in promotions(artifacts)] == ["ann"]
@@ -123,22 +122,24 @@ def test_what_serves_already_is_not_decided_again(artifacts: Path) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from training.registry.registry import registry
+from training.registry import registry
 from training import tracking as track
 def die(*_, **__): os.kill(os.getpid(), signal.SIGKILL)
-track.point_aliases, registry.point_at = {
-    "aliases": (die, registry.point_at), "link": (track.point_aliases, die)
+track.set_aliases, registry.link_champion = {
+    "aliases": (die, registry.link_champion), "link": (track.set_aliases, die)
 }[sys.argv[2]]
 registry.promote(Path(sys.argv[1]), "two", "promoted", by="ann")
 """
 
 
 @pytest.mark.parametrize("place", ["aliases", "link"])
-def test_a_kill_in_the_middle_leaves_a_champion_and_again_completes_it(artifacts: Path, place: str) -> None:
+def test_a_killed_promotion_leaves_a_champion_and_can_be_repeated(
+    artifacts: Path, place: str, warm_python: Path
+) -> None:
     register(artifacts, "one", alias="champion")
     register(artifacts, "two")
     killed = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", KILLED, str(artifacts), place], check=False, env=os.environ
+        [warm_python, "-W", "ignore", "-c", KILLED, str(artifacts), place], check=False, env=os.environ
     )
     assert killed.returncode == -signal.SIGKILL
     assert champion_of(artifacts) == "one"
@@ -146,19 +147,19 @@ def test_a_kill_in_the_middle_leaves_a_champion_and_again_completes_it(artifacts
     promote(artifacts, "two", "promoted", by="ann")
     assert champion_of(artifacts) == "two"
     assert aliases(artifacts) == {"champion": "two", "previous": "one"}
-    assert previous_to(artifacts) == "one"
+    assert previous_champion(artifacts) == "one"
 
 
 TWICE = """
 import sys
 from pathlib import Path
-from training.registry.registry import registry
+from training.registry import registry
 registry.promote(Path(sys.argv[1]), sys.argv[2], "promoted", by="ann")
 """
 
 
-def test_two_at_once_are_one_after_the_other(artifacts: Path) -> None:
-    command = [sys.executable, "-W", "ignore", "-c", TWICE, str(artifacts)]
+def test_concurrent_promotions_are_serialized(artifacts: Path, warm_python: Path) -> None:
+    command = [warm_python, "-W", "ignore", "-c", TWICE, str(artifacts)]
     both = [subprocess.Popen([*command, version]) for version in ("two", "three")]
     assert [one.wait() for one in both] == [0, 0]
     first, second = promotions(artifacts)
@@ -166,23 +167,23 @@ def test_two_at_once_are_one_after_the_other(artifacts: Path) -> None:
     assert champion_of(artifacts) == second.model_version
 
 
-def test_the_first_serves_without_a_decision_and_no_other_does(artifacts: Path) -> None:
+def test_only_the_first_model_serves_without_a_promotion(artifacts: Path) -> None:
     register(artifacts, "two")
-    assert not serve_if_first(artifacts, "two")
+    assert not promote_if_first(artifacts, "two")
     assert champion_of(artifacts) == "one"
     (artifacts / "model").unlink()
-    assert serve_if_first(artifacts, "two")
+    assert promote_if_first(artifacts, "two")
     assert (champion_of(artifacts), promotions(artifacts)) == ("two", [])
     assert aliases(artifacts) == {"champion": "two"}
 
 
-def test_a_champion_that_is_gone_is_none(artifacts: Path) -> None:
+def test_a_missing_champion_is_none(artifacts: Path) -> None:
     shutil.rmtree(artifacts / "models" / "one")
-    assert serve_if_first(artifacts, "two")
+    assert promote_if_first(artifacts, "two")
     assert champion_of(artifacts) == "two"
 
 
-def test_a_registry_that_does_not_answer_stops_it_before_anything_is_written(
+def test_an_unreachable_registry_is_an_error_before_anything_is_written(
     artifacts: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
@@ -192,11 +193,11 @@ def test_a_registry_that_does_not_answer_stops_it_before_anything_is_written(
     assert (champion_of(artifacts), promotions(artifacts)) == ("one", [])
     (artifacts / "model").unlink()
     with pytest.raises(RegistryError):
-        serve_if_first(artifacts, "two")
+        promote_if_first(artifacts, "two")
     assert champion_of(artifacts) is None
 
 
-def test_a_line_cut_short_is_passed_over_and_not_continued(artifacts: Path) -> None:
+def test_an_incomplete_line_is_skipped_and_not_extended(artifacts: Path) -> None:
     promote(artifacts, "two", "promoted", by="ann")
     with (artifacts / LEDGER).open("a") as ledger:
         ledger.write('{"action": "promo')

@@ -17,7 +17,7 @@ from training.config import MODEL_NAME
 with socket.socket() as free:
     free.bind(("127.0.0.1", 0))
     PORT = free.getsockname()[1]
-PYTHON = [sys.executable, "-W", "ignore"]
+QUIET = ["-W", "ignore"]
 JOB = ["-m", "training.sagemaker.job", "train"]
 # On a machine with several devices the job itself starts as many processes; here they are asked for.
 TWO_PROCESSES = ["-m", "torch.distributed.run", "--nproc-per-node=2", f"--master-port={PORT}"]
@@ -26,11 +26,14 @@ TWO_PROCESSES = ["-m", "torch.distributed.run", "--nproc-per-node=2", f"--master
 class Job:
     """A training job as SageMaker would lay it out, run in a process of its own."""
 
-    def __init__(self, root: Path, data: Path, model: Path, store: Path) -> None:
+    def __init__(
+        self, root: Path, data: Path, model: Path, store: Path, *, python: Path = Path(sys.executable)
+    ) -> None:
         self.root = root
         self.environment = os.environ | {"MLFLOW_TRACKING_URI": f"sqlite:///{store}"}
         self.environment["MASTER_PORT"] = str(PORT)
-        self.command = [*PYTHON, *JOB]
+        self.python = [str(python), *QUIET]
+        self.command = [*self.python, *JOB]
         self.hyperparameters = HYPERPARAMETERS | {"model": str(model)}
         (root / "model").mkdir(parents=True)
         self.channel("training", data)
@@ -76,7 +79,7 @@ class Job:
         return folder / "model.tar.gz"
 
 
-MakeJob = Callable[[str], Job]
+MakeJob = Callable[..., Job]
 
 
 def runs(store: Path) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Hyperparameters are strings, and every option of a run can be one."""
+"""Hyperparameters are strings, and every option of a run can be set by one."""
 
 import json
 from pathlib import Path
@@ -29,13 +29,13 @@ def request(root: Path, **hyperparameters: str) -> Request:
         ("labels", "bad, good", ("bad", "good")),
     ],
 )
-def test_an_option_is_read_from_its_text(tmp_path: Path, name: str, text: str, value: Any) -> None:
+def test_an_option_is_parsed_from_a_string(tmp_path: Path, name: str, text: str, value: Any) -> None:
     read = request(tmp_path, job="fine_tune", **{name: text})
     assert getattr(read.config, name) == value
     assert read.given == {name}
 
 
-def test_how_a_search_is_made_is_no_option_of_its_trials(tmp_path: Path) -> None:
+def test_options_of_the_search_are_not_options_of_its_trials(tmp_path: Path) -> None:
     how = {"trials": "8", "workers": "2", "pruner": "hyperband", "pareto": "True", "storage": "sqlite:///x"}
     read = request(tmp_path, job="search", epochs="1", **how)
     assert read.search == {
@@ -50,12 +50,12 @@ def test_how_a_search_is_made_is_no_option_of_its_trials(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("workers", ["0", "two", "-1"])
-def test_a_number_of_workers_that_is_none_is_refused(tmp_path: Path, workers: str) -> None:
+def test_an_invalid_number_of_workers_is_rejected(tmp_path: Path, workers: str) -> None:
     with pytest.raises(ConfigError, match=f"hyperparameter workers: give a number above 0, not '{workers}'"):
         request(tmp_path, job="search", workers=workers)
 
 
-def test_what_can_be_made_again_is_not_part_of_what_is_uploaded(tmp_path: Path) -> None:
+def test_the_cache_is_not_uploaded(tmp_path: Path) -> None:
     config = request(tmp_path, job="fine_tune").config
     assert config.artifacts == tmp_path / "output" / "data"
     assert not config.cache_folder.is_relative_to(config.artifacts)

@@ -1,4 +1,4 @@
-"""The container does what SageMaker expects: jobs between their folders, stopping, failing, resuming."""
+"""The container does what SageMaker expects: jobs with their folders, termination, failure and resume."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from training.sagemaker.job import Termination
 
 
 @pytest.mark.slow
-def test_search_fine_tune_and_export_hand_their_output_on(
+def test_search_fine_tune_and_export_pass_on_their_output(
     make_job: MakeJob, store: Path, tmp_path: Path
 ) -> None:
     search, tune, export = make_job("search"), make_job("tune"), make_job("export")
@@ -40,7 +40,7 @@ def test_search_fine_tune_and_export_hand_their_output_on(
     assert {path.name for path in (tune.root / "model").iterdir()} == {"checkpoint", "run.json"}
     record = tune.record()
     assert record["config"]["weight_decay"] == best["parameters"]["weight_decay"]
-    assert record["config"]["batch_size"] == 8, "what is given wins over what was found"
+    assert record["config"]["batch_size"] == 8, "a set option wins over the search"
 
     export.channel("checkpoint", tune.packed(tmp_path))
     code, output = export.run("export")
@@ -54,13 +54,13 @@ def test_search_fine_tune_and_export_hand_their_output_on(
 
     client = mlflow.MlflowClient(f"sqlite:///{store}", registry_uri=f"sqlite:///{store}")
     candidate = client.get_model_version_by_alias(MODEL_NAME, "candidate")
-    assert candidate.run_id == card["mlflow_run_id"], "nobody has promoted it yet"
+    assert candidate.run_id == card["mlflow_run_id"], "it is not promoted yet"
     assert len(runs(store)) == 4, "the search with two trials, and one run for fine-tuning and export"
     assert search.failure is tune.failure is export.failure is None
 
 
 @pytest.mark.slow
-def test_a_fine_tuning_that_is_told_to_stop_saves_and_goes_on(make_job: MakeJob, store: Path) -> None:
+def test_a_stopped_fine_tuning_saves_and_resumes(make_job: MakeJob, store: Path) -> None:
     stopped, whole = make_job("stopped"), make_job("whole")
     options = {"epochs": "20", "patience": "0", "evaluate_every": "3", "truncation": "head"}
     process = stopped.start("fine_tune", **options)
@@ -70,9 +70,9 @@ def test_a_fine_tuning_that_is_told_to_stop_saves_and_goes_on(make_job: MakeJob,
     output = process.communicate()[0]
     assert time.monotonic() - started < 60
     assert process.returncode == 143, output
-    assert "told to stop" in output
+    assert "stop requested" in output
     assert stopped.failure is None
-    assert list((stopped.root / "model").iterdir()) == [], "half a result is none"
+    assert list((stopped.root / "model").iterdir()) == [], "no incomplete result"
 
     # SageMaker starts a new container with the checkpoint folder of the old one.
     code, output = stopped.run("fine_tune", **options)
@@ -92,9 +92,7 @@ def test_a_fine_tuning_that_is_told_to_stop_saves_and_goes_on(make_job: MakeJob,
 
 
 @pytest.mark.slow
-def test_a_distillation_goes_on_with_the_teacher_it_had(
-    make_job: MakeJob, store: Path, tmp_path: Path
-) -> None:
+def test_a_resumed_distillation_keeps_its_teacher(make_job: MakeJob, store: Path, tmp_path: Path) -> None:
     job, export = make_job("job"), make_job("export")
     options = {"student_layers": "1", "epochs": "20", "patience": "0", "evaluate_every": "3"}
     for moment in ("Fine-tuning", "step=9 eval_loss"):  # the teacher's own steps; the student's evaluations
@@ -108,7 +106,7 @@ def test_a_distillation_goes_on_with_the_teacher_it_had(
 
     code, output = job.run("fine_tune", **options)
     assert code == 0, output
-    assert output.count("Loading the model") == 1, "the student; its teacher was trained already"
+    assert output.count("Loading the model") == 1, "the student; its teacher was already trained"
     assert 9 <= job.record()["resumed_from_step"] < 120
     assert [run.info.run_id for run in runs(store)] == [job.record()["mlflow_run_id"]]
 
@@ -121,7 +119,7 @@ def test_a_distillation_goes_on_with_the_teacher_it_had(
 
 
 @pytest.mark.slow
-def test_without_a_tracking_server_the_record_ends_in_the_output(make_job: MakeJob) -> None:
+def test_without_a_tracking_server_runs_are_stored_in_the_output(make_job: MakeJob) -> None:
     job = make_job("job")
     del job.environment["MLFLOW_TRACKING_URI"]
     code, output = job.run("fine_tune", epochs="1")
@@ -150,7 +148,7 @@ def test_without_a_tracking_server_the_record_ends_in_the_output(make_job: MakeJ
         ("export", {}, 4, "ModelError: the channel checkpoint is missing"),
     ],
 )
-def test_a_failure_is_one_line_in_its_file_and_an_exit_code(
+def test_a_failure_is_a_line_in_the_failure_file_and_an_exit_code(
     make_job: MakeJob, job: str, hyperparameters: dict[str, str], code: int, message: str
 ) -> None:
     failing = make_job("job")
@@ -170,7 +168,7 @@ def test_a_bug_is_a_failure_with_its_traceback_in_the_log(make_job: MakeJob) -> 
     assert "Traceback" in output
 
 
-def test_an_archive_that_would_write_elsewhere_is_refused(make_job: MakeJob, tmp_path: Path) -> None:
+def test_an_archive_with_paths_outside_is_rejected(make_job: MakeJob, tmp_path: Path) -> None:
     (tmp_path / "best.json").write_text("{}")
     with tarfile.open(tmp_path / "model.tar.gz", "w:gz") as archive:
         archive.add(tmp_path / "best.json", arcname="../../escaped.json")
@@ -194,7 +192,7 @@ def test_a_checkpoint_is_not_published_on_other_data(make_job: MakeJob, tmp_path
 
 
 @pytest.mark.slow
-def test_extra_rows_are_trained_on_and_have_to_be_there_when_the_checkpoint_is_published(
+def test_extra_rows_are_trained_on_and_required_to_publish_the_checkpoint(
     make_job: MakeJob, tmp_path: Path
 ) -> None:
     feedback = tmp_path / "feedback.csv"
@@ -213,24 +211,24 @@ def test_extra_rows_are_trained_on_and_have_to_be_there_when_the_checkpoint_is_p
     assert "is not the data that the checkpoint was trained on" in str(forgetful.failure)
 
     export.channel("checkpoint", tune.packed(tmp_path))
-    export.channel("extra", feedback)  # where it lies now, which is not where it lay then
+    export.channel("extra", feedback)  # under another path than before
     code, output = export.run("export")
     assert code == 0, output
     card = json.loads((export.root / "model" / "model.json").read_text())
     assert card["data"]["fingerprint"] == tune.record()["data_fingerprint"]
 
 
-def test_what_has_nothing_to_save_stops_at_once() -> None:
-    stopping = Termination()
-    before = signal.signal(signal.SIGTERM, stopping.receive)
+def test_termination_without_a_checkpoint_is_immediate() -> None:
+    termination = Termination()
+    before = signal.signal(signal.SIGTERM, termination.receive)
     try:
-        with pytest.raises(Interrupted), stopping.immediate():
+        with pytest.raises(Interrupted), termination.immediate():
             os.kill(os.getpid(), signal.SIGTERM)
             time.sleep(60)
-        assert signal.getsignal(signal.SIGTERM) == stopping.receive
+        assert signal.getsignal(signal.SIGTERM) == termination.receive
         os.kill(os.getpid(), signal.SIGTERM)
-        assert stopping(), "elsewhere it is remembered"
-        with pytest.raises(Interrupted), stopping.immediate():
-            raise AssertionError("it was told to stop before it began")
+        assert termination(), "outside, the request is remembered"
+        with pytest.raises(Interrupted), termination.immediate():
+            raise AssertionError("a stop was requested before it began")
     finally:
         signal.signal(signal.SIGTERM, before)

@@ -1,4 +1,4 @@
-"""A search proposes, judges on validation rows, prunes, goes on after a stop, and is read back checked."""
+"""A search samples, scores on validation rows, prunes, resumes, and its result is validated when read."""
 
 import json
 import time
@@ -16,8 +16,8 @@ from training.data.prepare import prepare
 from training.data.rows import Dataset, Rows
 from training.errors import ConfigError, DataError, Interrupted
 from training.search.search import search
-from training.search.space import described, fingerprint, read_best, search_space
-from training.search.trials import Plan
+from training.search.space import fingerprint, read_best, search_space, space_to_json
+from training.search.trials import SearchPlan
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning",
@@ -52,10 +52,10 @@ def config(
 
 
 def find(
-    config: TrainingConfig, folder: Path, trials: int, stopping: Any = lambda: False, **plan: Any
+    config: TrainingConfig, folder: Path, trials: int, should_stop: Any = lambda: False, **plan: Any
 ) -> dict[str, Any]:
     plan = {"trials": trials, "fixed": FIXED} | plan
-    return search(config, prepare(config), folder, Plan(**plan), stopping=stopping)
+    return search(config, prepare(config), folder, SearchPlan(**plan), should_stop=should_stop)
 
 
 def opened(folder: Path) -> optuna.Study:
@@ -75,7 +75,7 @@ def test_a_search_writes_the_best_parameters_and_nests_its_trials(
     assert best["parameters"].keys() == {"learning_rate", "batch_size", "warmup", "weight_decay"}
     assert best["trials"] == {"complete": 3, "pruned": 0, "fail": 0}
     assert best["data_fingerprint"] == prepare(config).fingerprint
-    assert not any((tmp_path / "study" / "trials").iterdir()), "weights of trials are of no use"
+    assert not any((tmp_path / "study" / "trials").iterdir()), "weights of trials are deleted"
 
     client = mlflow.MlflowClient(f"sqlite:///{config.artifacts / 'mlflow.db'}")
     experiment = client.get_experiment_by_name(MODEL_NAME)
@@ -88,7 +88,7 @@ def test_a_search_writes_the_best_parameters_and_nests_its_trials(
     assert all(run.info.status == "FINISHED" for run in runs)
 
 
-def test_the_first_trial_is_the_recipe_that_is_to_be_beaten(config: TrainingConfig, tmp_path: Path) -> None:
+def test_the_first_trial_is_the_recipe_without_a_search(config: TrainingConfig, tmp_path: Path) -> None:
     find(config, tmp_path, 1)
     assert proposals(tmp_path) == [
         {"learning_rate": 5e-5, "batch_size": 16, "warmup": 0.1, "weight_decay": 0.01}
@@ -96,7 +96,7 @@ def test_the_first_trial_is_the_recipe_that_is_to_be_beaten(config: TrainingConf
 
 
 class StopInTrial:
-    """Asks to stop after some steps of the trial that is reached next to last."""
+    """Requests a stop after some steps of the last trial but one."""
 
     def __init__(self, questions: int) -> None:
         self.left = questions
@@ -106,12 +106,12 @@ class StopInTrial:
         return self.left < 0
 
 
-def test_a_stopped_search_goes_on_with_the_same_proposals(config: TrainingConfig, tmp_path: Path) -> None:
+def test_a_stopped_search_continues_with_the_same_parameters(config: TrainingConfig, tmp_path: Path) -> None:
     find(config, tmp_path / "whole", 4)
     with pytest.raises(Interrupted, match="saved"):
-        find(config, tmp_path / "stopped", 4, stopping=StopInTrial(15))
+        find(config, tmp_path / "stopped", 4, should_stop=StopInTrial(15))
     [cut_short] = (tmp_path / "stopped" / "trials").iterdir()
-    assert list(cut_short.glob("checkpoint-*")), "the trial that was cut short can go on"
+    assert list(cut_short.glob("checkpoint-*")), "the interrupted trial can resume"
     assert 0 < len(proposals(tmp_path / "stopped")) < 4
 
     best = find(config, tmp_path / "stopped", 4)
@@ -119,9 +119,7 @@ def test_a_stopped_search_goes_on_with_the_same_proposals(config: TrainingConfig
     assert best["trials"] == {"complete": 4, "pruned": 0, "fail": 1}
 
 
-def test_trials_are_added_to_a_study_up_to_the_number_asked_for(
-    config: TrainingConfig, tmp_path: Path
-) -> None:
+def test_trials_are_added_to_a_study_up_to_the_given_number(config: TrainingConfig, tmp_path: Path) -> None:
     find(config, tmp_path, 1)
     find(config, tmp_path, 2)
     assert len(proposals(tmp_path)) == 2
@@ -129,7 +127,7 @@ def test_trials_are_added_to_a_study_up_to_the_number_asked_for(
     assert len(proposals(tmp_path)) == 2
 
 
-def test_a_study_of_another_recipe_space_or_data_set_is_refused(
+def test_a_study_of_another_recipe_space_or_data_set_is_rejected(
     config: TrainingConfig, tmp_path: Path
 ) -> None:
     find(config, tmp_path, 1)
@@ -140,17 +138,17 @@ def test_a_study_of_another_recipe_space_or_data_set_is_refused(
         find(config, tmp_path, 2, fixed=FIXED - {"frozen_layers"})
 
 
-def test_the_test_rows_choose_nothing(config: TrainingConfig, tmp_path: Path) -> None:
+def test_the_test_rows_are_not_used(config: TrainingConfig, tmp_path: Path) -> None:
     data = prepare(config)
     unreadable = Rows([None] * 16, [0] * 16)  # type: ignore[list-item]
     without = Dataset(
         data.name, data.labels, data.train, data.validation, unreadable, data.dropped, data.fingerprint
     )
-    best = search(config, without, tmp_path / "without", Plan(trials=1, fixed=FIXED))
+    best = search(config, without, tmp_path / "without", SearchPlan(trials=1, fixed=FIXED))
     assert best["value"] == find(config, tmp_path / "with", 1)["value"]
 
 
-def test_a_trial_that_lags_behind_the_median_is_pruned(config: TrainingConfig, tmp_path: Path) -> None:
+def test_a_trial_below_the_median_is_pruned(config: TrainingConfig, tmp_path: Path) -> None:
     find(config, tmp_path, 1)
     study = opened(tmp_path)
     excellent = optuna.trial.create_trial(
@@ -162,10 +160,10 @@ def test_a_trial_that_lags_behind_the_median_is_pruned(config: TrainingConfig, t
     study.add_trials([excellent] * 5)
     best = find(config, tmp_path, 7)
     assert best["trials"] == {"complete": 6, "pruned": 1, "fail": 0}
-    assert opened(tmp_path).trials[-1].intermediate_values.keys() == {1}, "it ended at its first evaluation"
+    assert opened(tmp_path).trials[-1].intermediate_values.keys() == {1}, "pruned at its first evaluation"
 
 
-def test_everything_that_shapes_a_run_is_searched_unless_it_is_given() -> None:
+def test_the_space_holds_every_parameter_that_is_not_set() -> None:
     space = search_space(6, 256)
     assert space.keys() == {
         *("learning_rate", "layer_decay", "batch_size", "epochs", "warmup", "weight_decay"),
@@ -177,7 +175,7 @@ def test_everything_that_shapes_a_run_is_searched_unless_it_is_given() -> None:
     } | {"max_length"}
 
 
-def test_accuracy_against_latency_gives_a_front_and_takes_the_fastest_that_is_as_good(
+def test_pareto_keeps_the_front_and_chooses_the_fastest_of_the_most_accurate(
     config: TrainingConfig, tmp_path: Path
 ) -> None:
     config = config.model_copy(update={"max_length": 64})
@@ -187,7 +185,7 @@ def test_accuracy_against_latency_gives_a_front_and_takes_the_fastest_that_is_as
     assert all(point["latency_ms"] > 0 and 0 <= point["accuracy"] <= 1 for point in front)
     ordered = sorted(front, key=lambda point: -point["accuracy"])
     latencies = [point["latency_ms"] for point in ordered]
-    assert latencies == sorted(latencies, reverse=True), "what is less accurate is faster"
+    assert latencies == sorted(latencies, reverse=True), "less accurate ones are faster"
     good = [point for point in front if point["accuracy"] >= ordered[0]["accuracy"] - 0.005]
     assert best["trial"] == min(good, key=lambda point: point["latency_ms"])["trial"]
     assert best["parameters"]["max_length"] in (16, 32, 48, 64)
@@ -195,35 +193,35 @@ def test_accuracy_against_latency_gives_a_front_and_takes_the_fastest_that_is_as
     assert read_best(tmp_path, config.model) == best["parameters"]
 
 
-def test_hyperband_prunes_too_and_other_pruners_are_refused(config: TrainingConfig, tmp_path: Path) -> None:
+def test_hyperband_prunes_too_and_other_pruners_are_rejected(config: TrainingConfig, tmp_path: Path) -> None:
     assert find(config, tmp_path, 2, pruner="hyperband")["trials"]["complete"] == 2
     with pytest.raises(ConfigError, match="pruner: give median or hyperband, not 'asha'"):
-        Plan(trials=1, pruner="asha")
+        SearchPlan(trials=1, pruner="asha")
     with pytest.raises(ConfigError, match="give 1 or more"):
-        Plan(trials=1, workers=0)
+        SearchPlan(trials=1, workers=0)
 
 
-def test_the_study_is_drawn_and_kept_with_the_run(config: TrainingConfig, tmp_path: Path) -> None:
+def test_the_report_of_the_study_is_kept_with_the_run(config: TrainingConfig, tmp_path: Path) -> None:
     best = find(config, tmp_path, 3)
     for name in ("history.png", "importance.png", "slice.png"):
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
     page = (tmp_path / "study.html").read_text()
     assert page.count("data:image/png;base64,") == 3
     assert f"Trial {best['trial']} of 3" in page
-    assert "http" not in page, "it needs no network"
+    assert "http" not in page, "no network needed"
     client = mlflow.MlflowClient(f"sqlite:///{config.artifacts / 'mlflow.db'}")
     kept = {file.path for file in client.list_artifacts(best["mlflow_run_id"], "study")}
     names = ("best.json", "study.html", "history.png", "importance.png", "slice.png")
     assert kept == {f"study/{name}" for name in names}
 
 
-def test_a_study_that_is_too_small_to_draw_says_so(config: TrainingConfig, tmp_path: Path) -> None:
+def test_the_report_of_a_small_study_names_missing_plots(config: TrainingConfig, tmp_path: Path) -> None:
     find(config, tmp_path, 1)
     assert "Not drawn: What mattered" in (tmp_path / "study.html").read_text()
 
 
 @pytest.mark.slow
-def test_two_trials_and_a_run_with_what_they_found(
+def test_a_run_uses_the_parameters_of_a_search(
     config: TrainingConfig, reviews_csv: Path, tiny_model: Path, tmp_path: Path, capsys: Any
 ) -> None:
     recipe = ["--data", str(reviews_csv), "--model", str(tiny_model), "--max-length", "32"]
@@ -239,17 +237,17 @@ def test_two_trials_and_a_run_with_what_they_found(
     assert main(["train", *recipe, "--epochs", "3", "--parameters", str(tmp_path / "study")]) in {0, 3}
     runs = mlflow.MlflowClient(f"sqlite:///{config.artifacts / 'mlflow.db'}").search_runs(["1"])
     trained = runs[0].data.params
-    assert trained["epochs"] == "3", "what is given wins over what was found"
+    assert trained["epochs"] == "3", "a set option wins over the search"
     assert float(trained["learning_rate"]) == found["learning_rate"]
     assert int(trained["batch_size"]) == found["batch_size"]
 
 
-# What a search found, read back
+# Reading the result
 
 
 def written(path: Path, **changes: Any) -> Path:
     space = {name: values for name, values in search_space(2).items() if name in {"epochs", "warmup"}}
-    best = {"parameters": {"epochs": 2, "warmup": 0.1}, "search_space": fingerprint(described(space))}
+    best = {"parameters": {"epochs": 2, "warmup": 0.1}, "search_space": fingerprint(space_to_json(space))}
     path.write_text(json.dumps(best | changes))
     return path
 
@@ -260,7 +258,7 @@ def test_parameters_are_read_from_the_file_or_its_folder(tiny_model: Path, tmp_p
     assert read_best(tmp_path, str(tiny_model)) == {"epochs": 2, "warmup": 0.1}
 
 
-def test_parameters_of_another_space_are_refused(tiny_model: Path, tmp_path: Path) -> None:
+def test_parameters_of_another_space_are_rejected(tiny_model: Path, tmp_path: Path) -> None:
     file = tmp_path / "best.json"
     for changes in (
         {"search_space": "0" * 16},
@@ -271,19 +269,19 @@ def test_parameters_of_another_space_are_refused(tiny_model: Path, tmp_path: Pat
             read_best(written(file, **changes), str(tiny_model))
     # How many layers can be frozen depends on the model.
     space = {"frozen_layers": search_space(2)["frozen_layers"]}
-    written(file, parameters={"frozen_layers": 1}, search_space=fingerprint(described(space)))
+    written(file, parameters={"frozen_layers": 1}, search_space=fingerprint(space_to_json(space)))
     assert read_best(file, str(tiny_model)) == {"frozen_layers": 1}
-    with pytest.raises(ConfigError, match="another search space than model 'embedded'"):
+    with pytest.raises(ConfigError, match="another search space than that of model 'embedded'"):
         read_best(file, "embedded")
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"parameters": 3, "search_space": ""}'])
-def test_a_damaged_file_is_one_line(content: str, tmp_path: Path) -> None:
+def test_a_damaged_file_is_a_one_line_error(content: str, tmp_path: Path) -> None:
     (tmp_path / "best.json").write_text(content)
-    with pytest.raises(DataError, match="is not what a search writes"):
+    with pytest.raises(DataError, match="is not the result of a search"):
         read_best(tmp_path, "embedded")
 
 
-def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
+def test_a_missing_file_is_a_one_line_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no file"):
         read_best(tmp_path / "best.json", "embedded")

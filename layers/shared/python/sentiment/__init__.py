@@ -1,1 +1,1 @@
-"""What the functions share: settings, errors, messages, logging and the database."""
+"""Code that the functions share, such as settings, errors, messages, logging and the database."""

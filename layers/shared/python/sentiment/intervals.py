@@ -1,12 +1,12 @@
-"""How sure a share is that was counted on few rows. Pure Python, so that every function can afford it."""
+"""Confidence intervals of proportions. Pure Python, so that every function can import it."""
 
 from math import sqrt
 
-Z_95 = 1.959964  # of the normal distribution, for 95%
+Z_95 = 1.959964  # the normal distribution's quantile for 95%
 
 
 def wilson(successes: int, trials: int) -> tuple[float, float]:
-    """Return the 95% interval of a share (Wilson 1927): within 0 to 1, and wide where there are few rows."""
+    """Return the 95% confidence interval of a proportion (Wilson 1927), which stays within 0 and 1."""
     if trials <= 0:
         return 0.0, 1.0
     share = successes / trials

@@ -1,4 +1,4 @@
-"""How much the API takes in one request. Clients in other languages are held to it by a test."""
+"""Limits of one API request. A test checks that clients in other languages use the same."""
 
 MAX_CHARACTERS = 5_000  # of a text, after stripping
 MAX_TEXTS = 64  # of a batch

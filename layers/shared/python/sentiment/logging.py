@@ -1,8 +1,8 @@
-"""How every function logs and counts: JSON lines and EMF blobs, both by Powertools.
+"""Logging and metrics of every function: JSON lines and EMF, both by Powertools.
 
-Nothing here decides what to log. Two rules bind all callers: never log text a user sent, and put what belongs
-to one request into `logger.thread_safe_append_keys`, which lives in a context variable, so that two requests
-in one process never mix. The level comes from LOG_LEVEL.
+Two rules apply to all callers: never log text that a user sent, and add keys of one request with
+`logger.thread_safe_append_keys`, which uses a context variable, so that concurrent requests never mix.
+LOG_LEVEL sets the level.
 """
 
 import os
@@ -13,17 +13,17 @@ from aws_lambda_powertools.metrics import Metrics
 
 
 def namespace() -> str:
-    """Return where CloudWatch keeps the figures: the deployment gives each environment one of its own."""
+    """Return the CloudWatch namespace of the metrics; each environment has its own."""
     return os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "ServerlessSentiment")
 
 
 @cache
 def logger(service: str) -> Logger:
-    """Return the service's one JSON logger, on standard output."""
+    """Return the service's JSON logger, which writes to standard output."""
     return Logger(service=service, utc=True)
 
 
 @cache
 def metrics(service: str) -> Metrics:
-    """Return the service's one set of CloudWatch metrics; handlers flush it once per invocation."""
+    """Return the service's CloudWatch metrics; handlers flush them once per invocation."""
     return Metrics(namespace=namespace(), service=service)

@@ -1,7 +1,7 @@
-"""The facts that travel through the queue, as the API writes them and the log writer reads them.
+"""Messages in the queue, written by the API and the traffic counter and read by the log writer.
 
-A message is a past-tense fact, complete in itself: the writer needs nothing else to store it. Messages of an
-older API may still be in the queue and must keep parsing: add fields with defaults, never rename.
+A message is a past-tense fact with everything that is needed to store it. Messages of an older version may
+still be in the queue and must stay valid: add fields with defaults, never rename one.
 """
 
 from datetime import UTC, datetime
@@ -12,12 +12,12 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 
 
 class PredictionMade(BaseModel):
-    """One answered prediction. `text` is what the privacy mode lets through: all, redacted, or nothing."""
+    """A prediction that was made. `text` is complete, redacted or null, depending on the privacy mode."""
 
     model_config = ConfigDict(frozen=True)
 
     type: Literal["prediction_made"] = "prediction_made"
-    prediction_id: UUID  # version 7: its first 48 bits are the time in ms, which is also the partition key
+    prediction_id: UUID  # version 7: its first 48 bits are the time in ms, and it is the partition key
     text: str | None
     input_hash: str = Field(pattern="^[0-9a-f]{64}$")
     characters: int = Field(ge=1)
@@ -32,11 +32,11 @@ class PredictionMade(BaseModel):
     correlation_id: str
     predicted_at: AwareDatetime
     unknown_tokens: int | None = Field(default=None, ge=0)  # before truncation
-    novelty: float | None = Field(default=None, ge=0)  # null when the artifact cannot tell
+    novelty: float | None = Field(default=None, ge=0)  # null if the artifact has no novelty measure
 
 
 class FeedbackGiven(BaseModel):
-    """A person's label for one prediction; the latest `given_at` wins."""
+    """A person's label for a prediction; the one with the latest `given_at` counts."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -49,7 +49,7 @@ class FeedbackGiven(BaseModel):
 
 
 class TrafficCounted(BaseModel):
-    """What the API says it answered in one span of time, counted apart from what is stored of it."""
+    """The API's own counts of one span of time, independent of what is stored."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -57,9 +57,9 @@ class TrafficCounted(BaseModel):
     since: AwareDatetime
     until: AwareDatetime
     requests: int = Field(ge=0)  # on all routes
-    client_errors: int = Field(ge=0)  # answered 4xx
-    server_errors: int = Field(ge=0)  # answered 5xx
-    predictions: int = Field(ge=0)  # answered, and so promised to be stored
+    client_errors: int = Field(ge=0)  # with status 4xx
+    server_errors: int = Field(ge=0)  # with status 5xx
+    predictions: int = Field(ge=0)  # returned, and so expected to be stored
 
 
 Fact = PredictionMade | FeedbackGiven | TrafficCounted
@@ -68,10 +68,10 @@ _message: TypeAdapter[Fact] = TypeAdapter(Message)
 
 
 def parse_message(body: str | bytes) -> Fact:
-    """Read one message from its JSON; raises pydantic's ValidationError when it is not one."""
+    """Parse the JSON of one message; raises pydantic's ValidationError if it is invalid."""
     return _message.validate_json(body)
 
 
 def uuid7_time(prediction_id: UUID) -> datetime:
-    """Return the UTC instant in the first 48 bits of a UUIDv7 (RFC 9562, section 5.7), to the millisecond."""
+    """Return the UTC time in the first 48 bits of a UUIDv7 (RFC 9562, section 5.7), in milliseconds."""
     return datetime.fromtimestamp((prediction_id.int >> 80) / 1000, tz=UTC)

@@ -1,6 +1,6 @@
-"""How every function reads its settings: from the environment or `.env`, validated, with errors to act on.
+"""Reading settings from the environment or `.env`, with errors that say how to fix them.
 
-Each function defines its own class in its own `settings.py`; this module holds no setting of any function.
+Each function defines its own class in its own `settings.py`.
 """
 
 from typing import Annotated, TypeVar
@@ -9,14 +9,15 @@ from pydantic import AfterValidator, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from sentiment.exceptions import ConfigurationError
+from sentiment.validation import problems_of
 
 PLACEHOLDERS = frozenset(
     {"", "changeme", "example", "password", "placeholder", "replaceme", "secret", "todo", "xxx"}
 )
 
 
-def refuse_placeholder(secret: SecretStr) -> SecretStr:
-    """Return the secret unchanged; raise ValueError when it is a placeholder somebody forgot to replace."""
+def reject_placeholder(secret: SecretStr) -> SecretStr:
+    """Return the secret unchanged; raises ValueError if it is a placeholder."""
     value = secret.get_secret_value().strip().lower()
     if value.replace("-", "").replace("_", "") in PLACEHOLDERS or (value[0] == "<" and value[-1] == ">"):
         raise ValueError(
@@ -25,11 +26,11 @@ def refuse_placeholder(secret: SecretStr) -> SecretStr:
     return secret
 
 
-Secret = Annotated[SecretStr, AfterValidator(refuse_placeholder)]
+Secret = Annotated[SecretStr, AfterValidator(reject_placeholder)]
 
 
 class Settings(BaseSettings):
-    """Read variables by field name, upper-cased; a real environment variable wins over `.env`."""
+    """Settings from variables named like the fields in upper case; the environment overrides `.env`."""
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True)
 
@@ -38,14 +39,14 @@ SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 
 
 def read_settings(settings_class: type[SettingsT]) -> SettingsT:
-    """Build the settings or raise ConfigurationError naming every variable at fault and the mend."""
+    """Read the settings; raises ConfigurationError naming every invalid variable and how to fix it."""
     try:
         return settings_class()
     except ValidationError as error:
         problems = "; ".join(
-            f"{'.'.join(str(part) for part in problem['loc']).upper() or settings_class.__name__}: "
-            f"{'is not set' if problem['type'] == 'missing' else problem['msg']}"
-            for problem in error.errors(include_input=False, include_url=False)
+            f"{problem.location.upper() or settings_class.__name__}: "
+            f"{'is not set' if problem.rule == 'missing' else problem.message}"
+            for problem in problems_of(error)
         )
         raise ConfigurationError(
             f"{problems} (set it in the environment or in .env; see .env.example)"

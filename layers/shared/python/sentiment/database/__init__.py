@@ -1,4 +1,4 @@
-"""Postgres as the functions see it: tables (models), connections (session), what is asked (repositories).
+"""Access to Postgres: the tables (models), connections (session), and one module of queries per table.
 
-Nothing is imported here, so that a function pays only for the part it uses.
+Nothing is imported here, so a function only pays for the modules it uses.
 """

@@ -1,7 +1,7 @@
-"""The five tables. Comments live in the schema too, so that whoever opens the database finds them there.
+"""The five tables. The comments are part of the schema, so they are visible in the database.
 
-Changing a model means writing a migration (functions/migrations/versions); a test compares the two. Nothing
-here queries: that is repositories.py.
+A change needs a migration (functions/migrations/versions); a test compares the two. The queries are in the
+modules named after the tables.
 """
 
 from datetime import datetime
@@ -20,7 +20,7 @@ NAMES = {
 
 
 class Record(DeclarativeBase):
-    """What the tables share: constraint names, and how Python types become Postgres types."""
+    """Naming of constraints, and the Postgres types of Python types, for all tables."""
 
     metadata = MetaData(naming_convention=NAMES)
     type_annotation_map: ClassVar[dict[Any, Any]] = {
@@ -37,7 +37,7 @@ def _random_id() -> Mapped[UUID]:
 
 
 class PredictionLog(Record):
-    """One answered prediction. The time is in the id (UUIDv7), so that is the partition key as well."""
+    """One served prediction. The id (UUIDv7) contains the time, so it is also the partition key."""
 
     __tablename__ = "prediction_logs"
     __table_args__ = (
@@ -49,7 +49,7 @@ class PredictionLog(Record):
         Index("ix_prediction_logs_model_version_id", "model_version", "id"),
         Index("ix_prediction_logs_labelled", "id", postgresql_where=text("feedback_at IS NOT NULL")),
         {
-            "comment": "Every prediction that was answered; one partition per month, dropped past retention",
+            "comment": "Every prediction that was served; one partition per month, dropped past retention",
             "postgresql_partition_by": "RANGE (id)",
         },
     )
@@ -58,7 +58,7 @@ class PredictionLog(Record):
         primary_key=True, comment="UUIDv7 made by the API: its first 48 bits are ms"
     )
     text: Mapped[str | None] = mapped_column(
-        comment="The text as the privacy mode lets it through; null if hashed"
+        comment="The text, redacted if the privacy mode says so; null if hashed"
     )
     input_hash: Mapped[str] = mapped_column(
         comment="SHA-256 of the text in hex, keyed unless the mode is full"
@@ -73,25 +73,25 @@ class PredictionLog(Record):
         comment="Tokenizing and inference, without network and queue"
     )
     model_version: Mapped[str] = mapped_column(comment="Version from the model card")
-    # No foreign key: a prediction must not be lost because its deployment was not recorded first.
-    deployment_id: Mapped[UUID | None] = mapped_column(comment="The row of model_deployments that answered")
-    correlation_id: Mapped[str] = mapped_column(comment="Ties the request, its logs and this row together")
-    predicted_at: Mapped[datetime] = mapped_column(comment="When the API answered")
+    # No foreign key: a prediction must not be lost because its deployment is not recorded yet.
+    deployment_id: Mapped[UUID | None] = mapped_column(comment="The row of model_deployments that served")
+    correlation_id: Mapped[str] = mapped_column(comment="Id of the request, also in its logs and response")
+    predicted_at: Mapped[datetime] = mapped_column(comment="When the prediction was made")
     unknown_tokens: Mapped[int | None] = mapped_column(
-        comment="Of the tokens, those that the vocabulary lacks; null before they were counted"
+        comment="Number of tokens that are not in the vocabulary; null if not counted"
     )
     novelty: Mapped[float | None] = mapped_column(
-        comment="Distance to the nearest centroid; 1 familiar text in 100 is beyond 1.5; null: not known"
+        comment="Distance to the nearest centroid; 1 in 100 familiar texts is beyond 1.5; null if unknown"
     )
-    feedback_label: Mapped[str | None] = mapped_column(comment="The label a person gave; the latest wins")
-    feedback_comment: Mapped[str | None] = mapped_column(comment="What the person wrote beside the label")
+    feedback_label: Mapped[str | None] = mapped_column(comment="The label a person gave; the latest counts")
+    feedback_comment: Mapped[str | None] = mapped_column(comment="The person's comment on the label")
     feedback_at: Mapped[datetime | None] = mapped_column(comment="When the feedback was given")
 
 
 class ModelDeployment(Record):
-    """One model put in front of traffic, or ready to be (candidate). At most one per type is active.
+    """One deployment of a model, or a candidate for one. At most one row per type is active.
 
-    Rows are history: once written, only `is_active` and `retired_at` change.
+    Rows are history: only `is_active` and `retired_at` ever change.
     """
 
     __tablename__ = "model_deployments"
@@ -103,17 +103,17 @@ class ModelDeployment(Record):
         Index(
             "uq_model_deployments_active", "deployment_type", unique=True, postgresql_where=text("is_active")
         ),
-        {"comment": "Which model was put where, by whom and when"},
+        {"comment": "Which model was deployed, by whom and when"},
     )
 
     id: Mapped[UUID] = _random_id()
     deployment_type: Mapped[str] = mapped_column(
-        comment="champion, canary or shadow; candidate: passed the gate, waits to be deployed"
+        comment="champion, canary or shadow; candidate: passed the gate, not deployed yet"
     )
     model_version: Mapped[str] = mapped_column(comment="Version from the model card")
-    metrics: Mapped[dict[str, Any]] = mapped_column(comment="The card's metrics when it was deployed")
+    metrics: Mapped[dict[str, Any]] = mapped_column(comment="The model card's metrics")
     is_active: Mapped[bool] = mapped_column(
-        server_default=text("true"), comment="Whether it is the one of its type now"
+        server_default=text("true"), comment="Whether it is the active one of its type"
     )
     artifact_uri: Mapped[str] = mapped_column(comment="Where the artifact folder is")
     image_digest: Mapped[str | None] = mapped_column(
@@ -122,14 +122,16 @@ class ModelDeployment(Record):
     function_version: Mapped[str | None] = mapped_column(
         comment="Version of the API Lambda; null on a laptop"
     )
-    reason: Mapped[str | None] = mapped_column(comment="Why, when it was not an ordinary release")
+    reason: Mapped[str | None] = mapped_column(comment="The reason, if it was not an ordinary release")
     deployed_by: Mapped[str] = mapped_column(comment="The person or pipeline that deployed it")
-    deployed_at: Mapped[datetime] = mapped_column(server_default=func.now(), comment="When it took traffic")
-    retired_at: Mapped[datetime | None] = mapped_column(comment="When another one took over")
+    deployed_at: Mapped[datetime] = mapped_column(
+        server_default=func.now(), comment="When it received the traffic"
+    )
+    retired_at: Mapped[datetime | None] = mapped_column(comment="When another one replaced it")
 
 
 class ExperimentRun(Record):
-    """A mirror of one MLflow run, so that runs can be read beside predictions."""
+    """A copy of one MLflow run, so that runs can be joined with predictions."""
 
     __tablename__ = "experiment_runs"
     __table_args__ = (
@@ -137,7 +139,7 @@ class ExperimentRun(Record):
             "status IN ('RUNNING', 'SCHEDULED', 'FINISHED', 'FAILED', 'KILLED')",  # MLflow's RunStatus
             name="status",
         ),
-        {"comment": "Training runs as MLflow knows them"},
+        {"comment": "Training runs, copied from MLflow"},
     )
 
     run_id: Mapped[str] = mapped_column(primary_key=True, comment="MLflow's id of the run")
@@ -145,21 +147,21 @@ class ExperimentRun(Record):
     status: Mapped[str] = mapped_column(comment="MLflow's status of the run")
     parameters: Mapped[dict[str, Any]] = mapped_column(comment="Hyperparameters")
     metrics: Mapped[dict[str, Any]] = mapped_column(comment="Last value of each metric")
-    data_fingerprint: Mapped[str | None] = mapped_column(comment="Fingerprint of the data it was trained on")
-    model_version: Mapped[str | None] = mapped_column(comment="The model it gave, when one passed the gate")
-    artifact_uri: Mapped[str | None] = mapped_column(comment="Where MLflow keeps the run's files")
+    data_fingerprint: Mapped[str | None] = mapped_column(comment="Fingerprint of the training data")
+    model_version: Mapped[str | None] = mapped_column(comment="Version of the model, if it passed the gate")
+    artifact_uri: Mapped[str | None] = mapped_column(comment="Where the run's files are")
     started_at: Mapped[datetime] = mapped_column(comment="When the run began")
     ended_at: Mapped[datetime | None] = mapped_column(comment="When it ended; null while it runs")
 
 
 class DatasetMetric(Record):
-    """What one split of one data set looked like."""
+    """Metrics of one split of a data set, or of one window of traffic."""
 
     __tablename__ = "dataset_metrics"
     __table_args__ = (
         CheckConstraint("rows >= 0", name="rows"),
         UniqueConstraint("fingerprint", "split"),
-        {"comment": "What each split of a data set looked like, and each window of traffic"},
+        {"comment": "Metrics of each split of a data set, and of each window of traffic"},
     )
 
     id: Mapped[UUID] = _random_id()
@@ -174,7 +176,7 @@ class DatasetMetric(Record):
 
 
 class MonitoringAlert(Record):
-    """Something a person should look at. The same cause has at most one open alert."""
+    """Something that needs attention. Each kind and cause has at most one open alert."""
 
     __tablename__ = "monitoring_alerts"
     __table_args__ = (
@@ -186,19 +188,19 @@ class MonitoringAlert(Record):
             unique=True,
             postgresql_where=text("resolved_at IS NULL"),
         ),
-        {"comment": "What monitoring found; open until resolved_at is set"},
+        {"comment": "Alerts of monitoring; open until resolved_at is set"},
     )
 
     id: Mapped[UUID] = _random_id()
-    kind: Mapped[str] = mapped_column(comment="What sort of alert, such as stray_predictions")
-    cause: Mapped[str] = mapped_column(comment="What exactly raised it; with kind the key of an open alert")
+    kind: Mapped[str] = mapped_column(comment="Kind of alert, such as stray_predictions")
+    cause: Mapped[str] = mapped_column(comment="The cause; with kind the key of an open alert")
     severity: Mapped[str] = mapped_column(comment="info, warning or critical")
-    message: Mapped[str] = mapped_column(comment="One line for people: what, where, how to mend")
-    details: Mapped[dict[str, Any]] = mapped_column(comment="The figures behind it")
+    message: Mapped[str] = mapped_column(comment="One line for people: what, where, how to fix it")
+    details: Mapped[dict[str, Any]] = mapped_column(comment="The measurements behind it")
     raised_at: Mapped[datetime] = mapped_column(server_default=func.now(), comment="When it was first found")
     seen_at: Mapped[datetime] = mapped_column(server_default=func.now(), comment="When it was last found")
-    notified_at: Mapped[datetime | None] = mapped_column(comment="When people were told last")
+    notified_at: Mapped[datetime | None] = mapped_column(comment="When the last notification was sent")
     notified_severity: Mapped[str | None] = mapped_column(
-        comment="How severe it was when they were told; a higher one is told again"
+        comment="Severity in the last notification; a higher one is notified again"
     )
-    resolved_at: Mapped[datetime | None] = mapped_column(comment="When it was over; null while open")
+    resolved_at: Mapped[datetime | None] = mapped_column(comment="When it was resolved; null while open")

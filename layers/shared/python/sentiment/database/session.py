@@ -1,6 +1,6 @@
-"""How a function reaches Postgres: settings, TLS, IAM logins, and a pool fit for Lambda.
+"""Connections to Postgres: settings, TLS, IAM logins, and a pool that suits Lambda.
 
-Sessions and transactions are opened by the caller, who alone commits.
+Callers open sessions and transactions, and only they commit.
 """
 
 import json
@@ -23,17 +23,17 @@ from sentiment.settings import Secret, Settings
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
-# IAM tokens open a connection for 15 minutes after they were made (RDS user guide, "IAM database
-# authentication"); a connection younger than this never outlives the token it was opened with.
+# An IAM token can open a connection for 15 minutes (RDS user guide, "IAM database authentication"); a
+# connection younger than this never outlives the token it was opened with.
 RECYCLE_SECONDS = 600
 CONNECT_SECONDS = 5
-# Nobody's system trusts RDS's own authorities ("Using SSL/TLS to encrypt a connection", RDS user guide).
+# No operating system trusts RDS's own CAs ("Using SSL/TLS to encrypt a connection", RDS user guide).
 RDS_DOMAINS = (".rds.amazonaws.com", ".rds.amazonaws.com.cn")
-RDS_AUTHORITIES = Path(__file__).with_name("rds-ca-bundle.pem")
+RDS_CA_BUNDLE = Path(__file__).with_name("rds-ca-bundle.pem")
 
 
 class DatabaseSettings(Settings):
-    """Where Postgres is and how to log in. IAM tokens travel over verified TLS only."""
+    """Where Postgres is and how to log in. IAM tokens are sent over verified TLS only."""
 
     database_host: str
     database_port: int = Field(default=5432, ge=1, le=65535)
@@ -43,7 +43,7 @@ class DatabaseSettings(Settings):
     database_password: Secret | None = None
     database_secret_arn: str | None = None  # of a secret in Secrets Manager: JSON with the "password"
     database_tls: Literal["verify", "off"] = "verify"
-    database_ca_file: Path | None = None  # None: RDS's own authorities for RDS, else the system's
+    database_ca_file: Path | None = None  # None: RDS's own CAs for RDS, else the system's
     database_timeout_seconds: int = Field(default=10, ge=1)  # of one statement
 
     @model_validator(mode="after")
@@ -60,25 +60,29 @@ class DatabaseSettings(Settings):
 
 
 class Connection(pg8000.Connection):
-    """The driver's connection, which tells of a network that broke while it waited for an answer.
+    """The driver's connection, which is given up whenever a result was not read to its end.
 
-    pg8000 1.31 guards all reads but an answer's first, and SQLAlchemy takes only the driver's own error for a
-    connection to be replaced; without this the check before use would fail instead of opening another.
+    pg8000 1.31.6 leaves the rest of such a result in the stream, and every later statement then gets the
+    result of the one before it: an INSERT would count as done that failed. Only the server's own errors are
+    raised after the whole result was read. SQLAlchemy replaces a connection only on the driver's own error.
     """
 
     def handle_messages(self, context: Any) -> None:
-        """Read one answer; raises InterfaceError when the connection is lost."""
+        """Read one result; raises InterfaceError when the connection can no longer be used."""
         try:
             super().handle_messages(context)
-        except OSError as error:
+        except pg8000.DatabaseError:
+            raise
+        except Exception as error:
+            reason = str(error) if isinstance(error, OSError | pg8000.Error) else type(error).__name__
             # The words by which SQLAlchemy's dialect knows a lost connection.
-            raise pg8000.InterfaceError(f"network error: {error}") from error
+            raise pg8000.InterfaceError(f"network error: {reason}") from error
 
 
 def make_engine(settings: DatabaseSettings, *, pool_size: int = 1) -> Engine:
-    """Make an engine without connecting; one connection suits a Lambda instance, a server holds more.
+    """Create an engine without connecting; a Lambda instance needs one connection, a server several.
 
-    Connections are checked before use and replaced before they are older than an IAM token may be.
+    Connections are checked before use, and replaced before they are older than an IAM token can be.
     """
     url = URL.create(
         "postgresql+pg8000",
@@ -110,7 +114,7 @@ def make_engine(settings: DatabaseSettings, *, pool_size: int = 1) -> Engine:
         password = _password(settings)
         try:
             return Connection(**parameters, password=password, sock=_open_socket(settings))
-        except OSError as error:  # no connection or no TLS, which the driver does not report as its own
+        except OSError as error:  # no connection or no TLS, which the driver does not turn into its own error
             raise DatabaseError(f"{_address(engine)} cannot be reached: {error}") from None
 
     return engine
@@ -120,8 +124,8 @@ def make_engine(settings: DatabaseSettings, *, pool_size: int = 1) -> Engine:
 def transaction(engine: Engine) -> Iterator[Session]:
     """Open a session that commits at the end of the block and rolls back on any error.
 
-    Raises DatabaseError when Postgres refuses or cannot be reached; after a failed commit the caller cannot
-    know whether it happened, so what it does must be safe to repeat.
+    Raises DatabaseError if Postgres returns an error or cannot be reached. After a failed commit the caller
+    cannot know whether it happened, so the work must be safe to repeat.
     """
     try:
         with Session(engine) as session, session.begin():
@@ -131,19 +135,19 @@ def transaction(engine: Engine) -> Iterator[Session]:
 
 
 def sqlstate(error: DBAPIError) -> str:
-    """Return Postgres's five-character error code, or "" when the connection itself failed."""
+    """Return Postgres's five-character error code, or "" if the connection failed."""
     report = _report(error)
     return str(report.get("C", "")) if isinstance(report, dict) else ""
 
 
 def describe(error: DBAPIError) -> str:
-    """Say in one line what Postgres or the network reported, but not the row, which may hold user text."""
+    """Describe the error of Postgres or the network in one line, without the row, which may contain text."""
     report = _report(error)
     return f"{report.get('M')} ({report.get('C')})" if isinstance(report, dict) else str(report)
 
 
 def _report(error: DBAPIError) -> Any:
-    """Return the fields of Postgres's error as the driver hands them over, or its own words."""
+    """Return the fields of Postgres's error as the driver reports them, or its message."""
     return error.orig.args[0] if error.orig is not None and error.orig.args else error.orig
 
 
@@ -152,30 +156,28 @@ def _address(engine: Engine) -> str:
 
 
 def tls(settings: DatabaseSettings) -> ssl.SSLContext | Literal[False]:
-    """Return what verifies the server's certificate and name, or False where TLS is off."""
+    """Return the context that verifies the server's certificate and name, or False if TLS is off."""
     if settings.database_tls == "off":
         return False
     is_rds = settings.database_host.endswith(RDS_DOMAINS)
-    return ssl.create_default_context(
-        cafile=settings.database_ca_file or (RDS_AUTHORITIES if is_rds else None)
-    )
+    return ssl.create_default_context(cafile=settings.database_ca_file or (RDS_CA_BUNDLE if is_rds else None))
 
 
 def _open_socket(settings: DatabaseSettings) -> socket.socket:
-    """Connect without Nagle's delay: the driver flushes in pieces, and waiting cost up to 40 ms a batch."""
+    """Connect without Nagle's algorithm: the driver flushes in pieces, which cost up to 40 ms a batch."""
     opened = socket.create_connection((settings.database_host, settings.database_port), CONNECT_SECONDS)
     opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    # Longer than the server waits, so that a slow statement ends with the server's own error.
+    # Longer than the server's timeout, so that a slow statement ends with the server's error.
     opened.settimeout(settings.database_timeout_seconds + CONNECT_SECONDS)
     return opened
 
 
 def _password(settings: DatabaseSettings) -> str:
-    """Return what opens one connection: asked for each time, so a rotated secret needs no restart."""
+    """Return the password of one connection; read each time, so a rotated secret needs no restart."""
     if settings.database_auth == "password" and settings.database_password is not None:
         return settings.database_password.get_secret_value()
-    import boto3  # 140 ms that a given password does not need
+    import boto3  # 140 ms that a configured password does not need
 
     if settings.database_auth == "password":
         return _stored_password(boto3.client("secretsmanager"), str(settings.database_secret_arn))
@@ -186,7 +188,7 @@ def _password(settings: DatabaseSettings) -> str:
 
 
 def _stored_password(secrets: "SecretsManagerClient", arn: str) -> str:
-    """Read the password out of a secret as RDS writes it; raises DatabaseError, never showing the secret."""
+    """Read the password from a secret in RDS's format; raises DatabaseError without showing the secret."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:

@@ -1,11 +1,12 @@
-"""What the API says it answered (TrafficCounted) beside what is stored of it. Nothing here writes.
+"""Traffic: what the API counted (TrafficCounted), compared with the predictions that are stored.
 
-The two are compared over the very spans that were counted, so an hour that nobody counted, or that is not
-over yet, makes no difference.
+Only spans that were counted are compared, so an hour that was not counted, or is not over, makes no
+difference. Functions take the caller's session and never commit.
 """
 
 import json
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import UTC, date, timedelta
 from typing import Any, NamedTuple
 
@@ -13,16 +14,17 @@ from sqlalchemy import DateTime, Text, Uuid, cast, column, func, literal, select
 from sqlalchemy.dialects.postgresql import JSON
 from sqlalchemy.orm import Session
 
-from sentiment.database.history import TRAFFIC_DATASET, WINDOW_SPLIT
 from sentiment.database.models import DatasetMetric, PredictionLog
+from sentiment.database.runs import WINDOW_SPLIT, record_dataset_metrics
 from sentiment.database.windows import Window, least_id
 from sentiment.messages import TrafficCounted
 
+TRAFFIC_DATASET = "api_traffic"  # marks the API's own counts in dataset_metrics
 LONGEST_SPAN = timedelta(days=1)
 
 
 class ReconciledDay(NamedTuple):
-    """One day (UTC) of counted spans: what was answered in them, and how much of it is stored."""
+    """One day (UTC) of counted spans: predictions served, and how many of them are stored."""
 
     day: date
     served: int
@@ -31,12 +33,26 @@ class ReconciledDay(NamedTuple):
 
     @property
     def difference(self) -> int:
-        """Return how many answered predictions are not stored (yet); below 0, how many too many are."""
+        """Return how many served predictions are not stored (yet); negative if too many are."""
         return self.served - self.stored
 
 
+def store_traffic(session: Session, counts: Sequence[TrafficCounted]) -> None:
+    """Store the API's counts per span; a later count of the same span replaces the earlier one."""
+    for counted in counts:
+        metrics = counted.model_dump(mode="json", exclude={"type"})
+        record_dataset_metrics(
+            session,
+            dataset=TRAFFIC_DATASET,
+            fingerprint=f"{counted.since.isoformat()} {counted.until.isoformat()}",
+            split=WINDOW_SPLIT,
+            rows=counted.predictions,
+            metrics=metrics,
+        )
+
+
 def counted_spans(session: Session, window: Window) -> list[TrafficCounted]:
-    """Return the spans counted that lie wholly in the window, oldest first."""
+    """Return the counted spans that lie entirely in the window, oldest first."""
     record = DatasetMetric
     since, until = (cast(record.metrics[name].astext, DateTime(timezone=True)) for name in ("since", "until"))
     query = (
@@ -49,10 +65,10 @@ def counted_spans(session: Session, window: Window) -> list[TrafficCounted]:
 
 
 def count_requests(session: Session, window: Window) -> dict[str, Any] | None:
-    """Return what the API counted in the spans that ended within the window, for JSON; None without any.
+    """Return the API's counts of the spans that ended in the window, for JSON; None without any.
 
-    `error_rate` is the share answered 5xx. The figures are of `since` to `until`, so that an hour's count
-    stands in a window that cuts through hours; of windows that follow each other a span is in one only.
+    `error_rate` is the share of 5xx responses. `since` and `until` are the ends of the counted spans, which
+    may differ from the window's. Each span belongs to exactly one of several consecutive windows.
     """
     earlier = Window(window.since - LONGEST_SPAN, window.until)
     spans = [span for span in counted_spans(session, earlier) if span.until > window.since]
@@ -71,7 +87,7 @@ def count_requests(session: Session, window: Window) -> dict[str, Any] | None:
 
 
 def reconcile_days(session: Session, window: Window) -> list[ReconciledDay]:
-    """Compare served with stored for each day of the window that was counted, newest first."""
+    """Compare served with stored predictions for each counted day of the window, newest first."""
     by_day: dict[date, list[TrafficCounted]] = defaultdict(list)
     for span in counted_spans(session, window):
         by_day[span.since.astimezone(UTC).date()].append(span)
@@ -87,11 +103,11 @@ def reconcile_days(session: Session, window: Window) -> list[ReconciledDay]:
     ]
 
 
-def _count_stored(session: Session, spans_of: dict[date, list[TrafficCounted]]) -> dict[date, int]:
-    """Count the stored predictions of each day's spans, each by a range of the primary key."""
+def _count_stored(session: Session, spans_by_day: dict[date, list[TrafficCounted]]) -> dict[date, int]:
+    """Count the stored predictions in each day's spans, each span by a range of the primary key."""
     ranges = [
         {"day": day.isoformat(), "least": str(least_id(span.since)), "past": str(least_id(span.until))}
-        for day, spans in spans_of.items()
+        for day, spans in spans_by_day.items()
         for span in spans
     ]
     rows = (

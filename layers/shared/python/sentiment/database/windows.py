@@ -1,6 +1,6 @@
-"""What a span of time holds, asked of prediction_logs: nothing here writes, and the caller owns the session.
+"""Windows of time: counts, samples and summaries of the predictions in them. Nothing here writes.
 
-The time of a prediction is in its id (UUIDv7), so a window is a range of the primary key and touches only the
+A prediction's id (UUIDv7) contains its time, so a window is a range of the primary key and reads only the
 partitions of its months.
 """
 
@@ -22,41 +22,41 @@ PERCENTILES = (0.5, 0.95, 0.99)
 
 @dataclass(frozen=True)
 class Window:
-    """A span of time, from `since` up to but without `until`."""
+    """A span of time from `since` up to but not including `until`."""
 
     since: datetime
     until: datetime
 
     @classmethod
     def ending(cls, until: datetime, *, hours: float) -> Self:
-        """Return the window of that length that ends at `until`."""
+        """Return the window of this length that ends at `until`."""
         return cls(until - timedelta(hours=hours), until)
 
-    def holds(self) -> ColumnElement[bool]:
-        """Return the condition that a prediction was made within the window."""
+    def contains(self) -> ColumnElement[bool]:
+        """Return the SQL condition that a prediction was made in the window."""
         return (PredictionLog.id >= least_id(self.since)) & (PredictionLog.id < least_id(self.until))
 
 
 def least_id(instant: datetime) -> UUID:
-    """Return the least id that a prediction of that millisecond can have (RFC 9562, section 5.7)."""
+    """Return the smallest UUIDv7 of that millisecond (RFC 9562, section 5.7)."""
     return UUID(int=int(instant.timestamp() * 1000) << 80)
 
 
 def choose_window(
     session: Session, until: datetime, *, model_version: str, sufficient_rows: int, longest_hours: int
 ) -> Window:
-    """Return the shortest of the windows of 1, 2, 4, 8, … hours before `until` that holds sufficient rows.
+    """Return the shortest window of 1, 2, 4, 8, … hours before `until` with sufficient rows.
 
-    Rows are predictions of that model version. When even `longest_hours` hold fewer, that window is returned:
-    whether it holds enough to be judged at all is the caller's to decide. Busy traffic is thus judged by the
-    hour and soon, quiet traffic over as long as it takes, and no more overlap of windows than that.
+    Rows are predictions of that model version. If even `longest_hours` contain fewer, that window is
+    returned, and the caller decides whether it is enough. So busy traffic is evaluated hourly and quiet
+    traffic over longer windows, which overlap no more than necessary.
     """
     hours = 1
     while hours < longest_hours:
         window = Window.ending(until, hours=hours)
-        # Stops counting at the number that suffices: an hour may hold millions.
-        ours = select(PredictionLog.id).where(window.holds(), PredictionLog.model_version == model_version)
-        enough = select(func.count()).select_from(ours.limit(sufficient_rows).subquery())
+        # Stops counting at the sufficient number: an hour may contain millions.
+        rows = select(PredictionLog.id).where(window.contains(), PredictionLog.model_version == model_version)
+        enough = select(func.count()).select_from(rows.limit(sufficient_rows).subquery())
         if session.scalar(enough) == sufficient_rows:
             return window
         hours *= 2
@@ -67,7 +67,7 @@ def count_by_version(session: Session, window: Window) -> dict[str, int]:
     """Count the window's predictions by model version."""
     query = (
         select(PredictionLog.model_version, func.count())
-        .where(window.holds())
+        .where(window.contains())
         .group_by(PredictionLog.model_version)
     )
     return {version: count for version, count in session.execute(query)}
@@ -76,14 +76,14 @@ def count_by_version(session: Session, window: Window) -> dict[str, int]:
 def sample_predictions(
     session: Session, window: Window, *, model_version: str, limit: int
 ) -> Sequence[Row[Any]]:
-    """Return what drift is measured on for up to `limit` of one version's predictions, in no order.
+    """Return the fields that drift is measured on, of up to `limit` of one version's predictions, unordered.
 
-    Which ones depends only on their ids, so the same window gives the same sample however often it is read.
+    The selection depends only on the ids, so the same window always gives the same sample.
     """
     log = PredictionLog
-    ours = window.holds() & (log.model_version == model_version)
+    of_version = window.contains() & (log.model_version == model_version)
     # The random half of the id alone decides; md5 spreads it evenly over the order.
-    chosen = select(log.id).where(ours).order_by(func.md5(cast(log.id, Text))).limit(limit)
+    chosen = select(log.id).where(of_version).order_by(func.md5(cast(log.id, Text))).limit(limit)
     columns = (
         log.text,
         log.characters,
@@ -95,17 +95,17 @@ def sample_predictions(
         log.unknown_tokens,
         log.novelty,
     )
-    return session.execute(select(*columns).where(ours, log.id.in_(chosen))).all()
+    return session.execute(select(*columns).where(of_version, log.id.in_(chosen))).all()
 
 
 def summarize_predictions(session: Session, window: Window) -> dict[str, Any]:
-    """Return volume, mix, latency, confidence, novelty, truncation and feedback of the window, for JSON.
+    """Return volume, labels, latency, confidence, novelty, truncation and feedback of the window, for JSON.
 
-    Shares and percentiles are null when the window is empty; the histogram's bins are of equal width over
-    0 to 1, the last one with both its ends; those over time are of equal length.
+    Shares and percentiles are null when the window is empty. The histogram has bins of equal width from 0
+    to 1, the last one including 1; the bins over time have equal length.
     """
     log = PredictionLog
-    # "Within group" takes one fraction at a time; an array would need a type the driver cannot read.
+    # One fraction at a time: an array would have a type that the driver cannot read.
     latencies = [func.percentile_cont(share).within_group(log.inference_time_ms) for share in PERCENTILES]
     rows, truncated, confidence, novelty, given, agreed, *milliseconds = session.execute(
         select(
@@ -116,7 +116,7 @@ def summarize_predictions(session: Session, window: Window) -> dict[str, Any]:
             func.count(log.feedback_label),
             func.count().filter(log.feedback_label == log.sentiment),
             *latencies,
-        ).where(window.holds())
+        ).where(window.contains())
     ).one()
     return {
         "predictions": rows,
@@ -152,42 +152,41 @@ def _over_time(session: Session, window: Window) -> list[dict[str, Any]]:
     log = PredictionLog
     ends = [instant.timestamp() for instant in (window.since, window.until)]
     bucket = func.width_bucket(func.extract("epoch", log.predicted_at), *ends, TIME_BINS)
-    # The window is told by ids, whose milliseconds may round to either side of its ends.
+    # The window is defined by ids, whose milliseconds may round to either side of its ends.
     number = func.greatest(1, func.least(bucket, TIME_BINS)).label("bin")
-    rows = (
-        select(number, log.sentiment, log.confidence, log.inference_time_ms).where(window.holds()).subquery()
-    )
+    columns = (number, log.sentiment, log.confidence, log.inference_time_ms)
+    rows = select(*columns).where(window.contains()).subquery()
     median, high = (
         func.percentile_cont(share).within_group(rows.c.inference_time_ms) for share in (0.5, 0.95)
     )
-    figures = {
+    metrics = {
         row[0]: row[1:]
         for row in session.execute(
             select(rows.c.bin, func.count(), func.avg(rows.c.confidence), median, high).group_by(rows.c.bin)
         )
     }
-    mix: dict[int, dict[str, int]] = {}
+    labels: dict[int, dict[str, int]] = {}
     for bin_, label, count in session.execute(
         select(rows.c.bin, rows.c.sentiment, func.count()).group_by(rows.c.bin, rows.c.sentiment)
     ):
-        mix.setdefault(bin_, {})[label] = count
+        labels.setdefault(bin_, {})[label] = count
     length = (window.until - window.since) / TIME_BINS
-    described = []
+    bins = []
     for bin_ in range(1, TIME_BINS + 1):
-        predictions, confidence, p50, p95 = figures.get(bin_, (0, None, None, None))
-        described.append(
+        predictions, confidence, p50, p95 = metrics.get(bin_, (0, None, None, None))
+        bins.append(
             {
                 "since": window.since + (bin_ - 1) * length,
                 "predictions": predictions,
-                "by_sentiment": mix.get(bin_, {}),
+                "by_sentiment": labels.get(bin_, {}),
                 "confidence": confidence,
                 "inference_time_ms": {"p50": p50, "p95": p95},
             }
         )
-    return described
+    return bins
 
 
 def _count(session: Session, window: Window, what: Any) -> dict[Any, int]:
-    values = select(what.label("value")).where(window.holds()).subquery()
+    values = select(what.label("value")).where(window.contains()).subquery()
     query = select(values.c.value, func.count()).group_by(values.c.value)
     return {value: count for value, count in session.execute(query)}

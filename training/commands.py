@@ -1,0 +1,98 @@
+"""Run `train`, `search` and `evaluate` with the options of `training.options`; return the lines to print.
+
+`sentiment` and `python -m training` both call these. Reading the command line is up to them.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from training.config import configure
+from training.data.prepare import prepare
+from training.options import PLAN
+from training.pipeline import run, summary
+from training.progress import Progress
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from training.export.artifact import Artifact
+
+
+def train(options: Mapping[str, Any], progress: Progress) -> list[str]:
+    """Train, export, publish and register a model."""
+    given = with_found_parameters(options)
+    config = configure(**given)
+    return published(run(config, progress), config.artifacts)
+
+
+def with_found_parameters(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options with the parameters of a search in place of its file."""
+    given = dict(options)
+    file = given.get("parameters")
+    if file is not None:
+        from training.search.space import read_best
+
+        given["parameters"] = read_best(file, given["model"] or "embedded")
+    return given
+
+
+def published(artifact: "Artifact", artifacts: "Path") -> list[str]:
+    """Describe a published model: its folder, its accuracy, and whether it serves."""
+    from training.export.artifact import champion_of
+
+    metrics, version = artifact.card["metrics"], artifact.card["model_version"]
+    lines = [
+        f"{artifact.folder}",
+        f"accuracy on {metrics['rows']:,} held-out rows: int8 {metrics['int8']['accuracy']:.1%}, "
+        f"fp32 {metrics['fp32']['accuracy']:.1%}; decisions flipped: {metrics['flipped']:.1%}",
+    ]
+    if (champion := champion_of(artifacts)) != version:
+        lines.append(f"candidate: {champion} keeps serving until `sentiment promote` has compared the two")
+    return lines
+
+
+def search(options: Mapping[str, Any], progress: Progress) -> list[str]:
+    """Search the parameters to train with."""
+    from training.search.search import given_options, study_folder
+    from training.search.search import search as search_parameters
+    from training.search.trials import SearchPlan, format_parameters
+
+    given = dict(options)
+    folder = given.pop("study")
+    how = {option.name: given.pop(option.name) for option in PLAN}
+    plan = SearchPlan(**how, fixed=frozenset(given_options(given)))
+    config = configure(**given)
+    progress("Reading the data")
+    data = prepare(config)
+    progress(f"Read {summary(data)}")
+    from training.search.report import PAGE
+    from training.search.space import BEST
+
+    folder = folder or study_folder(config, data, plan)
+    best = search_parameters(config, data, folder, plan, progress=progress)
+    counts = ", ".join(f"{count} {state}" for state, count in best["trials"].items())
+    return [
+        f"{folder / BEST}",
+        f"{folder / PAGE}",
+        f"validation accuracy {best['value']:.1%} with {format_parameters(best['parameters'])} "
+        f"(trials: {counts})",
+    ]
+
+
+def evaluate(options: Mapping[str, Any], progress: Progress) -> list[str]:
+    """Measure a published model on its held-out rows."""
+    from training.evaluation.evaluate import evaluate as evaluate_model
+    from training.evaluation.page import write_page
+    from training.evaluation.served import ServedModel, read_artifact
+
+    progress("Evaluating")
+    found = evaluate_model(ServedModel(read_artifact(options["model"].resolve()), progress))
+    page = write_page(found, options["page"])
+    metrics = [
+        f"{one.name} {one.value:.4g} ({one.interval[0]:.4g} to {one.interval[1]:.4g})"
+        for one in found.metrics
+    ]
+    robustness = [
+        f"{one.name}: accuracy {one.accuracy:.1%}, changed {one.changed:.1%}" for one in found.robustness
+    ]
+    return [f"{page}", *metrics, *robustness]

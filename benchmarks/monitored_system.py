@@ -1,4 +1,4 @@
-"""A drift monitor with everything around it: Postgres, SNS, S3 and an inbox, for `benchmarks.drift`."""
+"""The drift monitor with Postgres, SNS, S3 and an inbox, for `benchmarks.drift`."""
 
 import json
 import logging
@@ -27,19 +27,19 @@ from functions.migrations import handler as migrations
 from local.postgres.server import running_postgres
 
 BATCH = 1000
-TOPIC, BUCKET, INBOX = "alerts", "reports-of-the-benchmark", "inbox"
+TOPIC, BUCKET, INBOX = "alerts", "benchmark-reports", "inbox"
 
 
 @dataclass(frozen=True)
-class Monitored:
-    """The database to store predictions in, and what people received."""
+class MonitoredSystem:
+    """The database of predictions, and the messages that subscribers received."""
 
     engine: Engine
     labels: Sequence[str]
     model_version: str
 
     def store(self, rows: Sequence[Mapping[str, Any]], *, since: datetime, until: datetime) -> None:
-        """Store answered texts as predictions made evenly over that time, in random order."""
+        """Store rows as predictions, evenly spread over that time in random order."""
         step = (until - since) / (len(rows) + 1)
         made = [
             self._logged(row, since + step * number)
@@ -50,7 +50,7 @@ class Monitored:
                 store_predictions(session, made[start : start + BATCH])
 
     def received(self) -> list[dict[str, str]]:
-        """Take what was published since the last call: the attributes of each message, and its subject."""
+        """Return subject and attributes of the messages published since the last call."""
         sqs = boto3.client("sqs")
         inbox, found = sqs.get_queue_url(QueueName=INBOX)["QueueUrl"], []
         while got := sqs.receive_message(QueueUrl=inbox, MaxNumberOfMessages=10).get("Messages"):
@@ -76,9 +76,9 @@ class Monitored:
 
 
 @contextmanager
-def monitored(model_dir: Path, labels: Sequence[str], model_version: str) -> Iterator[Monitored]:
-    """Start the servers and point the environment of this process to them."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line for each request
+def monitored_system(model_dir: Path, labels: Sequence[str], model_version: str) -> Iterator[MonitoredSystem]:
+    """Start the servers and set this process's environment to them."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # one line per request
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     try:
@@ -100,7 +100,7 @@ def monitored(model_dir: Path, labels: Sequence[str], model_version: str) -> Ite
             os.environ |= postgres.environment()
             migrations.handler({"action": "upgrade"}, LambdaContext())
             migrations.engine().dispose()
-            yield Monitored(engine(), labels, model_version)
+            yield MonitoredSystem(engine(), labels, model_version)
             engine().dispose()
     finally:
         server.stop()
@@ -118,12 +118,12 @@ def _make_topic_and_bucket() -> str:
 
 
 def _uuid7(at: datetime) -> UUID:
-    """Make the id of a prediction of that instant (RFC 9562, section 5.7)."""
+    """Make a prediction id of that time (RFC 9562, section 5.7)."""
     time_ms = int(at.timestamp() * 1000)
     random_bits = secrets.randbits(12) << 64 | 0b10 << 62 | secrets.randbits(62)
     return UUID(int=time_ms << 80 | 0x7 << 76 | random_bits)
 
 
 def hours_before(now: datetime, hours: int) -> datetime:
-    """Return the full hour that many hours before this one."""
+    """Return the full hour `hours` hours before the current one."""
     return now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=hours)

@@ -25,11 +25,11 @@ class Persistence:
     window: int
 
     def holds(self, verdict_history: Sequence[bool]) -> bool:
-        """Tell whether enough of the last runs drifted; the newest run comes first."""
+        """Return whether enough of the last runs drifted; the newest run comes first."""
         return sum(verdict_history[: self.window]) >= self.runs
 
     def recovered(self, verdict_history: Sequence[bool]) -> bool:
-        """Tell whether enough runs in a row did not drift, so that `holds` is false whatever came before."""
+        """Return whether enough runs in a row did not drift; `holds` is then false whatever came before."""
         enough = self.window - self.runs + 1
         return len(verdict_history) >= enough and not any(verdict_history[:enough])
 

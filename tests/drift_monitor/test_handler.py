@@ -32,9 +32,9 @@ def test_traffic_without_drift_is_recorded_and_raises_no_alert(
 ) -> None:
     serve(monitored, traffic[:400])
 
-    answer = handler(AT, None)
+    result = handler(AT, None)
 
-    assert answer["judged"] is True
+    assert result["judged"] is True
     assert (stored_alerts(monitored), aws.received()) == ({}, [])
     with Session(monitored) as session:
         (run,) = session.scalars(select(DatasetMetric))
@@ -57,9 +57,9 @@ def test_cut_texts_are_data_drift_and_not_prediction_drift(
 ) -> None:
     serve(monitored, cut(traffic[:400], words=60))
 
-    answer = handler(AT, None)
+    result = handler(AT, None)
 
-    assert answer["data_drift"]["drifted"] is True
+    assert result["data_drift"]["drifted"] is True
     ((key, alert),) = stored_alerts(monitored).items()
     assert key == ("data_drift", VERSION)
     assert (alert.severity, alert.resolved_at) == ("critical", None)
@@ -82,9 +82,9 @@ def test_the_report_in_s3_is_linked_and_shows_the_features(
 ) -> None:
     serve(monitored, cut(traffic[:400], words=60))
 
-    answer = handler(AT, None)
+    result = handler(AT, None)
 
-    bucket, _, key = answer["report_uri"].removeprefix("s3://").partition("/")
+    bucket, _, key = result["report_uri"].removeprefix("s3://").partition("/")
     assert (bucket, key) == (aws.bucket, f"reports/drift/{NOW:%Y/%m/%d/%H%M%S}-{VERSION}.html")
     stored = aws.s3.get_object(Bucket=bucket, Key=key)
     page = stored["Body"].read().decode()
@@ -120,17 +120,17 @@ def test_a_repeated_run_overwrites_its_record(monitored: Engine, traffic: list[R
 
 def test_hashed_texts_are_compared_without_their_words(monitored: Engine, traffic: list[Row]) -> None:
     serve(monitored, traffic[:300], text=None)
-    answer = handler(AT, None)
+    result = handler(AT, None)
     unavailable = {"words", "language", "text"}
-    assert unavailable <= set(answer["not_compared"])
-    assert not unavailable & {drift["feature"] for drift in answer["data_drift"]["features"]}
+    assert unavailable <= set(result["not_compared"])
+    assert not unavailable & {drift["feature"] for drift in result["data_drift"]["features"]}
 
 
 def test_repeated_texts_count_once_for_the_threshold(monitored: Engine, traffic: list[Row]) -> None:
     serve(monitored, 5 * traffic[:60])
-    answer = handler(AT, None)
+    result = handler(AT, None)
     (threshold,) = [
-        drift["threshold"] for drift in answer["data_drift"]["features"] if drift["feature"] == "text"
+        drift["threshold"] for drift in result["data_drift"]["features"] if drift["feature"] == "text"
     ]
     assert threshold > 0.65, "0.6 for 300 distinct texts"
 
@@ -140,17 +140,17 @@ def test_a_window_over_the_limit_is_sampled_and_the_message_says_so(
 ) -> None:
     monkeypatch.setenv("MAXIMUM_ROWS", "1000")
     serve(monitored, cut(traffic[:1500], words=60))
-    answer = handler(AT, None)
-    assert (answer["rows"], answer["compared"]) == (1500, 1000)
+    result = handler(AT, None)
+    assert (result["rows"], result["compared"]) == (1500, 1000)
     assert "Predictions   1,500 (sample of 1,000 compared)\n" in str(aws.received()[0]["body"])
 
 
 def test_rows_of_another_model_are_counted_and_not_compared(monitored: Engine, traffic: list[Row]) -> None:
     serve(monitored, traffic[:300])
     serve(monitored, cut(traffic[300:900], words=20), model_version="canary")
-    answer = handler(AT, None)
-    assert (answer["rows"], answer["other_versions"]) == (300, {"canary": 600})
-    assert answer["data_drift"]["drifted"] is False
+    result = handler(AT, None)
+    assert (result["rows"], result["other_versions"]) == (300, {"canary": 600})
+    assert result["data_drift"]["drifted"] is False
 
 
 def test_persistent_drift_starts_a_training_if_that_is_the_policy(
@@ -186,15 +186,15 @@ def test_contradicting_labels_are_lower_performance_and_disagreement(
     serve(monitored, traffic[:400])
     label(monitored, 120, correct=0.5)
 
-    answer = handler(AT, None)
+    result = handler(AT, None)
 
-    performance = answer["performance"]
+    performance = result["performance"]
     assert (performance["drifted"], performance["decided_by"]) == (True, "labels")
     assert performance["labelled"]["rows"] == 120 and performance["labelled"]["accuracy"] == 0.5
     assert performance["estimate"]["low"] > performance["labelled"]["high"], "confidence cannot show this"
-    assert answer["prediction_drift"]["features"][0]["feature"] == "disagreement"
-    assert answer["prediction_drift"]["drifted"] is True
-    assert answer["data_drift"]["drifted"] is False
+    assert result["prediction_drift"]["features"][0]["feature"] == "disagreement"
+    assert result["prediction_drift"]["drifted"] is True
+    assert result["data_drift"]["drifted"] is False
     messages = {message["kind"]: message for message in aws.received()}
     assert set(messages) == {"performance", "prediction_drift"}
     alert = messages["performance"]
@@ -207,9 +207,9 @@ def test_contradicting_labels_are_lower_performance_and_disagreement(
 def test_too_few_labels_decide_nothing(monitored: Engine, aws: Aws, traffic: list[Row]) -> None:
     serve(monitored, traffic[:400])
     label(monitored, 49, correct=0.0)
-    answer = handler(AT, None)
-    assert (answer["performance"]["labelled"], answer["performance"]["labels"]) == (None, 49)
-    assert "disagreement" not in {f["feature"] for f in answer["prediction_drift"]["features"]}
+    result = handler(AT, None)
+    assert (result["performance"]["labelled"], result["performance"]["labels"]) == (None, 49)
+    assert "disagreement" not in {f["feature"] for f in result["prediction_drift"]["features"]}
     assert aws.received() == []
 
 
@@ -218,7 +218,7 @@ def test_low_confidence_lowers_the_estimate_without_labels(
 ) -> None:
     unsure = [row for row in traffic if row["confidence"] < 0.75][:300]
     serve(monitored, unsure)
-    answer = handler(AT, None)
-    assert (answer["performance"]["drifted"], answer["performance"]["decided_by"]) == (True, "estimate")
+    result = handler(AT, None)
+    assert (result["performance"]["drifted"], result["performance"]["decided_by"]) == (True, "estimate")
     alert = next(message for message in aws.received() if message["kind"] == "performance")
     assert "estimate from the model's confidence" in " ".join(str(alert["body"]).split())

@@ -76,8 +76,8 @@ def test_evidently_writes_no_file_and_opens_no_connection(artifact: Path) -> Non
 
 
 def test_the_example_event_is_understood(monitored: Engine, aws: Aws) -> None:
-    answer = handler(json.loads((EVENTS / "drift_monitor_hourly.json").read_text()), None)
-    assert (answer["judged"], answer["cause"]) == (False, "empty_window")
+    result = handler(json.loads((EVENTS / "drift_monitor_hourly.json").read_text()), None)
+    assert (result["judged"], result["cause"]) == (False, "empty_window")
 
 
 def test_an_invalid_time_is_refused(monitored: Engine) -> None:

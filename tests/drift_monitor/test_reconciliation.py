@@ -65,8 +65,8 @@ def test_no_difference_sends_no_alert(
 ) -> None:
     count(configured, range(24), 20)
     store(configured, range(24), 20)
-    answer = reconcile()
-    assert answer == {
+    result = reconcile()
+    assert result == {
         "reconciled": True,
         "day": DAY,
         "since": (TODAY - timedelta(days=14)).date().isoformat(),
@@ -181,8 +181,8 @@ def test_a_span_over_midnight_leaves_no_gap(configured: Engine, aws: Aws) -> Non
     start = YESTERDAY - timedelta(minutes=40)
     count(configured, range(26), 10, start=start)
     store(configured, range(26), 10, start=start)
-    answer = reconcile()
-    assert (answer["hours_counted"], answer["missing"]) == (24.0, 0)
+    result = reconcile()
+    assert (result["hours_counted"], result["missing"]) == (24.0, 0)
     assert aws.received() == []
 
 

@@ -84,8 +84,8 @@ def test_no_second_training_begins_within_the_cooldown(
     label(database, 20)
     start(database, policy)
     label(database, 20, at=NOW + timedelta(hours=100))  # the execution began by the real clock
-    answer = start(database, policy, at=NOW + timedelta(hours=167))
-    assert answer.startswith("not started: the last training began at ") and answer.endswith(
+    result = start(database, policy, at=NOW + timedelta(hours=167))
+    assert result.startswith("not started: the last training began at ") and result.endswith(
         "cool-down of 168 h"
     )
     assert start(database, policy, at=NOW + timedelta(hours=169)).startswith("started as drift-")
@@ -94,8 +94,8 @@ def test_no_second_training_begins_within_the_cooldown(
 def test_a_training_started_by_hand_counts(database: Engine, aws: Aws, policy: RetrainingPolicy) -> None:
     label(database, 20, at=NOW - timedelta(hours=2))
     aws.step_functions.start_execution(stateMachineArn=aws.state_machine, name="by-hand")
-    answer = start(database, policy, at=NOW + timedelta(hours=200))
-    assert answer == "not started: 0 of 20 required new labelled texts"
+    result = start(database, policy, at=NOW + timedelta(hours=200))
+    assert result == "not started: 0 of 20 required new labelled texts"
 
 
 def test_a_failed_training_does_not_count_and_is_not_repeated_every_hour(
@@ -106,8 +106,8 @@ def test_a_failed_training_does_not_count_and_is_not_repeated_every_hour(
     (execution,) = aws.step_functions.list_executions(stateMachineArn=aws.state_machine)["executions"]
     aws.step_functions.stop_execution(executionArn=execution["executionArn"])
 
-    answer = start(database, policy, at=NOW + timedelta(hours=1))
-    assert "ended as ABORTED; fix the cause, the next attempt is after 24 h" in answer
+    result = start(database, policy, at=NOW + timedelta(hours=1))
+    assert "ended as ABORTED; fix the cause, the next attempt is after 24 h" in result
     assert start(database, policy, at=NOW + timedelta(hours=25)).startswith("started as drift-")
 
 

@@ -44,7 +44,7 @@ export function Failed({ error, retry }: { error: unknown; retry?: () => void })
   );
 }
 
-/** Tell whether the browser is online. */
+/** Return whether the browser is online. */
 export function useOnline(): boolean {
   return useSyncExternalStore(
     (changed) => {

@@ -49,7 +49,7 @@ class Feature:
 
     @property
     def categorical(self) -> bool:
-        """Tell whether the shares of its values are compared."""
+        """Return whether the shares of its values are compared."""
         return self.method in ("psi", "jensenshannon")
 
     @property

@@ -72,7 +72,7 @@ class Performance:
 
     @property
     def drifted(self) -> bool:
-        """Tell whether the whole interval is below the reference by more than the margin."""
+        """Return whether the whole interval is below the reference by more than the margin."""
         return self.deciding.high < self.reference - self.margin
 
     def as_dict(self) -> dict[str, Any]:

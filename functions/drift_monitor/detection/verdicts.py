@@ -37,7 +37,7 @@ class FeatureDrift:
 
     @property
     def drifted(self) -> bool:
-        """Tell whether the effect exceeds its threshold."""
+        """Return whether the effect exceeds its threshold."""
         return self.strength > 1
 
     def as_dict(self) -> dict[str, Any]:
@@ -73,7 +73,7 @@ class Verdict:
 
     @property
     def drifted(self) -> bool:
-        """Tell whether the share exceeds its threshold, or a single feature drifted far enough."""
+        """Return whether the share exceeds its threshold, or a single feature drifted far enough."""
         return self.score > self.drift_threshold or self.features[0].strength > SINGLE_FEATURE_FACTOR
 
     @property

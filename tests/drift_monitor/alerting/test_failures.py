@@ -17,8 +17,8 @@ pytestmark = pytest.mark.usefixtures("at_once")
 
 def test_too_few_rows_are_recorded_and_not_sent(monitored: Engine, aws: Aws, traffic: list[Row]) -> None:
     serve(monitored, traffic[:50])
-    answer = handler(AT, None)
-    assert (answer["judged"], answer["cause"]) == (False, "too_few_rows")
+    result = handler(AT, None)
+    assert (result["judged"], result["cause"]) == (False, "too_few_rows")
     alert = stored_alerts(monitored)["monitor_failure", "too_few_rows"]
     assert (alert.severity, alert.notified_at) == ("info", None)
     assert alert.message.endswith(f"50 predictions by {VERSION} in the last 24 h; 200 are required")
@@ -99,10 +99,10 @@ def test_a_damaged_reference_sends_an_alert(
     damage(tmp_path)
     monkeypatch.setenv("MODEL_DIR", str(tmp_path))
 
-    answer = handler(AT, None)
+    result = handler(AT, None)
 
-    assert (answer["judged"], answer["cause"]) == (False, cause)
-    assert message in answer["reason"]
+    assert (result["judged"], result["cause"]) == (False, cause)
+    assert message in result["reason"]
     assert stored_alerts(monitored)["monitor_failure", cause].severity == "critical"
     (sent,) = aws.received()
     assert (sent["kind"], sent["severity"]) == ("monitor_failure", "critical")
@@ -123,9 +123,9 @@ def test_traffic_of_another_model_alone_means_an_outdated_monitor(
     monitored: Engine, aws: Aws, traffic: list[Row]
 ) -> None:
     serve(monitored, traffic[:300], model_version="20261201-ffffffff")
-    answer = handler(AT, None)
-    assert answer["cause"] == "model_version"
-    assert "20261201-ffffffff but none by 20261123-1a2b3c4d" in answer["reason"]
+    result = handler(AT, None)
+    assert result["cause"] == "model_version"
+    assert "20261201-ffffffff but none by 20261123-1a2b3c4d" in result["reason"]
     assert len(aws.received()) == 1
 
 
@@ -133,9 +133,9 @@ def test_labels_that_differ_from_the_card_are_a_mismatch(
     monitored: Engine, aws: Aws, traffic: list[Row]
 ) -> None:
     serve(monitored, traffic[:300], probabilities={"bad": 0.2, "good": 0.8})
-    answer = handler(AT, None)
-    assert answer["cause"] == "schema"
-    assert "300 of 300 logged predictions have other labels" in answer["reason"]
+    result = handler(AT, None)
+    assert result["cause"] == "schema"
+    assert "300 of 300 logged predictions have other labels" in result["reason"]
 
 
 def test_a_monitor_that_misses_an_obvious_shift_fails(
@@ -165,7 +165,7 @@ def test_an_unexpected_error_is_sent_without_its_message_and_raised(
     def explode(*_: object, **__: object) -> None:
         raise RuntimeError(secret)
 
-    monkeypatch.setattr("functions.drift_monitor.run.compare", explode)
+    monkeypatch.setattr("functions.drift_monitor.window_evaluation.compare", explode)
     serve(monitored, traffic[:300])
     with pytest.raises(RuntimeError):
         handler(AT, None)

@@ -131,8 +131,8 @@ def test_the_message_names_the_active_deployment(monitored: Engine, aws: Aws, tr
             ),
         )
     serve(monitored, cut(traffic[:300], words=30))
-    answer = handler(AT, None)
-    assert f"Deployment    {answer['deployment_id']} (function version 12)" in str(aws.received()[0]["body"])
+    result = handler(AT, None)
+    assert f"Deployment    {result['deployment_id']} (function version 12)" in str(aws.received()[0]["body"])
 
 
 def test_the_link_opens_the_report_of_that_run_where_reports_are_served(

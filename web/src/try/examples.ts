@@ -5,5 +5,5 @@ export const EXAMPLES = [
     name: "Mixed",
     text: "The story is thin and the ending drags, but the acting is superb and every frame is a painting. I would not have missed it.",
   },
-  { name: "Irony", text: "Oh great, another remake. Exactly what nobody was waiting for, and it noAnimation manages to disappoint." },
+  { name: "Irony", text: "Oh great, another remake. Exactly what nobody was waiting for, and it still manages to disappoint." },
 ] as const;

@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks.monitored import Monitored, hours_before, monitored
+from benchmarks.monitored_system import MonitoredSystem, hours_before, monitored_system
 from functions.drift_monitor.detection.features import Feature
 from functions.drift_monitor.detection.thresholds import calibrate
 from functions.drift_monitor.handler import handler
@@ -57,7 +57,7 @@ print(json.dumps({
 
 
 def measure_run(
-    system: Monitored, predictions: PredictionCache, pool: Sequence[Review], rows: int
+    system: MonitoredSystem, predictions: PredictionCache, pool: Sequence[Review], rows: int
 ) -> dict[str, Any]:
     """Store that many predictions from the pool within an hour, and run the function in a new process."""
     now = datetime.now(UTC)
@@ -83,13 +83,13 @@ def sharing_thresholds() -> AbstractContextManager[Any]:
             known[tuple(features), rows] = thresholds
         return known[tuple(features), rows]
 
-    return patch("functions.drift_monitor.run.calibrate", calibrated)
+    return patch("functions.drift_monitor.window_evaluation.calibrate", calibrated)
 
 
 class Replay:
     """A simulated clock: each hour some reviews are predicted, and then the monitor runs."""
 
-    def __init__(self, system: Monitored, predictions: PredictionCache, start: datetime) -> None:
+    def __init__(self, system: MonitoredSystem, predictions: PredictionCache, start: datetime) -> None:
         self._system, self._predictions, self._now = system, predictions, start
 
     def hour(self, reviews: Sequence[Review]) -> dict[str, Any]:
@@ -110,7 +110,9 @@ class Replay:
         return self._now.hour < 8
 
 
-def replay_unshifted(replay: Replay, system: Monitored, pool: Sequence[Review], hours: int) -> dict[str, Any]:
+def replay_unshifted(
+    replay: Replay, system: MonitoredSystem, pool: Sequence[Review], hours: int
+) -> dict[str, Any]:
     """Replay hours without a shift; count windows with drift, and the messages."""
     flagged = moved = judged = 0
     texts = _without_early_repeats(pool)
@@ -125,7 +127,9 @@ def replay_unshifted(replay: Replay, system: Monitored, pool: Sequence[Review], 
     return {"windows": judged, "moved": moved, "flagged": flagged, "messages": system.received()}
 
 
-def replay_shift(replay: Replay, system: Monitored, pool: Sequence[Review], shift: Shift) -> dict[str, Any]:
+def replay_shift(
+    replay: Replay, system: MonitoredSystem, pool: Sequence[Review], shift: Shift
+) -> dict[str, Any]:
     """Replay hours with a shift, then hours without; return the verdicts and the messages."""
     generator = random.Random(1)
     runs = []
@@ -139,8 +143,8 @@ def replay_shift(replay: Replay, system: Monitored, pool: Sequence[Review], shif
     opened = {message["kind"] for message in messages if message["status"] == "open"}
     return {
         "runs": runs,
-        "told": shift.verdict in opened,
-        "also_told": sorted(opened - {shift.verdict}),
+        "alerted": shift.verdict in opened,
+        "also_alerted": sorted(opened - {shift.verdict}),
         "right_feature": all(each["first"] in shift.top_features for each in runs if each["drifted"]),
         "subjects": [message["subject"] for message in messages],
         "over": [message["subject"] for message in system.received()],
@@ -174,8 +178,10 @@ def week_table(calm: dict[str, Any], shifts: dict[str, dict[str, Any]]) -> Table
     for name, found in shifts.items():
         first = dict.fromkeys(each["first"] for each in found["runs"])
         drifted = sum(each["drifted"] for each in found["runs"])
-        told = ", ".join([*([SHIFTS[name].verdict] if found["told"] else []), *found["also_told"]]) or "no"
-        rows.add_row(name.replace("_", " "), f"{len(found['runs'])}", f"{drifted}", told, ", ".join(first))
+        alerted = (
+            ", ".join([*([SHIFTS[name].verdict] if found["alerted"] else []), *found["also_alerted"]]) or "no"
+        )
+        rows.add_row(name.replace("_", " "), f"{len(found['runs'])}", f"{drifted}", alerted, ", ".join(first))
     return rows
 
 
@@ -194,13 +200,13 @@ def main() -> None:
     version, labels = predictions.card.model_version, predictions.card.labels
     RESULT.mkdir(parents=True, exist_ok=True)
     if options.rows:
-        with monitored(options.model, labels, version) as system:
+        with monitored_system(options.model, labels, version) as system:
             found = measure_run(system, predictions, pool, options.rows)
         (RESULT / "drift_speed.json").write_text(json.dumps(found, indent=2) + "\n")
         console.print(speed_table(found))
         return
     started = time.perf_counter()
-    with monitored(options.model, labels, version) as system, sharing_thresholds():
+    with monitored_system(options.model, labels, version) as system, sharing_thresholds():
         hours = options.hours + len(SHIFTS) * (2 * RUNS + COOL_HOURS)
         replay = Replay(system, predictions, hours_before(datetime.now(UTC), hours))
         calm = replay_unshifted(replay, system, pool, options.hours)

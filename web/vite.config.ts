@@ -1,7 +1,7 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
 
-// The API lives beneath /api of the page's own origin, here as on CloudFront; `make up` answers both.
+// The API is under /api of the page's origin, here as on CloudFront; `make up` serves both.
 const API = process.env.API_URL ?? "http://localhost:8000";
 
 export default defineConfig({
@@ -9,7 +9,7 @@ export default defineConfig({
   server: { proxy: { "/api": API, "/config.json": API } },
   build: {
     target: "es2022",
-    assetsInlineLimit: 0, // the content security policy allows files of our own, not data in their place
+    assetsInlineLimit: 0, // the content security policy allows files, not data: URLs
     modulePreload: { polyfill: false },
     reportCompressedSize: true,
   },

@@ -47,13 +47,13 @@ def calibrate(
     Reads DRIFT_THRESHOLD and FALSE_ALARM_RATE as the drift monitor does.
     """
     from functions.drift_monitor.detection.reference import read_reference
-    from functions.drift_monitor.settings import JudgementSettings
+    from functions.drift_monitor.settings import DetectionSettings
     from local.drift_lab.experiment import QUICK, Experiment, ExperimentPlan, report
     from local.drift_lab.plots import plot_false_alarms, plot_power
     from local.drift_lab.predictions import PredictionCache, unseen_reviews
     from local.drift_lab.shifts import SHIFTS
 
-    plan, settings = QUICK if quick else ExperimentPlan(), read_settings(JudgementSettings)
+    plan, settings = QUICK if quick else ExperimentPlan(), read_settings(DetectionSettings)
     console = Console()
     reference = read_reference(model)
     predictions = PredictionCache(model, to)

@@ -1,4 +1,4 @@
-"""Why a run of the monitor cannot judge; `alerting.failures` turns each into an alert."""
+"""Why a run of the monitor has no verdict; `alerting.failures` turns each error into an alert."""
 
 from typing import ClassVar, Literal
 
@@ -9,7 +9,7 @@ Severity = Literal["info", "warning", "critical"]
 
 
 class MonitorError(SentimentError):
-    """A run cannot say whether traffic has drifted; `cause` groups the alerts, info is not sent out."""
+    """A run has no verdict; `cause` groups its alerts, and severity info is recorded but not sent."""
 
     code: ClassVar[str] = KIND
 
@@ -24,4 +24,4 @@ class MonitorError(SentimentError):
         super().__init__(message)
         self.cause = cause
         self.severity = severity
-        self.anchor = anchor  # in the runbook
+        self.anchor = anchor  # heading of the runbook

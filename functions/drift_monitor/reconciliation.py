@@ -1,8 +1,8 @@
 """Compares, once a day, how many predictions were answered with how many are stored.
 
-What was answered is counted apart from what is stored (TrafficCounted), so a message that got lost between
-the two shows. Each day is an alert of its own, and is looked at again for as long as its messages may still
-arrive from a queue: once they have, the alert is over.
+Answered predictions are counted independently of storage (TrafficCounted), so a message lost in between
+shows. Each day has an alert of its own. A day is compared again as long as its messages may still arrive from
+a queue; once they are stored, the alert is resolved.
 """
 
 from collections.abc import Sequence
@@ -26,76 +26,76 @@ from functions.drift_monitor.errors import MonitorError, Severity
 
 KIND = "reconciliation"
 NOT_COUNTED = "traffic_not_counted"
-BROKEN = "reconciliation"  # the failure's cause when something unforeseen kept it from comparing
-OWN_FAILURES = (NOT_COUNTED, BROKEN)  # no run that looks for drift ends these
+BROKEN = "reconciliation"  # cause of the failure if the comparison itself fails
+OWN_FAILURES = (NOT_COUNTED, BROKEN)  # drift runs do not resolve these
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-RECHECKED = 14 * DAY  # how long queues keep what could not be stored
-EDGE_MINUTES = 1  # a prediction may be counted that much before or after the time in its id
+RECHECKED = 14 * DAY  # how long the queues keep messages
+EDGE_MINUTES = 1  # how far the count of a prediction may be from the time in its id
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One day, and by how much its figures may differ without meaning anything."""
+    """One day, and how much its counts may differ for reasons of timing."""
 
     day: ReconciledDay
     slack: int
 
     @property
     def missing(self) -> int:
-        """Return how many answered predictions are not stored; 0 where the edges of the count explain it."""
+        """Return how many answered predictions are not stored; 0 if the slack explains it."""
         return self.day.difference if self.day.difference > self.slack else 0
 
     @property
     def surplus(self) -> int:
-        """Return how many stored predictions nobody counted; 0 likewise."""
+        """Return how many stored predictions were not counted; 0 if the slack explains it."""
         return -self.day.difference if -self.day.difference > self.slack else 0
 
 
 @dataclass(frozen=True)
-class Reconciled:
-    """What a reconciliation has to say."""
+class ReconciliationResult:
+    """What a reconciliation found."""
 
     findings: list[Finding]
-    figures: dict[str, Any]
-    missing: int | None  # of the day before; None when it could not be compared
+    counts: dict[str, Any]
+    missing: int | None  # of the day before; None if it could not be compared
     at: datetime
 
-    def ends(self, alert: MonitoringAlert) -> str | None:
-        """Say why an open alert that was not found again is over, or None when it is not known to be."""
-        if alert.seen_at > self.at:  # by a later comparison than this one of a past day
+    def resolution(self, alert: MonitoringAlert) -> str | None:
+        """Return why an open alert that was not found again is resolved, or None if it may still be open."""
+        if alert.seen_at > self.at:  # a later comparison found it; this one is of a past day
             return None
         if alert.kind == KIND:
-            kept = alert.cause >= self.figures["since"]
+            rechecked = alert.cause >= self.counts["since"]
             return (
-                "Stored now is what was answered"
-                if kept
-                else "What is still missing is lost: queues keep it no longer"
+                "All answered predictions are stored now"
+                if rechecked
+                else "Predictions that are still missing are lost: the queues no longer keep them"
             )
         if alert.kind == FAILURE and alert.cause in OWN_FAILURES:
-            return "It was compared again"
+            return "The comparison works again"
         return None
 
 
-def reconcile(engine: Engine, at: datetime, runbook_url: str) -> Reconciled:
-    """Compare the day before `at` (UTC) and those before it whose messages may still arrive.
+def reconcile(engine: Engine, at: datetime, runbook_url: str) -> ReconciliationResult:
+    """Compare the day before `at` (UTC), and earlier days whose messages may still arrive.
 
-    A day that nobody counted is a failure of its own and no calm, unless there was no system yet.
+    A day without counts is a failure of its own, unless the system did not exist yet.
     """
     today = datetime.combine(at.astimezone(UTC).date(), time(), tzinfo=UTC)
     yesterday = Window(today - DAY, today)
     with transaction(engine) as session:
-        # Up to now, as a span may begin before midnight and end after it.
+        # Up to now, because a span may begin before midnight and end after it.
         spans = counted_spans(session, Window(today - RECHECKED, at))
         days = [
             day for day in reconcile_days(session, Window(today - RECHECKED, at)) if day.day < today.date()
         ]
         stored = sum(count_by_version(session, yesterday).values())
     compared = [Comparison(day, slack_of(_spans_of(day.day, spans))) for day in days]
-    findings = [_finding(one, runbook_url) for one in compared if one.missing or one.surplus]
-    last = next((one for one in compared if one.day.day == yesterday.since.date()), None)
-    if problem := _gap(yesterday, spans, stored, last):
-        findings.append(failure_finding(problem, runbook_url))
-    figures = {
+    findings = [_finding(each, runbook_url) for each in compared if each.missing or each.surplus]
+    last = next((each for each in compared if each.day.day == yesterday.since.date()), None)
+    if failure := _gap(yesterday, spans, stored, last):
+        findings.append(failure_finding(failure, runbook_url))
+    counts = {
         "reconciled": last is not None,
         "day": yesterday.since.date().isoformat(),
         "since": (today - RECHECKED).date().isoformat(),
@@ -104,13 +104,13 @@ def reconcile(engine: Engine, at: datetime, runbook_url: str) -> Reconciled:
         "missing": last and last.missing,
         "hours_counted": round(_hours_counted(yesterday, spans), 2),
     }
-    return Reconciled(findings, figures, last.missing if last else None, at)
+    return ReconciliationResult(findings, counts, last.missing if last else None, at)
 
 
 def slack_of(spans: Sequence[TrafficCounted]) -> int:
-    """Return by how many predictions spans may differ from what is stored: a minute's at each open edge.
+    """Return how many predictions the count may differ by: those of a minute at each open edge.
 
-    Where one span follows the other, what the first misses the second has.
+    Between adjacent spans there is none: what one misses, the other counts.
     """
     starts, ends = {span.since for span in spans}, {span.until for span in spans}
     slack = 0.0
@@ -128,9 +128,9 @@ def _spans_of(day: date, spans: Sequence[TrafficCounted]) -> list[TrafficCounted
 def _gap(
     day: Window, spans: Sequence[TrafficCounted], stored: int, compared: Comparison | None
 ) -> MonitorError | None:
-    """Say which part of the day nobody counted, if any; before the first count there was nothing to count.
+    """Return a failure if part of the day was not counted; before the first count there was no system.
 
-    A laptop that slept is recorded. It is told when predictions are stored of that time: somebody answered.
+    A gap without predictions is only recorded (a laptop slept). With predictions, it sends an alert.
     """
     name = f"{day.since:%Y-%m-%d}"
     if compared is None:
@@ -138,8 +138,8 @@ def _gap(
             return None
         return MonitorError(
             NOT_COUNTED,
-            f"nobody counted what the API answered on {name}, so nobody knows whether its predictions are "
-            f"stored ({stored:,} are)",
+            f"the traffic of {name} was not counted, so it is unknown whether all its predictions are stored "
+            f"({stored:,} are)",
             severity="critical" if stored else "warning",
             anchor="traffic-not-counted",
         )
@@ -149,7 +149,7 @@ def _gap(
         return None
     return MonitorError(
         NOT_COUNTED,
-        f"{gap:.1f} of {due:.1f} hours of {name} were not counted; of those nobody knows whether their "
+        f"{gap:.1f} of {due:.1f} hours of {name} were not counted, so it is unknown whether all their "
         "predictions are stored",
         severity="warning" if stored - compared.day.stored > compared.slack else "info",
         anchor="traffic-not-counted",
@@ -157,27 +157,33 @@ def _gap(
 
 
 def _hours_counted(day: Window, spans: Sequence[TrafficCounted]) -> float:
-    shared = (min(span.until, day.until) - max(span.since, day.since) for span in spans)
-    return sum(max(timedelta(), time_) / HOUR for time_ in shared)
+    overlaps = (min(span.until, day.until) - max(span.since, day.since) for span in spans)
+    return sum(max(timedelta(), overlap) / HOUR for overlap in overlaps)
 
 
-def _finding(one: Comparison, runbook_url: str) -> Finding:
-    day = one.day
-    what = f"{one.missing:,} are missing" if one.missing else f"{one.surplus:,} more than were counted"
-    message = f"Reconciliation: of {day.served:,} predictions of {day.day} {day.stored:,} are stored, {what}"
-    meaning = (
-        "They wait in the queue, lie among the dead letters or under unsent/, or are lost. This is looked at "
-        f"again each day for {RECHECKED.days} days, and is over once they are stored."
-        if one.missing
-        else "What the API answered is not counted as a whole, so missing predictions may go unseen."
+def _finding(comparison: Comparison, runbook_url: str) -> Finding:
+    day = comparison.day
+    difference = (
+        f"{comparison.missing:,} missing"
+        if comparison.missing
+        else f"{comparison.surplus:,} more than counted"
     )
-    body = [*paragraph(meaning), "", "What to do:", f"{runbook_url}#missing-predictions"]
+    message = (
+        f"Reconciliation: {day.stored:,} of {day.served:,} predictions of {day.day} stored, {difference}"
+    )
+    meaning = (
+        "They are in the queue, in the dead-letter queue or under unsent/, or lost. The day is compared "
+        f"again daily for {RECHECKED.days} days; once they are stored, this alert is resolved."
+        if comparison.missing
+        else "The count of answered predictions is incomplete, so missing predictions may go undetected."
+    )
+    body = [*paragraph(meaning), "", "Runbook:", f"{runbook_url}#missing-predictions"]
     details = {
         "day": day.day.isoformat(),
         "served": day.served,
         "stored": day.stored,
         "hours_counted": round(day.hours_counted, 2),
-        "slack": one.slack,
+        "slack": comparison.slack,
     }
-    severity: Severity = "critical" if one.missing else "warning"
+    severity: Severity = "critical" if comparison.missing else "warning"
     return Finding(KIND, day.day.isoformat(), severity, message, "\n".join(body), details)

@@ -1,7 +1,7 @@
-"""Starts the training state machine when the policy says so: with enough new labels, and not again too soon.
+"""Starts the training state machine: if there are enough new labels, and not again within the cool-down.
 
-What people labelled goes along as a file of texts and labels. What training makes of it (repeated texts, rows
-that the test split holds) is training's to check.
+Labelled texts are passed along as a CSV file. Training itself checks it (repeated texts, rows of the test
+split).
 """
 
 import csv
@@ -17,7 +17,7 @@ import boto3
 from sentiment.database.feedback import count_unreadable_labels, labelled_texts
 from sqlalchemy.orm import Session
 
-from functions.drift_monitor.reports import s3
+from functions.drift_monitor.report_storage import s3
 from functions.drift_monitor.settings import DriftMonitorSettings
 
 if TYPE_CHECKING:
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.type_defs import ExecutionListItemTypeDef
 
 PREFIX = "training/feedback"
-COUNTS = ("RUNNING", "SUCCEEDED", "PENDING_REDRIVE")  # a training that failed is none
-RETRY_AFTER = timedelta(hours=24)  # but its cause is seldom gone within the hour, and each try costs
+COUNTED_STATUSES = ("RUNNING", "SUCCEEDED", "PENDING_REDRIVE")  # a failed training does not count
+RETRY_AFTER = timedelta(hours=24)  # after a failure, whose cause is rarely gone within an hour
 
 
 @dataclass(frozen=True)
-class Policy:
-    """How often a training may start, and how many new labels make it worthwhile."""
+class RetrainingPolicy:
+    """How often a training may start, and how many new labels it requires."""
 
     state_machine_arn: str
     bucket: str
@@ -39,8 +39,8 @@ class Policy:
     minimum_labels: int
 
     @classmethod
-    def of(cls, settings: DriftMonitorSettings) -> "Policy":
-        """Return what the settings say."""
+    def of(cls, settings: DriftMonitorSettings) -> "RetrainingPolicy":
+        """Return the policy that the settings describe."""
         return cls(
             str(settings.state_machine_arn),
             settings.report_bucket,
@@ -56,32 +56,44 @@ def step_functions() -> "SFNClient":
 
 
 def start_retraining(
-    session: Session, policy: Policy, *, at: datetime, reason: str, model_created_at: datetime | None
+    session: Session,
+    policy: RetrainingPolicy,
+    *,
+    at: datetime,
+    reason: str,
+    model_created_at: datetime | None,
 ) -> str:
-    """Start a training with all labelled texts, if there are enough since the last one; return what was done.
+    """Start a training with all labelled texts if enough are new; return what was done, or why nothing was.
 
-    Whoever started the last one, it counts; without any, the model's own date does. Repeating a run starts
-    nothing twice: the execution is named after the run's time.
+    Labels are new if they are newer than the last training, whoever started it, or else than the model.
+    Repeating a run starts no second training, because the execution is named after the run's time.
     """
     newest = next(_executions(policy.state_machine_arn), None)
-    last = next((e for e in _executions(policy.state_machine_arn) if e["status"] in COUNTS), None)
+    last = next((e for e in _executions(policy.state_machine_arn) if e["status"] in COUNTED_STATUSES), None)
     if last is not None and last["startDate"] > at - policy.cooldown:
         hours = policy.cooldown / timedelta(hours=1)
-        return f"not started: one began at {_minute(last['startDate'])}, within the cool-down of {hours:g} h"
-    if newest is not None and newest["status"] not in COUNTS and newest["startDate"] > at - RETRY_AFTER:
         return (
-            f"not started: the one of {_minute(newest['startDate'])} ended as {newest['status']}; mend that, "
-            f"it is tried again after {RETRY_AFTER / timedelta(hours=1):g} h"
+            f"not started: the last training began at {_minute(last['startDate'])}, within the cool-down of "
+            f"{hours:g} h"
+        )
+    if (
+        newest is not None
+        and newest["status"] not in COUNTED_STATUSES
+        and newest["startDate"] > at - RETRY_AFTER
+    ):
+        return (
+            f"not started: the training of {_minute(newest['startDate'])} ended as {newest['status']}; fix "
+            f"the cause, the next attempt is after {RETRY_AFTER / timedelta(hours=1):g} h"
         )
     since = model_created_at if last is None else last["startDate"]
     rows = list(labelled_texts(session))
     new = sum(since is None or row.given_at > since for row in rows)
     if new < policy.minimum_labels:
         unreadable = count_unreadable_labels(session)
-        unread = (
-            f" ({unreadable:,} more have no stored text: the privacy mode keeps none)" if unreadable else ""
+        without_text = (
+            f"; {unreadable:,} more labels have no stored text (privacy mode)" if unreadable else ""
         )
-        return f"not started: {new:,} new labelled texts{unread}, it takes {policy.minimum_labels:,}"
+        return f"not started: {new:,} of {policy.minimum_labels:,} required new labelled texts{without_text}"
     key = f"{PREFIX}/{at:%Y%m%dT%H%M%SZ}.csv"
     file = io.StringIO()
     writer = csv.writer(file)
@@ -91,7 +103,7 @@ def start_retraining(
     return _start(policy, f"s3://{policy.bucket}/{key}", rows=len(rows), at=at, reason=reason)
 
 
-def _start(policy: Policy, uri: str, *, rows: int, at: datetime, reason: str) -> str:
+def _start(policy: RetrainingPolicy, uri: str, *, rows: int, at: datetime, reason: str) -> str:
     name = f"drift-{at:%Y%m%dT%H%M%S}"
     client = step_functions()
     try:
@@ -101,12 +113,12 @@ def _start(policy: Policy, uri: str, *, rows: int, at: datetime, reason: str) ->
             input=json.dumps({"extra_data_uri": uri, "reason": reason}),
         )
     except client.exceptions.ExecutionAlreadyExists:
-        return f"started before as {name}"
+        return f"already started as {name}"
     return f"started as {name} with {rows:,} labelled texts"
 
 
 def _executions(state_machine_arn: str) -> "Iterator[ExecutionListItemTypeDef]":
-    """Yield the executions, the one that began last first."""
+    """Yield the executions, newest first."""
     pages = step_functions().get_paginator("list_executions").paginate(stateMachineArn=state_machine_arn)
     for page in pages:
         yield from page["executions"]

@@ -1,8 +1,7 @@
-"""Answers questions about what is stored: traffic, predictions, alerts, drift, performance, deployments.
+"""Serves reports on what is stored: traffic, predictions, alerts, drift, performance, deployments.
 
-It only reads, over a connection that Postgres itself holds to that, and one answer comes from one snapshot.
-Who may ask is the HTTP API's authorizer to decide; what a text looks like here was decided by the privacy
-mode when it was stored.
+It only reads, over a read-only connection, and each response comes from one snapshot. The HTTP API's
+authorizer decides who may call it; the privacy mode decided how texts are stored.
 """
 
 import traceback
@@ -28,36 +27,37 @@ from sentiment.logging import logger
 from sentiment.settings import read_settings
 from sqlalchemy import Engine
 
+from functions.reports.daily_accuracy import summarize_accuracy
 from functions.reports.openapi import Route, describe
-from functions.reports.pages import PageNotFoundError, sign
-from functions.reports.performance import measure
 from functions.reports.queries import (
-    AlertsQuestion,
-    DaysQuestion,
-    DeploymentsQuestion,
-    DriftQuestion,
-    PageQuestion,
-    PerformanceQuestion,
-    PredictionsQuestion,
-    Question,
-    ReviewQuestion,
-    SummaryQuestion,
-    read_id,
-    read_question,
+    AlertsQuery,
+    DaysQuery,
+    DeploymentsQuery,
+    DriftQuery,
+    PageQuery,
+    PerformanceQuery,
+    PredictionsQuery,
+    Query,
+    ReviewQuery,
+    SummaryQuery,
+    parse_id,
+    parse_query,
 )
+from functions.reports.report_links import PageNotFoundError, presign_report
 from functions.reports.responses import (
     HEADERS,
     describe_audit,
-    error_answer,
+    error_response,
     next_before,
     row_of,
     to_json,
 )
-from functions.reports.review import LOOK_BACK_DAYS, find_queue
-from functions.reports.schemas.judgements import Alerts, Drift, Page, Performance
-from functions.reports.schemas.queue import Review
+from functions.reports.review_queue import LOOK_BACK_DAYS, find_review_queue
+from functions.reports.schemas.monitoring import Alerts, Drift, Page, Performance
+from functions.reports.schemas.reconciliation import Reconciliation
 from functions.reports.schemas.records import Audit, Deployments, Predictions
-from functions.reports.schemas.traffic import Reconciliation, Summary
+from functions.reports.schemas.review_queue import Review
+from functions.reports.schemas.summary import Summary
 from functions.reports.settings import SERVICE, settings
 
 app = APIGatewayHttpResolver(serializer=to_json)
@@ -66,41 +66,42 @@ ROUTES: list[Route] = []
 
 @cache
 def engine() -> Engine:
-    """Make this instance's one connection pool, whose transactions can neither write nor see a change."""
+    """Make the connection pool once; its transactions are read-only and see one snapshot."""
     return make_engine(read_settings(DatabaseSettings)).execution_options(
         isolation_level="REPEATABLE READ", postgresql_readonly=True
     )
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Answer one HTTP API event (payload 2.0); every answer carries a correlation id."""
+    """Handle one HTTP API event (payload 2.0); every response carries a correlation id."""
     headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
     correlation_id = choose_correlation_id(headers.get(CORRELATION_HEADER))
     logger(SERVICE).append_keys(correlation_id=correlation_id)
     app.context["correlation_id"] = correlation_id
-    answer = app.resolve(event, context)
-    answer["headers"] = {**answer.get("headers", {}), **HEADERS, CORRELATION_HEADER: correlation_id}
-    logger(SERVICE).info("request answered", status=answer["statusCode"])
-    return answer
+    response = app.resolve(event, context)
+    response["headers"] = {**response.get("headers", {}), **HEADERS, CORRELATION_HEADER: correlation_id}
+    logger(SERVICE).info("request answered", status=response["statusCode"])
+    return response
 
 
 def get(
-    path: str, answers: Any, asks: type[Question] | None = None
+    path: str, response: Any, query: type[Query] | None = None
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Answer a path by a function that is given the query as a question, and note it for OpenAPI.
+    """Register a function for a path; it gets the parsed query, and the route is described in OpenAPI.
 
-    A query that is no such question raises InvalidInputError.
+    A query that does not parse raises InvalidInputError.
     """
 
-    def register(answer: Callable[..., Any]) -> Callable[..., Any]:
-        def resolve(**names: str) -> Any:
-            if asks is None:
-                return answer(**names)
-            return answer(read_question(asks, app.current_event.query_string_parameters or {}), **names)
+    def register(function: Callable[..., Any]) -> Callable[..., Any]:
+        def resolve(**path_parameters: str) -> Any:
+            if query is None:
+                return function(**path_parameters)
+            parsed = parse_query(query, app.current_event.query_string_parameters or {})
+            return function(parsed, **path_parameters)
 
         app.get(path)(resolve)
-        ROUTES.append(Route(path, answer.__doc__ or "", asks, answers))
-        return answer
+        ROUTES.append(Route(path, function.__doc__ or "", query, response))
+        return function
 
     return register
 
@@ -111,121 +112,121 @@ def openapi() -> dict[str, Any]:
     return describe(ROUTES)
 
 
-@get("/reports/summary", Summary, SummaryQuestion)
-def summary(question: SummaryQuestion) -> dict[str, Any]:
-    """Tell volume, mix, latency, confidence, novelty, feedback and errors of a span of time."""
-    window = question.window(datetime.now(UTC))
+@get("/reports/summary", Summary, SummaryQuery)
+def summary(query: SummaryQuery) -> dict[str, Any]:
+    """Summarize volume, label mix, latency, confidence, novelty, feedback and errors of a time range."""
+    window = query.window(datetime.now(UTC))
     with transaction(engine()) as session:
-        figures = summarize_predictions(session, window)
+        predictions = summarize_predictions(session, window)
         requests = count_requests(session, window)
-    return {"since": window.since, "until": window.until, **figures, "requests": requests}
+    return {"since": window.since, "until": window.until, **predictions, "requests": requests}
 
 
-@get("/reports/predictions", Predictions, PredictionsQuestion)
-def predictions(question: PredictionsQuestion) -> dict[str, Any]:
-    """List predictions, newest first; pass `next_before` on as `before` until it is null."""
+@get("/reports/predictions", Predictions, PredictionsQuery)
+def predictions(query: PredictionsQuery) -> dict[str, Any]:
+    """List predictions, newest first; for the next page, pass `next_before` as `before` until it is null."""
     with transaction(engine()) as session:
-        rows = [row_of(found) for found in find_predictions(session, **question.model_dump())]
-    return {"predictions": rows, "next_before": next_before(rows, question.limit)}
+        rows = [row_of(found) for found in find_predictions(session, **query.model_dump())]
+    return {"predictions": rows, "next_before": next_before(rows, query.limit)}
 
 
 @get("/reports/predictions/<prediction_id>", Audit)
 def audit(prediction_id: str) -> dict[str, Any]:
-    """Tell which version, data, run and image answered this prediction, and who promoted it."""
-    wanted = read_id(prediction_id)
+    """Show the model version, data, run and image behind a prediction, and who promoted it."""
+    id_ = parse_id(prediction_id)
     with transaction(engine()) as session:
-        found = find_audit(session, wanted)
+        found = find_audit(session, id_)
         if found is None:
-            raise PredictionNotFoundError(f"prediction {wanted} is not stored (yet)")
+            raise PredictionNotFoundError(f"prediction {id_} is not stored (yet)")
         return describe_audit(found)
 
 
-@get("/reports/review", Review, ReviewQuestion)
-def review(question: ReviewQuestion) -> dict[str, Any]:
-    """List the predictions of the last days that are most worth a person's label, each with its reasons."""
+@get("/reports/review", Review, ReviewQuery)
+def review(query: ReviewQuery) -> dict[str, Any]:
+    """List the recent predictions that are most useful to label, each with its reasons."""
     window = Window.ending(datetime.now(UTC), hours=24 * LOOK_BACK_DAYS)
     with transaction(engine()) as session:
-        return find_queue(session, window, **question.model_dump())
+        return find_review_queue(session, window, **query.model_dump())
 
 
-@get("/reports/performance", Performance, PerformanceQuestion)
-def performance(question: PerformanceQuestion) -> dict[str, Any]:
-    """Tell the accuracy by people's labels, day by day, beside the monitor's estimates without labels."""
-    window = question.window(datetime.now(UTC))
+@get("/reports/performance", Performance, PerformanceQuery)
+def performance(query: PerformanceQuery) -> dict[str, Any]:
+    """Show daily accuracy by labels, and the drift monitor's estimates without labels."""
+    window = query.window(datetime.now(UTC))
     with transaction(engine()) as session:
-        figures = measure(session, window, model_version=question.model_version)
-    return {"since": window.since, "until": window.until, "model_version": question.model_version, **figures}
+        accuracy = summarize_accuracy(session, window, model_version=query.model_version)
+    return {"since": window.since, "until": window.until, "model_version": query.model_version, **accuracy}
 
 
-@get("/reports/reconciliation", Reconciliation, DaysQuestion)
-def reconciliation(question: DaysQuestion) -> dict[str, Any]:
-    """Tell for each day how many predictions were answered, how many are stored, and the difference."""
-    window = question.window(datetime.now(UTC))
+@get("/reports/reconciliation", Reconciliation, DaysQuery)
+def reconciliation(query: DaysQuery) -> dict[str, Any]:
+    """Compare for each day how many predictions were answered and how many are stored."""
+    window = query.window(datetime.now(UTC))
     with transaction(engine()) as session:
         days = reconcile_days(session, window)
     compared = [{**day._asdict(), "difference": day.difference} for day in days]
     return {"since": window.since, "until": window.until, "days": compared}
 
 
-@get("/reports/alerts", Alerts, AlertsQuestion)
-def alerts(question: AlertsQuestion) -> dict[str, Any]:
-    """List the open alerts, or all, newest first."""
-    options = question.model_dump(exclude={"state"})
+@get("/reports/alerts", Alerts, AlertsQuery)
+def alerts(query: AlertsQuery) -> dict[str, Any]:
+    """List alerts, newest first; only open ones by default."""
+    options = query.model_dump(exclude={"state"})
     with transaction(engine()) as session:
-        found = find_alerts(session, **options, open_only=question.state == "open")
+        found = find_alerts(session, **options, open_only=query.state == "open")
         rows = [row_of(alert) for alert in found]
-    return {"alerts": rows, "next_before": next_before(rows, question.limit)}
+    return {"alerts": rows, "next_before": next_before(rows, query.limit)}
 
 
-@get("/reports/drift", Drift, DriftQuestion)
-def drift(question: DriftQuestion) -> dict[str, Any]:
-    """List what the drift monitor found, run by run, newest first."""
+@get("/reports/drift", Drift, DriftQuery)
+def drift(query: DriftQuery) -> dict[str, Any]:
+    """List the drift monitor's runs and their results, newest first."""
     with transaction(engine()) as session:
-        found = find_drift_runs(session, **question.model_dump())
+        found = find_drift_runs(session, **query.model_dump())
         runs = [{"rows": run.rows, **run.metrics, "id": run.id, "at": run.recorded_at} for run in found]
-    return {"runs": runs, "next_before": next_before(runs, question.limit)}
+    return {"runs": runs, "next_before": next_before(runs, query.limit)}
 
 
-@get("/reports/drift/<run_id>/page", Page, PageQuestion)
-def page(question: PageQuestion, run_id: str) -> Response[str] | dict[str, Any]:
-    """Lead to the page of a drift run, which can be read for five minutes under a signed URL."""
-    wanted = read_id(run_id, "the id of a drift run is a UUID, as /reports/drift lists it")
+@get("/reports/drift/<run_id>/page", Page, PageQuery)
+def page(query: PageQuery, run_id: str) -> Response[str] | dict[str, Any]:
+    """Redirect to the report of a drift run, under a presigned URL that is valid for five minutes."""
+    id_ = parse_id(run_id, "the id of a drift run must be a UUID, as listed by /reports/drift")
     with transaction(engine()) as session:
-        run = find_drift_run(session, wanted)
+        run = find_drift_run(session, id_)
         if run is None:
-            raise PageNotFoundError("there is no such drift run")
-        location = sign(run.metrics.get("report_uri"), settings().report_bucket)
-    if not question.redirect:
+            raise PageNotFoundError("drift run not found")
+        location = presign_report(run.metrics.get("report_uri"), settings().report_bucket)
+    if not query.redirect:
         return {"url": location}
     return Response(302, content_types.APPLICATION_JSON, "{}", headers={"location": location})
 
 
-@get("/reports/deployments", Deployments, DeploymentsQuestion)
-def deployments(question: DeploymentsQuestion) -> dict[str, Any]:
+@get("/reports/deployments", Deployments, DeploymentsQuery)
+def deployments(query: DeploymentsQuery) -> dict[str, Any]:
     """List the deployments, newest first."""
     with transaction(engine()) as session:
-        found = find_deployments(session, limit=question.limit)
+        found = find_deployments(session, limit=query.limit)
         return {"deployments": [row_of(deployment) for deployment in found]}
 
 
 @app.exception_handler(SentimentError)  # type: ignore[untyped-decorator]
-def answer_sentiment_error(error: SentimentError) -> Response[str]:
-    """Answer an error that the system raised on purpose; its message was written for people to read."""
-    logger(SERVICE).warning("request failed", code=error.code, reason=str(error))
-    return error_answer(error.status, error.code, str(error), app.context["correlation_id"])
+def handle_sentiment_error(error: SentimentError) -> Response[str]:
+    """Return one of the project's own errors, whose messages are meant for callers."""
+    logger(SERVICE).warning("request failed", error=error.code, reason=str(error))
+    return error_response(error.status, error.code, str(error), app.context["correlation_id"])
 
 
 @app.exception_handler(ServiceError)  # type: ignore[untyped-decorator]
-def answer_service_error(error: ServiceError) -> Response[str]:
-    """Answer what the router refuses: no such route, wrong method."""
+def handle_service_error(error: ServiceError) -> Response[str]:
+    """Return an error of the router: route not found, or method not allowed."""
     status = HTTPStatus(error.status_code)
     code = status.phrase.lower().replace(" ", "_")
-    return error_answer(status, code, status.phrase, app.context["correlation_id"])
+    return error_response(status, code, status.phrase, app.context["correlation_id"])
 
 
 @app.exception_handler(Exception)  # type: ignore[untyped-decorator]
-def answer_unexpected_error(error: Exception) -> Response[str]:
-    """Answer 500 without a word of the error; log its stack, not its message, which may quote a text."""
+def handle_unexpected_error(error: Exception) -> Response[str]:
+    """Return 500 without details; log the stack, not the message, which may quote a text."""
     stack = "".join(traceback.format_tb(error.__traceback__))
     logger(SERVICE).error("unexpected error", error=type(error).__name__, stack=stack)
-    return error_answer(500, SentimentError.code, INTERNAL_ERROR, app.context["correlation_id"])
+    return error_response(500, SentimentError.code, INTERNAL_ERROR, app.context["correlation_id"])

@@ -1,4 +1,4 @@
-"""Describes the routes as OpenAPI, from what may be asked and what is answered. It checks nothing."""
+"""Describes the routes as OpenAPI, from their query and response types. It validates nothing."""
 
 import re
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
-from functions.reports.queries import Question
+from functions.reports.queries import Query
 
 REFERENCE = "#/components/schemas/{model}"
 _NAME = re.compile(r"<(\w+)>")
@@ -16,7 +16,7 @@ _NULL = {"type": "null"}
 
 
 class Problem(TypedDict):
-    """Why there is no answer, and under which id the log has it."""
+    """What went wrong, and the id under which it is logged."""
 
     code: str
     message: str
@@ -24,28 +24,28 @@ class Problem(TypedDict):
 
 
 class Error(TypedDict):
-    """The one shape of error."""
+    """The body of every error response."""
 
     error: Problem
 
 
 class Route(NamedTuple):
-    """One path, which is only read."""
+    """One GET route."""
 
     path: str
     summary: str
-    asks: type[Question] | None
-    answers: Any
+    query: type[Query] | None
+    response: Any
 
 
 def describe(routes: Sequence[Route]) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of the routes."""
-    types = {route.path: route.answers for route in routes} | {"error": Error}
+    types = {route.path: route.response for route in routes} | {"error": Error}
     found, definitions = TypeAdapter.json_schemas(
         [(name, "serialization", TypeAdapter(type_)) for name, type_ in types.items()],
         ref_template=REFERENCE,
     )
-    refused = {"description": "Why there is no answer", "content": _json(found["error", "serialization"])}
+    error = {"description": "Error", "content": _json(found["error", "serialization"])}
     return {
         "openapi": "3.1.0",
         "info": {"title": "Serverless Sentiment: reports", "version": "1"},
@@ -60,7 +60,7 @@ def describe(routes: Sequence[Route]) -> dict[str, Any]:
                             "description": HTTPStatus.OK.phrase,
                             "content": _json(found[route.path, "serialization"]),
                         },
-                        "default": refused,
+                        "default": error,
                     },
                 }
             }
@@ -79,17 +79,17 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
         {"name": name, "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
         for name in _NAME.findall(route.path)
     ]
-    if route.asks is None:
+    if route.query is None:
         return in_path
-    properties = route.asks.model_json_schema()["properties"]
+    properties = route.query.model_json_schema()["properties"]
     return [
         *in_path,
-        *({"name": name, "in": "query", "schema": _given(schema)} for name, schema in properties.items()),
+        *({"name": name, "in": "query", "schema": _present(schema)} for name, schema in properties.items()),
     ]
 
 
-def _given(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return what a parameter is when it is given: one that is left out is no null."""
+def _present(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a parameter that is present: an absent one is not null."""
     kinds = [kind for kind in schema.get("anyOf", []) if kind != _NULL]
     if len(kinds) != 1:
         return schema

@@ -1,4 +1,4 @@
-"""What a caller may ask with, as one class per route; anything else is refused with one clear sentence."""
+"""The query parameters of each route; anything else is rejected with one clear message."""
 
 import re
 from collections.abc import Mapping
@@ -21,8 +21,8 @@ from sentiment.exceptions import InvalidInputError
 from sentiment.validation import Problem, problems_of
 
 LONGEST_WINDOW_HOURS = 24 * 31
-EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)  # the first that an id can tell
-_LOST_PLUS = re.compile(r" (?=\d\d:\d\d$)")  # in a URL an unescaped + means a space
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)  # the earliest time that an id can hold
+_LOST_PLUS = re.compile(r" (?=\d\d:\d\d$)")  # an unescaped + in a URL is a space
 
 
 def _read_instant(text: Any) -> datetime:
@@ -32,15 +32,15 @@ def _read_instant(text: Any) -> datetime:
             raise ValueError
         instant = instant.astimezone(UTC)
     except (OverflowError, ValueError):
-        raise ValueError("give ISO 8601 with a time zone, such as 2026-11-25T08:00:00Z") from None
+        raise ValueError("must be ISO 8601 with a time zone, such as 2026-11-25T08:00:00Z") from None
     if instant < EARLIEST:
-        raise ValueError("lies before 1970")
+        raise ValueError("must not be before 1970")
     return instant
 
 
 def _refuse_nul(text: str) -> str:
     if "\0" in text:  # Postgres can neither store nor compare it
-        raise ValueError("holds a NUL character, which no name has")
+        raise ValueError("must not contain a NUL character")
     return text
 
 
@@ -51,14 +51,14 @@ Instant = Annotated[datetime, BeforeValidator(_read_instant)]
 _uuid = TypeAdapter(UUID)
 
 
-class Question(BaseModel):
-    """A misspelt parameter is an error: ignored, it would answer another question than was asked."""
+class Query(BaseModel):
+    """Unknown parameters are rejected: an ignored typo would return something else than requested."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
 
-class SpanQuestion(Question):
-    """From when to when: `since` is within it, `until` is not."""
+class TimeRangeQuery(Query):
+    """A time range that includes `since` and excludes `until`."""
 
     since: Instant | None = None
     until: Instant | None = None
@@ -66,37 +66,37 @@ class SpanQuestion(Question):
     @model_validator(mode="after")
     def _check_order(self) -> Self:
         if self.since is not None and self.since > datetime.now(UTC):
-            raise ValueError("since lies in the future")
+            raise ValueError("since must not be in the future")
         if self.since is not None and self.until is not None and self.since >= self.until:
             raise ValueError("since must be before until")
         return self
 
 
-class SummaryQuestion(SpanQuestion):
-    """How far back the summary reaches: the last `hours`, or from `since` to `until` (now)."""
+class SummaryQuery(TimeRangeQuery):
+    """The last `hours`, or from `since` to `until` (default: now)."""
 
     hours: Annotated[int, Field(ge=1, le=LONGEST_WINDOW_HOURS)] | None = None
 
     @model_validator(mode="after")
     def _check_length(self) -> Self:
         if self.since is None and self.until is not None:
-            raise ValueError("until needs a since")
+            raise ValueError("until requires since")
         if self.since is not None and self.hours is not None:
-            raise ValueError("give hours, or since and until, not both")
+            raise ValueError("use either hours, or since and until")
         window = self.window(datetime.now(UTC))
         if window.until - window.since > timedelta(hours=LONGEST_WINDOW_HOURS):
-            raise ValueError(f"since and until lie more than {LONGEST_WINDOW_HOURS} hours apart")
+            raise ValueError(f"since and until must be at most {LONGEST_WINDOW_HOURS} hours apart")
         return self
 
     def window(self, now: datetime) -> Window:
-        """Return the span that is meant."""
+        """Return the time range."""
         if self.since is not None:
             return Window(self.since, self.until or now)
         return Window.ending(now, hours=self.hours or 24)
 
 
-class PredictionsQuestion(SpanQuestion):
-    """Which predictions to list; `before` is the `next_before` of the page already read."""
+class PredictionsQuery(TimeRangeQuery):
+    """Which predictions to list; `before` is the `next_before` of the previous page."""
 
     limit: Limit = 50
     before: UUID | None = None
@@ -108,8 +108,8 @@ class PredictionsQuestion(SpanQuestion):
     with_feedback: bool | None = None
 
 
-class AlertsQuestion(Question):
-    """Whether to list the open alerts or all of them, and of which kind."""
+class AlertsQuery(Query):
+    """Whether to list open alerts or all, and of which kind."""
 
     state: Literal["open", "all"] = "open"
     kind: Name | None = None
@@ -117,74 +117,76 @@ class AlertsQuestion(Question):
     before: UUID | None = None
 
 
-class DriftQuestion(SpanQuestion):
-    """Which drift runs to list, by the end of their window; a week of hourly ones unless told otherwise."""
+class DriftQuery(TimeRangeQuery):
+    """Which drift runs to list, by the end of their window; the default limit is a week of hourly runs."""
 
     limit: Limit = 168
     before: UUID | None = None
     model_version: Name | None = None
 
 
-class DaysQuestion(Question):
-    """How many days back, up to now."""
+class DaysQuery(Query):
+    """The last `days` days, including today."""
 
     days: Days = 7
 
     def window(self, now: datetime) -> Window:
-        """Return the span that is meant, from the midnight (UTC) that its first day began with."""
+        """Return the time range from midnight (UTC) of the first day until `now`."""
         today = now.replace(hour=0, minute=0, second=0, microsecond=0)
         return Window(today - timedelta(days=self.days - 1), now)
 
 
-class PerformanceQuestion(DaysQuestion):
-    """Whose accuracy to tell; every version's together unless told otherwise."""
+class PerformanceQuery(DaysQuery):
+    """Which model version; by default all together."""
 
     model_version: Name | None = None
 
 
-class ReviewQuestion(Question):
-    """How many predictions to ask a person about."""
+class ReviewQuery(Query):
+    """How many predictions to list for labelling."""
 
     limit: Limit = 20
     model_version: Name | None = None
 
 
-class PageQuestion(Question):
-    """Whether to lead to the page, or only to say where it is: a script cannot see where it is led."""
+class PageQuery(Query):
+    """Whether to redirect to the report or return its URL; scripts in a browser cannot read a redirect."""
 
     redirect: bool = True
 
 
-class DeploymentsQuestion(Question):
+class DeploymentsQuery(Query):
     """How many deployments to list."""
 
     limit: Limit = 50
 
 
-QuestionT = TypeVar("QuestionT", bound=Question)
+QueryT = TypeVar("QueryT", bound=Query)
 
 
-def read_question(question: type[QuestionT], parameters: Mapping[str, Any]) -> QuestionT:
-    """Parse query parameters; raises InvalidInputError naming each one at fault and the rule it breaks."""
+def parse_query(query: type[QueryT], parameters: Mapping[str, Any]) -> QueryT:
+    """Parse query parameters; raises InvalidInputError that names each invalid one and the rule it breaks."""
     try:
-        return question.model_validate(dict(parameters))
+        return query.model_validate(dict(parameters))
     except ValidationError as error:
-        problems = (_describe(question, problem) for problem in problems_of(error))
+        problems = (_describe(query, problem) for problem in problems_of(error))
         raise InvalidInputError("; ".join(problems)) from None
 
 
-def read_id(text: str, message: str = "the id of a prediction is a UUID, as /predict returned it") -> UUID:
-    """Parse an id; raises InvalidInputError with that message."""
+def parse_id(
+    text: str, message: str = "the id of a prediction must be a UUID, as returned by /predict"
+) -> UUID:
+    """Parse an id; raises InvalidInputError with the message."""
     try:
         return _uuid.validate_python(text)
     except ValidationError:
         raise InvalidInputError(message) from None
 
 
-def _describe(question: type[Question], problem: Problem) -> str:
-    if problem.rule == "extra_forbidden":  # not quoted: it is text of a stranger
-        known = ", ".join(question.model_fields)
-        return f"there is an unknown parameter; use {known}"
+def _describe(query: type[Query], problem: Problem) -> str:
+    if problem.rule == "extra_forbidden":  # not quoted: it is untrusted
+        known = ", ".join(query.model_fields)
+        return f"unknown parameter; use {known}"
     message = problem.message
     if not problem.path:
         return message

@@ -1,4 +1,4 @@
-"""How answers leave: rows as JSON, errors in the API's one shape, and a correlation id on all of them."""
+"""Responses: rows as JSON, errors in the same format as the API's, and correlation ids."""
 
 import json
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from sentiment.database.models import Record
 from sentiment.database.predictions import Audit
 from sentiment.http import error_body
 
-# Figures and stored texts are the caller's alone and old in a minute.
+# Reports hold stored texts and are soon out of date.
 HEADERS = {"cache-control": "no-store"}
 
 
@@ -21,7 +21,7 @@ def row_of(record: Record) -> dict[str, Any]:
 
 
 def describe_audit(audit: Audit) -> dict[str, Any]:
-    """Return the audit's rows and, in front, who and what stands behind the answer; null if not recorded."""
+    """Return the audit's rows, and a summary of what answered the prediction; None if not recorded."""
     deployment, promotion, run = audit.deployment, audit.promotion, audit.run
     return {
         "answered_by": {
@@ -39,25 +39,25 @@ def describe_audit(audit: Audit) -> dict[str, Any]:
 
 
 def next_before(rows: Sequence[dict[str, Any]], limit: int) -> UUID | None:
-    """Return where the next page begins, None behind the last one."""
+    """Return the cursor of the next page, or None after the last."""
     return rows[-1]["id"] if len(rows) == limit else None
 
 
 def to_json(value: Any) -> str:
-    """Write JSON with ids as text and times in ISO 8601 with their zone; NaN is refused."""
-    return json.dumps(value, default=_plain, allow_nan=False, separators=(",", ":"))
+    """Return JSON with ids as text and times in ISO 8601 with their time zone; NaN is refused."""
+    return json.dumps(value, default=_serialize, allow_nan=False, separators=(",", ":"))
 
 
-def error_answer(status: int, code: str, message: str, correlation_id: str) -> Response[str]:
-    """Build the one shape of error, which is also the API's."""
+def error_response(status: int, code: str, message: str, correlation_id: str) -> Response[str]:
+    """Build an error response in the same format as the API."""
     return Response(
         status, content_types.APPLICATION_JSON, to_json(error_body(code, message, correlation_id))
     )
 
 
-def _plain(value: Any) -> str:
-    if isinstance(value, date):  # or a datetime, which is one
+def _serialize(value: Any) -> str:
+    if isinstance(value, date):  # which includes datetime
         return value.isoformat()
     if isinstance(value, UUID):
         return str(value)
-    raise TypeError(f"{type(value).__name__} has no place in an answer")
+    raise TypeError(f"{type(value).__name__} is not serializable")

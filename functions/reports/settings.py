@@ -1,4 +1,4 @@
-"""What the reports function reads: where Postgres is, and the bucket with the drift monitor's pages."""
+"""The settings of the reports function."""
 
 from functools import cache
 
@@ -6,11 +6,11 @@ from pydantic import Field
 from sentiment.database.session import DatabaseSettings
 from sentiment.settings import read_settings
 
-SERVICE = "reports"  # how logs and metrics call this function
+SERVICE = "reports"  # its name in logs and metrics
 
 
 class ReportsSettings(DatabaseSettings):
-    """The bucket is the drift monitor's; what it may read there is for IAM to say."""
+    """The database, and the drift monitor's bucket; IAM limits what may be read there."""
 
     report_bucket: str = Field(min_length=3)
 

@@ -1,15 +1,15 @@
-"""Turns a notice into a Slack message: blocks in a coloured frame, and plain text for notifications.
+"""Builds a Slack message from a notification: blocks with a colored bar, and plain text for previews.
 
-Slack parses what it is given, so nothing of a notice can mention people or channels: markup is escaped and
-automatic parsing is off. Limits are those of Slack's Block Kit reference.
+Markup is escaped and automatic parsing is off, so that a text cannot mention people or channels. The limits
+are those of Slack's Block Kit reference.
 """
 
 import re
 from typing import Any
 
-from functions.slack_notifier.notice import Mood, Notice
+from functions.slack_notifier.notification import Notification, Style
 
-LOOKS: dict[Mood, tuple[str, str]] = {  # emoji, colour of the frame
+STYLES: dict[Style, tuple[str, str]] = {  # emoji, color of the bar
     "info": (":information_source:", "#439FE0"),
     "warning": (":warning:", "#DAA038"),
     "critical": (":rotating_light:", "#A30200"),
@@ -18,33 +18,39 @@ LOOKS: dict[Mood, tuple[str, str]] = {  # emoji, colour of the frame
 }
 HEADER_LIMIT = 150
 SECTION_LIMIT = 3000
-MOST_SECTIONS = 4
+MAX_SECTIONS = 4
 SHORTENED = "… (shortened)"
 URL = re.compile(r"https?://[^\s<>|]+[^\s<>|.,;:)]")
 
 
-def message_of(notice: Notice) -> dict[str, Any]:
-    """Return the JSON that an incoming webhook takes."""
-    emoji, colour = LOOKS[notice.mood]
-    title = f"{emoji} {' '.join(notice.title.split())}"
+def build_message(notification: Notification) -> dict[str, Any]:
+    """Return the JSON body for an incoming webhook."""
+    emoji, color = STYLES[notification.style]
+    title = f"{emoji} {' '.join(notification.title.split())}"
     blocks: list[dict[str, Any]] = [
-        {"type": "header", "text": {"type": "plain_text", "text": _fit(title, HEADER_LIMIT), "emoji": True}}
+        {
+            "type": "header",
+            "text": {"type": "plain_text", "text": _truncate(title, HEADER_LIMIT), "emoji": True},
+        }
     ]
-    blocks += [{"type": "section", "text": _markdown(part)} for part in _sections(_escape(notice.text))]
-    if notice.context:
-        small = _fit(_escape(" · ".join(notice.context)), SECTION_LIMIT)
+    blocks += [{"type": "section", "text": _markdown(part)} for part in _sections(_escape(notification.text))]
+    if notification.context:
+        small = _truncate(_escape(" · ".join(notification.context)), SECTION_LIMIT)
         blocks.append({"type": "context", "elements": [_markdown(small)]})
-    return {"text": _escape(_fit(title, SECTION_LIMIT)), "attachments": [{"color": colour, "blocks": blocks}]}
+    return {
+        "text": _escape(_truncate(title, SECTION_LIMIT)),
+        "attachments": [{"color": color, "blocks": blocks}],
+    }
 
 
 def _sections(text: str) -> list[str]:
-    """Cut at line ends into as few sections as fit, and say so when not all does."""
+    """Split at line ends into as few sections as possible; mark a text that does not fit."""
     sections: list[str] = []
     for line in text.strip().splitlines():
-        piece = _fit(line, SECTION_LIMIT)
+        piece = _truncate(line, SECTION_LIMIT)
         if sections and len(sections[-1]) + len(piece) < SECTION_LIMIT:
             sections[-1] += "\n" + piece
-        elif len(sections) == MOST_SECTIONS:
+        elif len(sections) == MAX_SECTIONS:
             sections[-1] = sections[-1][: SECTION_LIMIT - len(SHORTENED) - 1] + "\n" + SHORTENED
             break
         else:
@@ -53,7 +59,7 @@ def _sections(text: str) -> list[str]:
 
 
 def _markdown(text: str) -> dict[str, Any]:
-    # Verbatim switches off that @here or #channel in a text become mentions; so links are ours to mark.
+    # Verbatim keeps @here and #channel from becoming mentions, but also URLs from becoming links.
     return {"type": "mrkdwn", "text": _link(text), "verbatim": True}
 
 
@@ -66,5 +72,5 @@ def _escape(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _fit(text: str, limit: int) -> str:
+def _truncate(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -1,15 +1,15 @@
-"""What the Slack notifier reads: where the webhook's URL is kept, never the URL itself."""
+"""The Slack notifier's settings: the ARN of the webhook's secret, never the URL itself."""
 
 from functools import cache
 
 from pydantic import Field
 from sentiment.settings import Settings, read_settings
 
-SERVICE = "slack_notifier"  # how logs call this function
+SERVICE = "slack_notifier"  # its name in logs
 
 
 class SlackNotifierSettings(Settings):
-    """The secret that holds the webhook: one of Secrets Manager, or a SecureString of Parameter Store."""
+    """The ARN of a Secrets Manager secret or a Parameter Store SecureString that holds the webhook URL."""
 
     slack_webhook_secret_arn: str = Field(
         pattern=r"^arn:aws[a-z-]*:(secretsmanager:[^:]*:[^:]*:secret:|ssm:[^:]*:[^:]*:parameter/).+$"

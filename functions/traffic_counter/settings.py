@@ -1,15 +1,15 @@
-"""What the traffic counter reads: whom it counts, and where the count goes."""
+"""The traffic counter's settings: what it counts, and where the count goes."""
 
 from functools import cache
 
 from pydantic import Field
 from sentiment.settings import Settings, read_settings
 
-SERVICE = "traffic_counter"  # how logs call this function
+SERVICE = "traffic_counter"  # its name in logs
 
 
 class TrafficCounterSettings(Settings):
-    """The HTTP API and the function behind it, by the names that CloudWatch files their figures under."""
+    """The HTTP API and its function, by their names in CloudWatch metrics, and the queue."""
 
     http_api_id: str = Field(min_length=1)
     api_function_name: str = Field(min_length=1)

@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 from sentiment.intervals import wilson
 
-from functions.drift_monitor.detection.domain_classifier import add_domain_scores, count_told_apart
+from functions.drift_monitor.detection.domain_classifier import add_domain_scores, count_scored_texts
 from functions.drift_monitor.detection.features import Feature, shared_features
-from functions.drift_monitor.detection.thresholds import effects_of_chance, with_text_threshold
+from functions.drift_monitor.detection.thresholds import bootstrap_thresholds, with_text_threshold
 from functions.drift_monitor.detection.verdicts import Verdict, compare
-from functions.drift_monitor.settings import JudgementSettings
+from functions.drift_monitor.settings import DetectionSettings
 from local.drift_lab.shifts import Shift
 
 
@@ -104,7 +104,7 @@ class Experiment:
     """Judges windows drawn from a pool of texts with predictions against a reference."""
 
     def __init__(
-        self, reference: pd.DataFrame, pool: pd.DataFrame, plan: ExperimentPlan, settings: JudgementSettings
+        self, reference: pd.DataFrame, pool: pd.DataFrame, plan: ExperimentPlan, settings: DetectionSettings
     ) -> None:
         self._reference, self._pool, self._plan, self._settings = reference, pool, plan, settings
         self._random = np.random.default_rng(0)
@@ -117,7 +117,7 @@ class Experiment:
             for _ in range(self._plan.unshifted_windows):
                 verdicts.append(self.judge(self._draw(self._pool, size)))
                 advance()
-            moved = sum(any(verdict.moved for verdict in window.values()) for window in verdicts)
+            moved = sum(any(verdict.drifted_features for verdict in window.values()) for window in verdicts)
             drifted = sum(any(verdict.drifted for verdict in window.values()) for window in verdicts)
             yield FalseAlarms(size, Share(moved, len(verdicts)), Share(drifted, len(verdicts)))
 
@@ -133,7 +133,7 @@ class Experiment:
                     verdicts.append(self.judge(window)[shift.verdict])
                     advance()
                 detected = sum(verdict.drifted for verdict in verdicts)
-                tops = [verdict.shifts[0].feature.name for verdict in verdicts]
+                tops = [verdict.features[0].feature.name for verdict in verdicts]
                 share = Share(detected, len(verdicts))
                 yield Power(shift.name, size, strength, share, max(sorted(set(tops)), key=tops.count))
 
@@ -141,7 +141,7 @@ class Experiment:
         """Return the verdicts of a run on the window, by name."""
         tables = add_domain_scores(self._reference, window)
         thresholds = self._calibrate(
-            tuple(shared_features(*tables)), len(window), count_told_apart(tables[1]) or len(window)
+            tuple(shared_features(*tables)), len(window), count_scored_texts(tables[1]) or len(window)
         )
         verdicts = compare(*tables, thresholds, drift_threshold=self._settings.drift_threshold)
         return {verdict.name: verdict for verdict in verdicts}
@@ -155,7 +155,7 @@ class Experiment:
         """Return the thresholds of `thresholds.calibrate`; windows of one size share its slow part."""
         rate = self._settings.false_alarm_rate
         if (rows, features) not in self._chance_effects:
-            self._chance_effects[rows, features] = effects_of_chance(
+            self._chance_effects[rows, features] = bootstrap_thresholds(
                 self._reference, features, rows=rows, false_alarm_rate=rate
             )
         return with_text_threshold(
@@ -164,7 +164,7 @@ class Experiment:
 
 
 def report(
-    false_alarms: Sequence[FalseAlarms], power: Sequence[Power], settings: JudgementSettings, **context: Any
+    false_alarms: Sequence[FalseAlarms], power: Sequence[Power], settings: DetectionSettings, **context: Any
 ) -> dict[str, Any]:
     """Return the results for JSON, with the settings and the given context."""
     return {

@@ -19,7 +19,7 @@ from tests.deploy.database import Rds, running_rds
 from tests.deploy.emulator import Emulator, running_emulator
 from tests.deploy.image_functions import served_image_functions
 from tests.deploy.inventory import Names, take_inventory
-from tests.drift_monitor.traffic import Row, read_reviews, write_table
+from tests.drift_monitor.sample_data import Row, read_reviews, write_table
 from tests.fixtures.base_images import lambda_base
 from tests.fixtures.containers import ROOT, Podman, ready_podman
 

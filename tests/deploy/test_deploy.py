@@ -22,7 +22,7 @@ from tests.deploy.assembly import UNSUPPORTED, Assembly
 from tests.deploy.conftest import Deployment
 from tests.deploy.emulator import REGION, emulated_types
 from tests.deploy.inventory import take_inventory
-from tests.drift_monitor.traffic import Row, cut
+from tests.drift_monitor.sample_data import Row, cut
 
 pytestmark = [pytest.mark.deploy, pytest.mark.timeout(1800)]
 

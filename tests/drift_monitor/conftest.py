@@ -10,11 +10,11 @@ from sentiment.logging import logger
 from sentiment.notifications import sns
 from sqlalchemy import Engine
 
-from functions.drift_monitor import reports, retraining
-from functions.drift_monitor.detection import thresholds as calibration
+from functions.drift_monitor import report_storage, retraining
+from functions.drift_monitor.detection import thresholds
 from functions.drift_monitor.detection.reference import read_reference
 from functions.drift_monitor.settings import SERVICE
-from tests.drift_monitor.traffic import Row, make_artifact, read_reviews
+from tests.drift_monitor.sample_data import Row, make_artifact, read_reviews
 from tests.fixtures.postgres import database, empty_database, migrated_template, postgres
 
 __all__ = ["database", "empty_database", "migrated_template", "postgres"]
@@ -24,13 +24,13 @@ REFERENCE_ROWS = 1500
 
 @pytest.fixture(scope="session")
 def reviews(tmp_path_factory: pytest.TempPathFactory) -> list[Row]:
-    """Some thousand reviews from IMDB."""
+    """A few thousand reviews from IMDB."""
     return read_reviews("imdb", 6000, tmp_path_factory.mktemp("imdb"))
 
 
 @pytest.fixture(scope="session")
 def artifact(tmp_path_factory: pytest.TempPathFactory, reviews: list[Row]) -> Path:
-    """An artifact's folder whose reference are the first of the reviews."""
+    """The folder of an artifact whose reference is the first reviews."""
     return make_artifact(tmp_path_factory.mktemp("artifact"), reviews[:REFERENCE_ROWS])
 
 
@@ -46,13 +46,13 @@ def traffic(reviews: list[Row]) -> list[Row]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def steady_log() -> None:
-    """Make the cached logger before a test that captures output could give it a stream that soon closes."""
+def early_logger() -> None:
+    """Make the cached logger before a test captures output, whose stream is closed after that test."""
     logger(SERVICE)
 
 
 class Aws:
-    """The topic, bucket and state machine of a test, and what arrived there."""
+    """The topic, bucket and state machine of a test, and what they received."""
 
     def __init__(self) -> None:
         self.sns, self.sqs, self.s3 = boto3.client("sns"), boto3.client("sqs"), boto3.client("s3")
@@ -73,7 +73,7 @@ class Aws:
         self.sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=found["Attributes"]["QueueArn"])
 
     def received(self) -> list[dict[str, object]]:
-        """Take the messages that subscribers got since the last call, in order."""
+        """Take the messages that subscribers received since the last call, in order."""
         messages = []
         while got := self.sqs.receive_message(QueueUrl=self.inbox, MaxNumberOfMessages=10).get("Messages"):
             for message in got:
@@ -91,7 +91,7 @@ class Aws:
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-    clients = (sns, reports.s3, retraining.step_functions)
+    clients = (sns, report_storage.s3, retraining.step_functions)
     with mock_aws():
         for client in clients:
             client.cache_clear()
@@ -102,17 +102,17 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
 
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let people hear of the first window that drifts, and of the first that does not."""
+    """Send and resolve alerts after a single run."""
     monkeypatch.setenv("PERSIST_RUNS", "1")
     monkeypatch.setenv("PERSIST_WINDOW", "1")
 
 
 @pytest.fixture
 def monitored(database: Engine, aws: Aws, artifact: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
-    """A database, topic, bucket and artifact that the handler's environment points to."""
+    """A database, topic, bucket and artifact, set in the handler's environment."""
     monkeypatch.setenv("MODEL_DIR", str(artifact))
     monkeypatch.setenv("ALERT_TOPIC_ARN", aws.topic)
     monkeypatch.setenv("REPORT_BUCKET", aws.bucket)
-    # Enough for windows whose thresholds are the floors anyway; how they are found is test_judgement's.
-    monkeypatch.setattr(calibration, "ROUNDS", 100)
+    # Enough for windows whose thresholds are the floors; test_verdicts tests the calibration.
+    monkeypatch.setattr(thresholds, "BOOTSTRAP_ROUNDS", 100)
     return database

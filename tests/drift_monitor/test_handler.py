@@ -1,4 +1,4 @@
-"""What people hear of drift, what is recorded, and what is started."""
+"""The alerts, records and trainings that a drift run produces."""
 
 import re
 from datetime import timedelta
@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from functions.drift_monitor.handler import handler
 from tests.drift_monitor.conftest import Aws
-from tests.drift_monitor.traffic import (
+from tests.drift_monitor.sample_data import (
     AT,
     NOW,
     VERSION,
@@ -19,22 +19,22 @@ from tests.drift_monitor.traffic import (
     cut,
     emf,
     label,
-    one_sided,
     serve,
     stored_alerts,
+    with_negative_share,
 )
 
 pytestmark = pytest.mark.usefixtures("at_once")
 
 
-def test_calm_traffic_raises_nothing_and_is_recorded(
+def test_traffic_without_drift_is_recorded_and_raises_no_alert(
     monitored: Engine, aws: Aws, traffic: list[Row], capsys: pytest.CaptureFixture[str]
 ) -> None:
     serve(monitored, traffic[:400])
 
-    answer = handler(AT, None)
+    result = handler(AT, None)
 
-    assert answer["judged"] is True
+    assert result["judged"] is True
     assert (stored_alerts(monitored), aws.received()) == ({}, [])
     with Session(monitored) as session:
         (run,) = session.scalars(select(DatasetMetric))
@@ -52,39 +52,39 @@ def test_calm_traffic_raises_nothing_and_is_recorded(
     }
 
 
-def test_cut_texts_are_data_drift_and_no_prediction_drift(
+def test_cut_texts_are_data_drift_and_not_prediction_drift(
     monitored: Engine, aws: Aws, traffic: list[Row]
 ) -> None:
     serve(monitored, cut(traffic[:400], words=60))
 
-    answer = handler(AT, None)
+    result = handler(AT, None)
 
-    assert answer["data_drift"]["drifted"] is True
+    assert result["data_drift"]["drifted"] is True
     ((key, alert),) = stored_alerts(monitored).items()
     assert key == ("data_drift", VERSION)
     assert (alert.severity, alert.resolved_at) == ("critical", None)
     assert alert.notified_at is not None
     (message,) = aws.received()
     assert (message["kind"], message["severity"], message["status"]) == ("data_drift", "critical", "open")
-    assert str(message["subject"]).endswith("input features moved, most of all truncated")
+    assert str(message["subject"]).endswith("input features drifted, above all truncated")
     body = str(message["body"])
     assert f"first seen {NOW:%Y-%m-%d %H:%M} UTC" in body
     assert "- words: median 1" in body and " -> 60\n" in body
     assert "- truncated: 3" in body and "% -> 0%\n    (PSI" in body
     assert "Predictions   400\n" in body
     assert f"Model         {VERSION}\n" in body and "MLflow run    run-of-the-tests\n" in body
-    assert "This run      data drift yes, prediction drift no, performance no\n" in body
-    assert body.endswith("What to do:\ndocs/operations.md#drift")
+    assert "Verdicts      data drift yes, prediction drift no, performance no\n" in body
+    assert body.endswith("Runbook:\ndocs/operations.md#drift")
 
 
-def test_the_report_in_s3_opens_and_tells_the_same_figures(
+def test_the_report_in_s3_is_linked_and_shows_the_features(
     monitored: Engine, aws: Aws, traffic: list[Row]
 ) -> None:
     serve(monitored, cut(traffic[:400], words=60))
 
-    answer = handler(AT, None)
+    result = handler(AT, None)
 
-    bucket, _, key = answer["report_uri"].removeprefix("s3://").partition("/")
+    bucket, _, key = result["report_uri"].removeprefix("s3://").partition("/")
     assert (bucket, key) == (aws.bucket, f"reports/drift/{NOW:%Y/%m/%d/%H%M%S}-{VERSION}.html")
     stored = aws.s3.get_object(Bucket=bucket, Key=key)
     page = stored["Body"].read().decode()
@@ -98,62 +98,62 @@ def test_the_report_in_s3_opens_and_tells_the_same_figures(
     assert urlsplit(link).path.endswith(key)
 
 
-def test_another_mix_of_answers_is_prediction_drift_and_no_data_drift(
+def test_another_label_mix_is_prediction_drift_and_not_data_drift(
     monitored: Engine, aws: Aws, traffic: list[Row]
 ) -> None:
-    serve(monitored, one_sided(traffic, 0.85, size=600))
+    serve(monitored, with_negative_share(traffic, 0.85, size=600))
 
     handler(AT, None)
 
     assert set(stored_alerts(monitored)) == {("prediction_drift", VERSION)}
     (message,) = aws.received()
-    assert message["subject"] == "Prediction drift: 1 of 3 output features moved, most of all sentiment"
+    assert message["subject"] == "Prediction drift: 1 of 3 output features drifted, above all sentiment"
     assert "85% negative, 15% positive" in str(message["body"])
 
 
-def test_a_repeated_run_overwrites_its_own_figures(monitored: Engine, traffic: list[Row]) -> None:
+def test_a_repeated_run_overwrites_its_record(monitored: Engine, traffic: list[Row]) -> None:
     serve(monitored, traffic[:300])
     assert handler(AT, None) == handler(AT, None)
     with Session(monitored) as session:
         assert len(session.scalars(select(DatasetMetric)).all()) == 1
 
 
-def test_hashed_texts_are_judged_without_their_words(monitored: Engine, traffic: list[Row]) -> None:
+def test_hashed_texts_are_compared_without_their_words(monitored: Engine, traffic: list[Row]) -> None:
     serve(monitored, traffic[:300], text=None)
-    answer = handler(AT, None)
-    unread = {"words", "language", "text"}
-    assert unread <= set(answer["not_compared"])
-    assert not unread & {shift["feature"] for shift in answer["data_drift"]["features"]}
+    result = handler(AT, None)
+    unavailable = {"words", "language", "text"}
+    assert unavailable <= set(result["not_compared"])
+    assert not unavailable & {drift["feature"] for drift in result["data_drift"]["features"]}
 
 
-def test_texts_that_repeat_count_once_for_what_chance_may_do(monitored: Engine, traffic: list[Row]) -> None:
+def test_repeated_texts_count_once_for_the_threshold(monitored: Engine, traffic: list[Row]) -> None:
     serve(monitored, 5 * traffic[:60])
-    answer = handler(AT, None)
+    result = handler(AT, None)
     (threshold,) = [
-        shift["threshold"] for shift in answer["data_drift"]["features"] if shift["feature"] == "text"
+        drift["threshold"] for drift in result["data_drift"]["features"] if drift["feature"] == "text"
     ]
-    assert threshold > 0.65, "among 300 different texts 0.6"
+    assert threshold > 0.65, "0.6 for 300 distinct texts"
 
 
-def test_a_window_over_the_limit_is_sampled_and_says_so(
+def test_a_window_over_the_limit_is_sampled_and_the_message_says_so(
     monitored: Engine, aws: Aws, traffic: list[Row], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MAXIMUM_ROWS", "1000")
     serve(monitored, cut(traffic[:1500], words=60))
-    answer = handler(AT, None)
-    assert (answer["rows"], answer["compared"]) == (1500, 1000)
-    assert "Predictions   1,500 (compared by a sample of 1,000)\n" in str(aws.received()[0]["body"])
+    result = handler(AT, None)
+    assert (result["rows"], result["compared"]) == (1500, 1000)
+    assert "Predictions   1,500 (sample of 1,000 compared)\n" in str(aws.received()[0]["body"])
 
 
 def test_rows_of_another_model_are_counted_and_not_compared(monitored: Engine, traffic: list[Row]) -> None:
     serve(monitored, traffic[:300])
     serve(monitored, cut(traffic[300:900], words=20), model_version="canary")
-    answer = handler(AT, None)
-    assert (answer["rows"], answer["other_versions"]) == (300, {"canary": 600})
-    assert answer["data_drift"]["drifted"] is False
+    result = handler(AT, None)
+    assert (result["rows"], result["other_versions"]) == (300, {"canary": 600})
+    assert result["data_drift"]["drifted"] is False
 
 
-def test_drift_that_lasts_starts_a_training_if_the_policy_says_so(
+def test_persistent_drift_starts_a_training_if_that_is_the_policy(
     monitored: Engine, aws: Aws, traffic: list[Row], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ON_DRIFT", "retrain")
@@ -179,46 +179,46 @@ def test_drift_starts_nothing_by_default(monitored: Engine, aws: Aws, traffic: l
     assert aws.executions() == []
 
 
-def test_labels_against_what_was_answered_are_lower_performance_and_disagreement(
+def test_contradicting_labels_are_lower_performance_and_disagreement(
     monitored: Engine, aws: Aws, traffic: list[Row]
 ) -> None:
-    """The world has turned: the texts are as ever, and so are the answers, but people say otherwise."""
+    """Concept drift: texts and predictions are as before, but the labels have changed."""
     serve(monitored, traffic[:400])
-    label(monitored, 120, right=0.5)
+    label(monitored, 120, correct=0.5)
 
-    answer = handler(AT, None)
+    result = handler(AT, None)
 
-    performance = answer["performance"]
+    performance = result["performance"]
     assert (performance["drifted"], performance["decided_by"]) == (True, "labels")
     assert performance["labelled"]["rows"] == 120 and performance["labelled"]["accuracy"] == 0.5
-    assert performance["estimate"]["low"] > performance["labelled"]["high"], "confidence cannot see this"
-    assert answer["prediction_drift"]["features"][0]["feature"] == "disagreement"
-    assert answer["prediction_drift"]["drifted"] is True
-    assert answer["data_drift"]["drifted"] is False
+    assert performance["estimate"]["low"] > performance["labelled"]["high"], "confidence cannot show this"
+    assert result["prediction_drift"]["features"][0]["feature"] == "disagreement"
+    assert result["prediction_drift"]["drifted"] is True
+    assert result["data_drift"]["drifted"] is False
     messages = {message["kind"]: message for message in aws.received()}
     assert set(messages) == {"performance", "prediction_drift"}
-    told = messages["performance"]
-    assert str(told["subject"]).startswith("Performance: 50.0% right (by 120 labels), reference ")
-    assert told["severity"] == "critical"
-    assert "need not stand for all who ask" in str(told["body"])
-    assert str(told["body"]).endswith("#performance")
+    alert = messages["performance"]
+    assert str(alert["subject"]).startswith("Performance: accuracy 50.0% by 120 labels, reference ")
+    assert alert["severity"] == "critical"
+    assert "may not be representative of all requests" in " ".join(str(alert["body"]).split())
+    assert str(alert["body"]).endswith("#performance")
 
 
-def test_few_labels_decide_nothing(monitored: Engine, aws: Aws, traffic: list[Row]) -> None:
+def test_too_few_labels_decide_nothing(monitored: Engine, aws: Aws, traffic: list[Row]) -> None:
     serve(monitored, traffic[:400])
-    label(monitored, 49, right=0.0)
-    answer = handler(AT, None)
-    assert (answer["performance"]["labelled"], answer["performance"]["labels"]) == (None, 49)
-    assert "disagreement" not in {f["feature"] for f in answer["prediction_drift"]["features"]}
+    label(monitored, 49, correct=0.0)
+    result = handler(AT, None)
+    assert (result["performance"]["labelled"], result["performance"]["labels"]) == (None, 49)
+    assert "disagreement" not in {f["feature"] for f in result["prediction_drift"]["features"]}
     assert aws.received() == []
 
 
-def test_answers_much_less_sure_are_a_lower_estimate_without_any_label(
+def test_low_confidence_lowers_the_estimate_without_labels(
     monitored: Engine, aws: Aws, traffic: list[Row]
 ) -> None:
     unsure = [row for row in traffic if row["confidence"] < 0.75][:300]
     serve(monitored, unsure)
-    answer = handler(AT, None)
-    assert (answer["performance"]["drifted"], answer["performance"]["decided_by"]) == (True, "estimate")
-    told = next(message for message in aws.received() if message["kind"] == "performance")
-    assert "No labels decide this" in str(told["body"])
+    result = handler(AT, None)
+    assert (result["performance"]["drifted"], result["performance"]["decided_by"]) == (True, "estimate")
+    alert = next(message for message in aws.received() if message["kind"] == "performance")
+    assert "estimate from the model's confidence" in " ".join(str(alert["body"]).split())

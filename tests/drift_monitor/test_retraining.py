@@ -1,4 +1,4 @@
-"""When a training is started, with what, and when it is not."""
+"""When a training is started, with which data, and when it is not."""
 
 import csv
 import io
@@ -11,7 +11,7 @@ from sentiment.database.predictions import store_predictions
 from sentiment.database.session import transaction
 from sqlalchemy import Engine
 
-from functions.drift_monitor.retraining import Policy, start_retraining
+from functions.drift_monitor.retraining import RetrainingPolicy, start_retraining
 from tests.drift_monitor.conftest import Aws
 from tests.fixtures.messages import feedback, prediction
 
@@ -20,12 +20,12 @@ TRAINED = NOW - timedelta(days=30)
 
 
 @pytest.fixture
-def policy(aws: Aws) -> Policy:
-    return Policy(aws.state_machine, aws.bucket, cooldown=timedelta(hours=168), minimum_labels=20)
+def policy(aws: Aws) -> RetrainingPolicy:
+    return RetrainingPolicy(aws.state_machine, aws.bucket, cooldown=timedelta(hours=168), minimum_labels=20)
 
 
 def label(database: Engine, count: int, *, text: str | None = "A film", at: datetime = NOW) -> None:
-    """Store predictions that people labelled at that time."""
+    """Store predictions that were labelled at `at`."""
     made = [
         prediction(at - timedelta(hours=1), text=text and f"{text}, part {number}\nof many")
         for number in range(count)
@@ -36,13 +36,13 @@ def label(database: Engine, count: int, *, text: str | None = "A film", at: date
         store_feedback(session, given)
 
 
-def start(database: Engine, policy: Policy, *, at: datetime = NOW) -> str:
+def start(database: Engine, policy: RetrainingPolicy, *, at: datetime = NOW) -> str:
     with transaction(database) as session:
         return start_retraining(session, policy, at=at, reason="data_drift of v1", model_created_at=TRAINED)
 
 
 def test_the_training_gets_every_labelled_text_and_the_reason(
-    database: Engine, aws: Aws, policy: Policy
+    database: Engine, aws: Aws, policy: RetrainingPolicy
 ) -> None:
     label(database, 5, text="An older film", at=TRAINED - timedelta(days=1))
     label(database, 20)
@@ -60,53 +60,58 @@ def test_the_training_gets_every_labelled_text_and_the_reason(
     assert {"text": "A film, part 19\nof many", "label": "negative"} in rows
 
 
-def test_labels_from_before_the_last_training_are_not_new(database: Engine, aws: Aws, policy: Policy) -> None:
+def test_labels_older_than_the_last_training_are_not_new(
+    database: Engine, aws: Aws, policy: RetrainingPolicy
+) -> None:
     label(database, 19)
     label(database, 50, at=TRAINED - timedelta(days=1))
-    assert start(database, policy) == "not started: 19 new labelled texts, it takes 20"
+    assert start(database, policy) == "not started: 19 of 20 required new labelled texts"
     assert aws.executions() == []
 
 
-def test_labels_without_a_stored_text_teach_nothing_and_that_is_said(
-    database: Engine, aws: Aws, policy: Policy
+def test_labels_without_a_stored_text_do_not_count_and_the_message_says_so(
+    database: Engine, aws: Aws, policy: RetrainingPolicy
 ) -> None:
     label(database, 30, text=None)
     assert start(database, policy) == (
-        "not started: 0 new labelled texts (30 more have no stored text: the privacy mode keeps none), "
-        "it takes 20"
+        "not started: 0 of 20 required new labelled texts; 30 more labels have no stored text (privacy mode)"
     )
 
 
-def test_no_second_training_begins_within_the_cooldown(database: Engine, aws: Aws, policy: Policy) -> None:
+def test_no_second_training_begins_within_the_cooldown(
+    database: Engine, aws: Aws, policy: RetrainingPolicy
+) -> None:
     label(database, 20)
     start(database, policy)
     label(database, 20, at=NOW + timedelta(hours=100))  # the execution began by the real clock
-    answer = start(database, policy, at=NOW + timedelta(hours=167))
-    assert answer.startswith("not started: one began at ") and answer.endswith("cool-down of 168 h")
+    result = start(database, policy, at=NOW + timedelta(hours=167))
+    assert result.startswith("not started: the last training began at ") and result.endswith(
+        "cool-down of 168 h"
+    )
     assert start(database, policy, at=NOW + timedelta(hours=169)).startswith("started as drift-")
 
 
-def test_a_training_whoever_started_it_makes_labels_old(database: Engine, aws: Aws, policy: Policy) -> None:
+def test_a_training_started_by_hand_counts(database: Engine, aws: Aws, policy: RetrainingPolicy) -> None:
     label(database, 20, at=NOW - timedelta(hours=2))
     aws.step_functions.start_execution(stateMachineArn=aws.state_machine, name="by-hand")
-    answer = start(database, policy, at=NOW + timedelta(hours=200))
-    assert answer == "not started: 0 new labelled texts, it takes 20"
+    result = start(database, policy, at=NOW + timedelta(hours=200))
+    assert result == "not started: 0 of 20 required new labelled texts"
 
 
-def test_a_training_that_failed_is_none_but_is_not_repeated_every_hour(
-    database: Engine, aws: Aws, policy: Policy
+def test_a_failed_training_does_not_count_and_is_not_repeated_every_hour(
+    database: Engine, aws: Aws, policy: RetrainingPolicy
 ) -> None:
     label(database, 20)
     start(database, policy)
     (execution,) = aws.step_functions.list_executions(stateMachineArn=aws.state_machine)["executions"]
     aws.step_functions.stop_execution(executionArn=execution["executionArn"])
 
-    answer = start(database, policy, at=NOW + timedelta(hours=1))
-    assert "ended as ABORTED; mend that, it is tried again after 24 h" in answer
+    result = start(database, policy, at=NOW + timedelta(hours=1))
+    assert "ended as ABORTED; fix the cause, the next attempt is after 24 h" in result
     assert start(database, policy, at=NOW + timedelta(hours=25)).startswith("started as drift-")
 
 
-def test_repeating_a_run_starts_nothing_twice(database: Engine, aws: Aws, policy: Policy) -> None:
+def test_repeating_a_run_starts_nothing_twice(database: Engine, aws: Aws, policy: RetrainingPolicy) -> None:
     label(database, 20)
     start(database, policy)
     start(database, policy)

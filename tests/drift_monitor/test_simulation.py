@@ -1,7 +1,7 @@
-"""Weeks of real reviews, answered by a real model, hour by hour: silence while nothing shifts, then not.
+"""A week of real reviews, predicted by a real model hour by hour: no alerts without a shift, alerts with one.
 
-A window is judged as in a run, its size as `choose_window` would choose it, and paged as history.py says.
-`python -m benchmarks.drift` does the same with the model of artifacts/model and through the whole handler.
+Windows are evaluated as in a run, with the sizes of `choose_window` and the persistence of verdict_history.
+`python -m benchmarks.drift` does the same with the model of artifacts/model and the whole handler.
 """
 
 import random
@@ -15,9 +15,9 @@ from functions.drift_monitor.detection.domain_classifier import add_domain_score
 from functions.drift_monitor.detection.features import FEATURES, Feature
 from functions.drift_monitor.detection.thresholds import calibrate
 from functions.drift_monitor.detection.verdicts import Verdict, compare
-from functions.drift_monitor.history import Persistence
+from functions.drift_monitor.verdict_history import Persistence
 from local.drift_lab.shifts import SHIFTS, Shift
-from tests.drift_monitor.served import Served, train
+from tests.drift_monitor.linear_model import TrainedModel, train
 
 HOURS = 216
 SUFFICIENT = 500  # rows of a window
@@ -31,13 +31,13 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def served() -> Served:
+def trained() -> TrainedModel:
     return train(4000)
 
 
 @pytest.fixture(scope="module")
-def reference(served: Served) -> pd.DataFrame:
-    return served.answer.table(served.unseen[:1000])
+def reference(trained: TrainedModel) -> pd.DataFrame:
+    return trained.model.table(trained.unseen[:1000])
 
 
 @pytest.fixture(scope="module")
@@ -46,18 +46,18 @@ def thresholds(reference: pd.DataFrame) -> Thresholds:
 
 
 @pytest.fixture(scope="module")
-def traffic(served: Served) -> pd.DataFrame:
-    """What was logged of reviews that neither training nor the reference has seen."""
-    return served.answer.table(served.unseen[1000:13_000])
+def traffic(trained: TrainedModel) -> pd.DataFrame:
+    """Predictions of reviews that are in neither the training data nor the reference."""
+    return trained.model.table(trained.unseen[1000:13_000])
 
 
-def judge(reference: pd.DataFrame, window: pd.DataFrame, thresholds: Thresholds) -> dict[str, Verdict]:
+def verdicts_of(reference: pd.DataFrame, window: pd.DataFrame, thresholds: Thresholds) -> dict[str, Verdict]:
     verdicts = compare(*add_domain_scores(reference, window), thresholds, drift_threshold=0.5)
     return {verdict.name: verdict for verdict in verdicts}
 
 
 def hours_of(traffic: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    """Give hour by hour what came in: 250 reviews in a quiet hour, 600 in a busy one, none twice in a day."""
+    """Yield the reviews of each hour: 250 in a quiet one, 600 in a busy one, none twice in a day."""
     chance = random.Random(7)
     left: list[int] = []
     for hour in range(HOURS):
@@ -67,13 +67,13 @@ def hours_of(traffic: pd.DataFrame) -> Iterator[pd.DataFrame]:
         yield traffic.iloc[[left.pop() for _ in range(count)]]
 
 
-def paged(course: list[bool]) -> list[bool]:
-    """Tell of each run, oldest first, whether people would have been told by then."""
-    return [PERSISTENCE.holds(course[: number + 1][::-1]) for number in range(len(course))]
+def alerted(drifted: list[bool]) -> list[bool]:
+    """Return for each run, oldest first, whether its verdict sends an alert."""
+    return [PERSISTENCE.holds(drifted[: number + 1][::-1]) for number in range(len(drifted))]
 
 
 def windows_of(hours: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-    """Give the window of each hourly run: the last 1, 2, 4, … hours, until they hold enough."""
+    """Yield the window of each hourly run: the last 1, 2, 4, … hours, until they hold enough rows."""
     past: list[pd.DataFrame] = []
     for hour in hours:
         past = [*past, hour][-16:]
@@ -83,40 +83,40 @@ def windows_of(hours: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         yield pd.concat(past[-length:], ignore_index=True)
 
 
-def test_over_a_week_without_a_shift_alarms_are_no_more_than_stated_and_nobody_is_paged(
+def test_a_week_without_a_shift_has_no_alerts_and_no_more_false_alarms_than_stated(
     reference: pd.DataFrame, traffic: pd.DataFrame, thresholds: Thresholds
 ) -> None:
     windows = [window for window in windows_of(hours_of(traffic)) if len(window) >= SUFFICIENT]
-    courses: dict[str, list[bool]] = {name: [] for name in VERDICTS}
-    moved = 0
+    histories: dict[str, list[bool]] = {name: [] for name in VERDICTS}
+    false_alarms = 0
     for window in windows:
-        verdicts = judge(reference, window, thresholds)
-        moved += any(verdict.moved for verdict in verdicts.values())
+        verdicts = verdicts_of(reference, window, thresholds)
+        false_alarms += any(verdict.drifted_features for verdict in verdicts.values())
         for name in VERDICTS:
-            courses[name].append(verdicts[name].drifted)
+            histories[name].append(verdicts[name].drifted)
 
     assert len(windows) >= 200
-    # What a rate of 1% exceeds in one of a hundred such weeks.
+    # A rate of 1% exceeds this in one of a hundred such weeks.
     allowed = binom.ppf(0.99, len(windows), RATE)
-    assert moved <= allowed, "runs that saw any feature over its threshold"
-    assert sum(any(drifted) for drifted in zip(*courses.values(), strict=True)) <= allowed
-    assert not any(any(paged(course)) for course in courses.values())
+    assert false_alarms <= allowed, "runs that saw any feature over its threshold"
+    assert sum(any(drifted) for drifted in zip(*histories.values(), strict=True)) <= allowed
+    assert not any(any(alerted(history)) for history in histories.values())
 
 
 @pytest.mark.parametrize("shift", SHIFTS.values(), ids=SHIFTS)
-def test_each_shift_is_told_within_three_windows_with_its_verdict_and_its_feature(
-    served: Served, reference: pd.DataFrame, thresholds: Thresholds, shift: Shift
+def test_each_shift_sends_its_alert_within_three_windows_and_names_its_feature(
+    trained: TrainedModel, reference: pd.DataFrame, thresholds: Thresholds, shift: Shift
 ) -> None:
     chance = random.Random(11)
     verdicts = [
-        judge(reference, served.answer.table(window), thresholds)
-        for window in (shift.window(served.unseen[1000:9000], SUFFICIENT, chance) for _ in range(3))
+        verdicts_of(reference, trained.model.table(window), thresholds)
+        for window in (shift.window(trained.unseen[1000:9000], SUFFICIENT, chance) for _ in range(3))
     ]
 
-    course = [verdict[shift.verdict].drifted for verdict in verdicts]
-    assert any(paged(course)), [verdict[shift.verdict].figures() for verdict in verdicts]
+    drifted = [verdict[shift.verdict].drifted for verdict in verdicts]
+    assert any(alerted(drifted)), [verdict[shift.verdict].as_dict() for verdict in verdicts]
     for verdict in verdicts:
-        assert verdict[shift.verdict].shifts[0].feature.name in shift.top_features
+        assert verdict[shift.verdict].features[0].feature.name in shift.top_features
     if shift.verdict == "prediction_drift":
         inputs = [verdict["data_drift"].drifted for verdict in verdicts]
-        assert not any(paged(inputs)), "the texts are of the kind they were"
+        assert not any(alerted(inputs)), "the texts have not changed"

@@ -8,7 +8,7 @@ import pytest
 
 from local.stand_ins.moto_server import LocalAws, running_aws
 from local.state import owned_state
-from tests.drift_monitor.traffic import Row, make_artifact, read_reviews
+from tests.drift_monitor.sample_data import Row, make_artifact, read_reviews
 from tests.fixtures.base_images import lambda_base
 from tests.fixtures.containers import ROOT, Podman, ready_podman
 from tests.fixtures.postgres import database, migrated_template, postgres

@@ -15,7 +15,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from local.stand_ins.moto_server import LocalAws
-from tests.drift_monitor.traffic import NOW, Row, cut, serve
+from tests.drift_monitor.sample_data import NOW, Row, cut, serve
 from tests.fixtures.base_images import LAMBDA_IMAGE
 from tests.fixtures.containers import ROOT, Podman
 from tests.images.conftest import BuildImage, Record

@@ -1,4 +1,4 @@
-"""Accuracy by people's labels, beside what the drift monitor estimated without any."""
+"""Daily accuracy by labels, and the drift monitor's estimates without labels."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from tests.fixtures.messages import feedback, prediction
-from tests.reports.driver import NOW, ask, store
+from tests.reports.client import NOW, get, store
 
 TODAY = NOW.replace(hour=0, minute=0, second=0, microsecond=0)
 YESTERDAY = TODAY - timedelta(hours=12)
@@ -19,7 +19,7 @@ REFERENCE = {"accuracy": 0.88, "rows": 1000}
 
 
 def label(database: Engine, at: datetime, labels: str, **changes: Any) -> None:
-    """Store a positive prediction for each label, written by its first letter, `.` for none."""
+    """Store a positive prediction for each label, given by its first letter; `.` is no label."""
     made = [prediction(at + timedelta(seconds=number), **changes) for number in range(len(labels))]
     store(database, *made)
     names = {"p": "positive", "n": "negative"}
@@ -32,7 +32,9 @@ def label(database: Engine, at: datetime, labels: str, **changes: Any) -> None:
         store_feedback(session, given)
 
 
-def judge(database: Engine, until: datetime, accuracy: float, version: str = "v1", **metrics: Any) -> None:
+def record_run(
+    database: Engine, until: datetime, accuracy: float, version: str = "v1", **metrics: Any
+) -> None:
     estimate = {"accuracy": accuracy, "low": accuracy - 0.02, "high": accuracy + 0.02, "rows": 500}
     verdict = {
         "drifted": False,
@@ -54,11 +56,11 @@ def judge(database: Engine, until: datetime, accuracy: float, version: str = "v1
         )
 
 
-def test_each_day_tells_its_labels_and_how_sure_their_share_is(database: Engine) -> None:
+def test_each_day_has_its_accuracy_by_labels_and_its_interval(database: Engine) -> None:
     label(database, YESTERDAY, "ppppppppnn..")
     label(database, BEFORE, "n")
 
-    found = ask("/reports/performance", days="3")
+    found = get("/reports/performance", days="3")
 
     yesterday, before = found["days"]
     assert (yesterday["day"], before["day"]) == (str(YESTERDAY.date()), str(BEFORE.date()))
@@ -74,13 +76,13 @@ def test_each_day_tells_its_labels_and_how_sure_their_share_is(database: Engine)
     assert found["monitor"] is None
 
 
-def test_the_last_estimate_of_a_day_stands_beside_it_with_or_without_labels(database: Engine) -> None:
+def test_each_day_has_its_last_estimate_with_or_without_labels(database: Engine) -> None:
     label(database, YESTERDAY, "p")
-    judge(database, YESTERDAY, 0.7)
-    judge(database, YESTERDAY + timedelta(hours=1), 0.85)
-    judge(database, BEFORE, 0.86)
+    record_run(database, YESTERDAY, 0.7)
+    record_run(database, YESTERDAY + timedelta(hours=1), 0.85)
+    record_run(database, BEFORE, 0.86)
 
-    found = ask("/reports/performance", days="3")
+    found = get("/reports/performance", days="3")
 
     assert [(day["labels"], day["estimate"]["accuracy"]) for day in found["days"]] == [(1, 0.85), (0, 0.86)]
     assert found["days"][1]["accuracy"] is None
@@ -90,20 +92,20 @@ def test_the_last_estimate_of_a_day_stands_beside_it_with_or_without_labels(data
     assert datetime.fromisoformat(monitor["until"]) == YESTERDAY + timedelta(hours=1)
 
 
-def test_one_versions_performance_is_its_own(database: Engine) -> None:
+def test_performance_is_filtered_by_model_version(database: Engine) -> None:
     label(database, YESTERDAY, "pp", model_version="v1")
     label(database, YESTERDAY, "n", model_version="v2")
-    judge(database, YESTERDAY, 0.8)
-    judge(database, YESTERDAY + timedelta(hours=1), 0.6, version="v2")
+    record_run(database, YESTERDAY, 0.8)
+    record_run(database, YESTERDAY + timedelta(hours=1), 0.6, version="v2")
 
-    found = ask("/reports/performance", model_version="v1")
+    found = get("/reports/performance", model_version="v1")
 
     assert (found["labelled"]["labels"], found["labelled"]["accuracy"]) == (2, 1.0)
     assert found["monitor"]["estimate"]["accuracy"] == 0.8
     assert found["model_version"] == "v1"
 
 
-def test_runs_from_before_there_were_estimates_say_nothing(database: Engine) -> None:
+def test_runs_without_an_estimate_are_ignored(database: Engine) -> None:
     with Session(database) as session, session.begin():
         record_dataset_metrics(
             session,
@@ -113,7 +115,7 @@ def test_runs_from_before_there_were_estimates_say_nothing(database: Engine) -> 
             rows=500,
             metrics={"model_version": "v1", "until": YESTERDAY.isoformat()},
         )
-    assert ask("/reports/performance") | {"since": "", "until": ""} == {
+    assert get("/reports/performance") | {"since": "", "until": ""} == {
         "since": "",
         "until": "",
         "model_version": None,
@@ -125,7 +127,7 @@ def test_runs_from_before_there_were_estimates_say_nothing(database: Engine) -> 
 
 def test_days_begin_at_midnight(database: Engine) -> None:
     label(database, TODAY - timedelta(seconds=1), "p")
-    assert ask("/reports/performance", days="1")["days"] == []
-    found = ask("/reports/performance", days="2")
+    assert get("/reports/performance", days="1")["days"] == []
+    found = get("/reports/performance", days="2")
     assert datetime.fromisoformat(found["since"]) == TODAY - timedelta(days=1)
     assert len(found["days"]) == 1

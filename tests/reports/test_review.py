@@ -1,4 +1,4 @@
-"""The queue for people: what the model is unsure of, has not seen the like of, or what labels contradict."""
+"""The review queue: predictions that are uncertain, novel, or contradicted by labels."""
 
 import hashlib
 from datetime import timedelta
@@ -13,20 +13,20 @@ from sqlalchemy.orm import Session
 
 from functions.reports.handler import engine
 from tests.fixtures.messages import feedback, prediction
-from tests.reports.driver import NOW, ask, store
+from tests.reports.client import NOW, get, store
 
-SURE = {"confidence": 0.97, "probabilities": {"negative": 0.03, "positive": 0.97}, "novelty": 1.0}
+CERTAIN = {"confidence": 0.97, "probabilities": {"negative": 0.03, "positive": 0.97}, "novelty": 1.0}
 LINE = "the second half of the film loses the thread that the first had spun with so much patience"
-NEAR = LINE.replace("patience", "care")  # of 17 different runs of three words they share 15
+NEAR = LINE.replace("patience", "care")  # of 17 different three-word shingles they share 15
 
 
 def made(text: str | None, minutes_ago: float = 0, **changes: Any) -> PredictionMade:
     digest = hashlib.sha256((text or "").encode()).hexdigest()
     at = NOW - timedelta(minutes=minutes_ago)
-    return prediction(at, **{"text": text, "input_hash": digest, **SURE, **changes})
+    return prediction(at, **{"text": text, "input_hash": digest, **CERTAIN, **changes})
 
 
-def unsure(confidence: float) -> dict[str, Any]:
+def uncertain(confidence: float) -> dict[str, Any]:
     return {
         "confidence": confidence,
         "probabilities": {"negative": round(1 - confidence, 6), "positive": confidence},
@@ -39,7 +39,7 @@ def label(database: Engine, prediction_id: UUID | str, given: str) -> None:
 
 
 def queue(**query: str) -> list[dict[str, Any]]:
-    items: list[dict[str, Any]] = ask("/reports/review", **query)["items"]
+    items: list[dict[str, Any]] = get("/reports/review", **query)["items"]
     return items
 
 
@@ -47,13 +47,13 @@ def texts(items: list[dict[str, Any]]) -> list[str]:
     return [item["text"] for item in items]
 
 
-def test_a_sure_and_familiar_prediction_is_nobodys_work(database: Engine) -> None:
-    store(database, made("plainly good"), made("plain", **unsure(0.61)), made("usual", novelty=1.49))
+def test_a_certain_and_familiar_prediction_is_not_listed(database: Engine) -> None:
+    store(database, made("plainly good"), made("plain", **uncertain(0.61)), made("usual", novelty=1.49))
     assert queue() == []
 
 
-def test_an_uncertain_prediction_tells_how_close_it_was(database: Engine) -> None:
-    (stored,) = store(database, made("good and bad", **unsure(0.55)))
+def test_an_uncertain_prediction_has_margin_and_entropy(database: Engine) -> None:
+    (stored,) = store(database, made("good and bad", **uncertain(0.55)))
     (item,) = queue()
     assert item["reasons"] == [
         {"reason": "uncertain", "margin": pytest.approx(0.1), "entropy": pytest.approx(0.9928, abs=1e-4)}
@@ -73,13 +73,13 @@ def test_uncertainty_is_between_the_two_most_probable_of_many_labels(database: E
     assert item["reasons"][0]["entropy"] == pytest.approx(0.7904, abs=1e-4)
 
 
-def test_a_novel_text_tells_how_far_it_is_from_what_the_model_knows(database: Engine) -> None:
+def test_a_novel_text_has_its_novelty(database: Engine) -> None:
     store(database, made("Der Film ist ein Fest.", novelty=2.5), made("no number", novelty=None))
     (item,) = queue()
     assert item["reasons"] == [{"reason": "novel", "novelty": 2.5}]
 
 
-def test_a_prediction_at_odds_with_the_label_of_a_near_copy_names_it(database: Engine) -> None:
+def test_a_prediction_contradicted_by_a_near_duplicate_s_label_names_it(database: Engine) -> None:
     labelled, _ = store(database, made(LINE, 9), made(NEAR, 8))
     label(database, labelled, "negative")
     (item,) = queue()
@@ -94,7 +94,7 @@ def test_a_prediction_at_odds_with_the_label_of_a_near_copy_names_it(database: E
     ]
 
 
-def test_a_near_copy_whose_label_agrees_or_that_is_not_near_enough_is_no_reason(database: Engine) -> None:
+def test_an_agreeing_near_duplicate_or_a_less_similar_text_is_not_a_reason(database: Engine) -> None:
     agreed, far, *_ = store(
         database,
         made(LINE, 9),
@@ -107,7 +107,7 @@ def test_a_near_copy_whose_label_agrees_or_that_is_not_near_enough_is_no_reason(
     assert queue() == []
 
 
-def test_one_label_against_the_very_same_text_is_asked_about_again_but_not_two(database: Engine) -> None:
+def test_a_text_with_one_contradicting_label_is_listed_again_but_not_with_two(database: Engine) -> None:
     first, second, third = store(database, *(made(LINE, minutes) for minutes in (9, 8, 7)))
     label(database, first, "negative")
     (item,) = queue()
@@ -117,41 +117,46 @@ def test_one_label_against_the_very_same_text_is_asked_about_again_but_not_two(d
     assert queue() == []
 
 
-def test_a_text_with_a_label_that_agrees_is_done_with_however_unsure_its_copies_are(
+def test_a_text_with_an_agreeing_label_is_done_even_if_its_copies_are_uncertain(
     database: Engine,
 ) -> None:
-    first, _ = store(database, made("so so", 9, **unsure(0.5)), made("so so", 8, **unsure(0.5), novelty=3.0))
+    first, _ = store(
+        database, made("so so", 9, **uncertain(0.5)), made("so so", 8, **uncertain(0.5), novelty=3.0)
+    )
     label(database, first, "positive")
     assert queue() == []
 
 
-def test_a_text_that_was_asked_a_hundred_times_is_one_item_its_newest(database: Engine) -> None:
-    stored = store(database, *(made("ping", minutes, **unsure(0.51)) for minutes in range(100, 0, -1)))
-    store(database, made("another", 200, **unsure(0.58)))
+def test_a_repeated_text_is_one_item_the_newest(database: Engine) -> None:
+    stored = store(database, *(made("ping", minutes, **uncertain(0.51)) for minutes in range(100, 0, -1)))
+    store(database, made("another", 200, **uncertain(0.58)))
     items = queue()
     assert texts(items) == ["ping", "another"]
     assert (items[0]["id"], items[0]["copies"]) == (stored[-1], 100)
 
 
-def test_near_copies_of_one_another_take_one_place_the_strongest(database: Engine) -> None:
+def test_of_near_duplicates_only_the_strongest_is_listed(database: Engine) -> None:
     store(
         database,
-        *(made(f"{LINE} number {number}", number, **unsure(0.5 + number / 1000)) for number in range(1, 30)),
-        made("something else entirely", 99, **unsure(0.59)),
+        *(
+            made(f"{LINE} number {number}", number, **uncertain(0.5 + number / 1000))
+            for number in range(1, 30)
+        ),
+        made("something else entirely", 99, **uncertain(0.59)),
     )
     assert texts(queue()) == [f"{LINE} number 1", "something else entirely"]
 
 
-def test_the_kinds_take_turns_and_the_strongest_of_each_comes_first(database: Engine) -> None:
+def test_reasons_alternate_with_the_strongest_of_each_first(database: Engine) -> None:
     wrong, *_ = store(
         database,
         made(LINE, 50),
         made(NEAR, 40),
-        made("torn", 30, **unsure(0.501)),
-        made("nearly torn", 20, **unsure(0.55)),
+        made("torn", 30, **uncertain(0.501)),
+        made("nearly torn", 20, **uncertain(0.55)),
         made("very strange", 15, novelty=4.0),
         made("strange", 10, novelty=2.0),
-        made("strange and torn", 5, novelty=3.0, **unsure(0.51)),
+        made("strange and torn", 5, novelty=3.0, **uncertain(0.51)),
     )
     label(database, wrong, "negative")
     items = queue()
@@ -161,16 +166,16 @@ def test_the_kinds_take_turns_and_the_strongest_of_each_comes_first(database: En
 
 
 def test_the_same_rows_give_the_same_queue(database: Engine) -> None:
-    store(database, *(made(f"as likely as number {number}", 1, **unsure(0.5)) for number in range(40)))
+    store(database, *(made(f"as likely as number {number}", 1, **uncertain(0.5)) for number in range(40)))
     assert queue(limit="30") == queue(limit="30")
 
 
-def test_one_version_is_asked_about_but_a_label_counts_whoever_answered(database: Engine) -> None:
+def test_the_queue_is_filtered_by_version_but_labels_count_for_all(database: Engine) -> None:
     old, _, _ = store(
         database,
-        made("seen before", 9, model_version="v1", **unsure(0.5)),
-        made("seen before", 8, model_version="v2", **unsure(0.5)),
-        made("new to both", 7, model_version="v2", **unsure(0.5)),
+        made("seen before", 9, model_version="v1", **uncertain(0.5)),
+        made("seen before", 8, model_version="v2", **uncertain(0.5)),
+        made("new to both", 7, model_version="v2", **uncertain(0.5)),
     )
     assert texts(queue(model_version="v1")) == ["seen before"]
     label(database, old, "positive")
@@ -178,37 +183,41 @@ def test_one_version_is_asked_about_but_a_label_counts_whoever_answered(database
     assert texts(queue(model_version="v2")) == ["new to both"]
 
 
-def test_what_cannot_be_read_cannot_be_labelled(database: Engine) -> None:
-    store(database, made(None, **unsure(0.5)))
+def test_predictions_without_a_stored_text_are_not_listed(database: Engine) -> None:
+    store(database, made(None, **uncertain(0.5)))
     assert queue() == []
 
 
-def test_what_is_long_ago_is_left_alone(database: Engine) -> None:
+def test_old_predictions_are_not_listed(database: Engine) -> None:
     month, hour = 60 * 24 * 30, 60  # more than a slow run of all tests takes
-    store(database, made("old", month + 5, **unsure(0.5)), made("just in time", month - hour, **unsure(0.5)))
+    store(
+        database,
+        made("old", month + 5, **uncertain(0.5)),
+        made("just in time", month - hour, **uncertain(0.5)),
+    )
     assert texts(queue()) == ["just in time"]
 
 
-def test_texts_of_any_script_without_a_word_or_very_long_are_compared(database: Engine) -> None:
+def test_texts_of_any_script_without_words_or_very_long_are_compared(database: Engine) -> None:
     strange = ("☂☂☂", "…", "这部电影很好看", "\u202eevil", "x" * 5000, "a b")
     store(database, *(made(text, novelty=9.0) for text in strange))
     assert sorted(texts(queue())) == sorted(strange)
 
 
-def test_neither_the_look_back_nor_the_labels_are_found_by_reading_the_table(database: Engine) -> None:
+def test_look_back_and_labels_are_found_by_an_index(database: Engine) -> None:
     stored = store(database, *(made(f"text {number}", number / 10) for number in range(3000)))
     for prediction_id in stored[::500]:
         label(database, prediction_id, "positive")
     with database.begin() as connection:
         connection.exec_driver_sql("ANALYZE prediction_logs")
-    asked: list[tuple[str, Any]] = []
+    statements: list[tuple[str, Any]] = []
 
     @event.listens_for(engine(), "before_cursor_execute")
     def remember(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        asked.append((statement, parameters))
+        statements.append((statement, parameters))
 
     queue()
-    ask("/reports/performance")
+    get("/reports/performance")
     event.remove(engine(), "before_cursor_execute", remember)
 
     with database.connect() as connection:
@@ -216,7 +225,7 @@ def test_neither_the_look_back_nor_the_labels_are_found_by_reading_the_table(dat
             statement: "\n".join(
                 row[0] for row in connection.exec_driver_sql(f"EXPLAIN (COSTS OFF) {statement}", parameters)
             )
-            for statement, parameters in asked
+            for statement, parameters in statements
             if "OFFSET" in statement or "feedback_at IS NOT NULL" in statement
         }
     month = f"prediction_logs_{NOW:%Y_%m}"

@@ -17,26 +17,26 @@ PATH = "/services/T000/B000/a-credential"
 
 
 class Slack:
-    """A webhook on this machine that plays its script, one status after the other, and then answers 200."""
+    """A local webhook that returns the statuses of its script one after another, and then 200."""
 
     def __init__(self) -> None:
         self.script: list[int | str | tuple[int, str] | tuple[int, str, dict[str, str]]] = []
         self.messages: list[dict[str, Any]] = []
         self.paths: list[str] = []
-        self.gone_path: str | None = None
+        self.revoked_path: str | None = None
         slack = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 slack.paths.append(self.path)
-                act = slack.script.pop(0) if slack.script else 200
-                if self.path == slack.gone_path:
-                    act = (404, "no_service")
-                if act == "hang":
+                step = slack.script.pop(0) if slack.script else 200
+                if self.path == slack.revoked_path:
+                    step = (404, "no_service")
+                if step == "hang":
                     time.sleep(1.5)
                     return
-                status, word, headers = (*act, {})[:3] if isinstance(act, tuple) else (act, "ok", {})
+                status, word, headers = (*step, {})[:3] if isinstance(step, tuple) else (step, "ok", {})
                 if status == 200:
                     slack.messages.append(json.loads(body))
                 self.send_response(int(status))
@@ -56,7 +56,7 @@ class Slack:
 
 
 class Context:
-    """A Lambda context with so many seconds left."""
+    """A Lambda context with that many seconds left."""
 
     def __init__(self, seconds: float = 30.0) -> None:
         self.end = time.monotonic() + seconds
@@ -66,8 +66,8 @@ class Context:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def steady_log() -> None:
-    """Make the cached logger before a test that captures output could give it a stream that soon closes."""
+def early_logger() -> None:
+    """Make the cached logger before a test captures output, whose stream is closed after that test."""
     logger("slack_notifier")
 
 
@@ -82,19 +82,19 @@ def slack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Slack]:
 
 @pytest.fixture
 def secret(slack: Slack, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A secret with the webhook's URL in it; the environment names its ARN."""
+    """A secret that holds the webhook's URL; its ARN is set in the environment."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     with mock_aws(config={"core": {"passthrough": {"urls": [r"http://127\.0\.0\.1.*"]}}}):
-        forget()
+        clear_caches()
         client = boto3.client("secretsmanager")
         arn = str(client.create_secret(Name="slack", SecretString=slack.url)["ARN"])
         monkeypatch.setenv("SLACK_WEBHOOK_SECRET_ARN", arn)
         yield arn
-    forget()
+    clear_caches()
 
 
-def forget() -> None:
-    """Forget settings, cached secrets and the clients behind them."""
+def clear_caches() -> None:
+    """Clear settings, cached secrets and their clients."""
     settings.settings.cache_clear()
     parameters.clear_caches()
     parameters.base.DEFAULT_PROVIDERS.clear()

@@ -14,7 +14,7 @@ from sentiment.exceptions import ConfigurationError
 from functions.slack_notifier import webhook
 from functions.slack_notifier.handler import handler
 from functions.slack_notifier.webhook import SlackError
-from tests.slack_notifier.conftest import PATH, Context, Slack, forget
+from tests.slack_notifier.conftest import PATH, Context, Slack, clear_caches
 
 EVENTS = Path(__file__).parents[2] / "events"
 
@@ -31,10 +31,10 @@ def notify(seconds: float = 30.0, name: str = "sns_data_drift") -> dict[str, int
 def test_an_alert_arrives_in_the_channel(slack: Slack, secret: str) -> None:
     assert notify() == {"posted": 1}
     (message,) = slack.messages
-    assert message["text"].startswith(":rotating_light: Data drift: 6 of 8 input features moved")
+    assert message["text"].startswith(":rotating_light: Data drift: 6 of 8 input features drifted")
 
 
-def test_the_webhook_is_read_once_and_remembered(slack: Slack, secret: str) -> None:
+def test_the_webhook_is_read_once_and_cached(slack: Slack, secret: str) -> None:
     notify()
     boto3.client("secretsmanager").put_secret_value(SecretId=secret, SecretString="http://127.0.0.1:9/")
     notify()
@@ -43,7 +43,7 @@ def test_the_webhook_is_read_once_and_remembered(slack: Slack, secret: str) -> N
 
 def test_a_replaced_webhook_is_read_again(slack: Slack, secret: str) -> None:
     notify()
-    slack.gone_path = PATH
+    slack.revoked_path = PATH
     renewed = slack.url.replace("a-credential", "renewed")
     boto3.client("secretsmanager").put_secret_value(SecretId=secret, SecretString=renewed)
 
@@ -52,37 +52,35 @@ def test_a_replaced_webhook_is_read_again(slack: Slack, secret: str) -> None:
     assert slack.paths == [PATH, PATH, PATH.replace("a-credential", "renewed")]
 
 
-def test_the_webhook_may_live_in_parameter_store(
+def test_the_webhook_may_be_in_parameter_store(
     slack: Slack, secret: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ssm = boto3.client("ssm")
     ssm.put_parameter(Name="/alerts/slack", Value=slack.url, Type="SecureString")
     arn = ssm.get_parameter(Name="/alerts/slack")["Parameter"]["ARN"]
     monkeypatch.setenv("SLACK_WEBHOOK_SECRET_ARN", arn)
-    forget()
+    clear_caches()
 
     notify()
 
     assert slack.paths == [PATH]
 
 
-@pytest.mark.parametrize("trouble", [500, 502, 503, (429, "rate_limited")])
-def test_what_may_pass_is_tried_again(slack: Slack, secret: str, trouble: Any) -> None:
-    slack.script = [trouble, trouble]
+@pytest.mark.parametrize("error", [500, 502, 503, (429, "rate_limited")])
+def test_temporary_errors_are_retried(slack: Slack, secret: str, error: Any) -> None:
+    slack.script = [error, error]
     notify()
     assert (len(slack.paths), len(slack.messages)) == (3, 1)
 
 
-def test_a_slack_that_hangs_is_tried_again(
-    slack: Slack, secret: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_timeout_is_retried(slack: Slack, secret: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webhook, "ATTEMPT_SECONDS", 0.2)
     slack.script = ["hang"]
     notify()
     assert (len(slack.paths), len(slack.messages)) == (2, 1)
 
 
-def test_429_is_waited_out_as_slack_asks(slack: Slack, secret: str) -> None:
+def test_a_429_is_retried_after_the_time_slack_gives(slack: Slack, secret: str) -> None:
     slack.script = [(429, "rate_limited", {"Retry-After": "1"})]
     started = time.monotonic()
     notify()
@@ -90,25 +88,27 @@ def test_429_is_waited_out_as_slack_asks(slack: Slack, secret: str) -> None:
     assert len(slack.messages) == 1
 
 
-def test_a_longer_wait_than_is_left_is_lambdas_to_wait(slack: Slack, secret: str) -> None:
+def test_a_wait_longer_than_the_remaining_time_is_left_to_lambda(slack: Slack, secret: str) -> None:
     slack.script = [(429, "rate_limited", {"Retry-After": "3000"})]
     started = time.monotonic()
-    with pytest.raises(SlackError, match=r"Slack answered 429 \(rate_limited\); gave up after 1 attempts"):
+    with pytest.raises(
+        SlackError, match=r"Slack responded with 429 \(rate_limited\); gave up after 1 attempts"
+    ):
         notify(seconds=100)
     assert time.monotonic() - started < 50
     assert len(slack.paths) == 1
 
 
-def test_endless_trouble_ends_in_the_dead_letter_queue(slack: Slack, secret: str) -> None:
+def test_a_persistent_error_fails_the_invocation(slack: Slack, secret: str) -> None:
     slack.script = [500] * 50
-    with pytest.raises(SlackError, match=r"Slack answered 500 .*gave up after 6 attempts"):
+    with pytest.raises(SlackError, match=r"Slack responded with 500 .*gave up after 6 attempts"):
         notify()
 
 
-def test_a_slack_that_only_hangs_is_left_before_lambda_times_out(slack: Slack, secret: str) -> None:
+def test_persistent_timeouts_fail_before_lambda_times_out(slack: Slack, secret: str) -> None:
     slack.script = ["hang"] * 50
     context = Context(2.2)
-    with pytest.raises(SlackError, match=r"Slack cannot be reached|no time is left"):
+    with pytest.raises(SlackError, match=r"Slack cannot be reached|no time left"):
         handler(event(), context)  # type: ignore[arg-type]
     assert context.get_remaining_time_in_millis() > 0
 
@@ -117,9 +117,9 @@ def test_a_slack_that_only_hangs_is_left_before_lambda_times_out(slack: Slack, s
     ("status", "word"),
     [(404, "no_service"), (403, "invalid_token"), (410, "channel_is_archived"), (400, "invalid_blocks")],
 )
-def test_what_will_not_pass_is_not_tried_again(slack: Slack, secret: str, status: int, word: str) -> None:
+def test_permanent_errors_are_not_retried(slack: Slack, secret: str, status: int, word: str) -> None:
     slack.script = [(status, word)] * 2
-    with pytest.raises(SlackError, match=rf"^Slack answered {status} \({word}\)$"):
+    with pytest.raises(SlackError, match=rf"^Slack responded with {status} \({word}\)$"):
         notify()
     assert len(slack.paths) == 1
 
@@ -132,7 +132,7 @@ def test_a_redirect_is_not_followed(slack: Slack, secret: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["", "{}", "not a url", "https://hooks.slack.com/services/x y"])
-def test_a_secret_without_a_url_is_named_and_not_quoted(slack: Slack, secret: str, value: str) -> None:
+def test_a_secret_without_a_url_is_named_but_not_quoted(slack: Slack, secret: str, value: str) -> None:
     if value:
         boto3.client("secretsmanager").put_secret_value(SecretId=secret, SecretString=value)
     else:
@@ -144,11 +144,11 @@ def test_a_secret_without_a_url_is_named_and_not_quoted(slack: Slack, secret: st
     assert not value or value not in str(raised.value)
 
 
-def test_a_setting_that_holds_the_webhook_itself_is_refused(
+def test_a_setting_that_holds_the_webhook_url_is_rejected(
     slack: Slack, secret: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SLACK_WEBHOOK_SECRET_ARN", slack.url)
-    forget()
+    clear_caches()
     with pytest.raises(ConfigurationError, match="SLACK_WEBHOOK_SECRET_ARN") as raised:
         notify()
     assert "a-credential" not in str(raised.value)
@@ -161,17 +161,17 @@ def test_neither_webhook_nor_message_is_ever_logged(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     caplog.set_level(logging.INFO)
-    told = event()
-    told["Records"][0]["Sns"]["Message"] = "words-that-nobody-may-log"
+    alert = event()
+    alert["Records"][0]["Sns"]["Message"] = "words-that-nobody-may-log"
     slack.script = [500]
-    handler(told, Context())  # type: ignore[arg-type]
+    handler(alert, Context())  # type: ignore[arg-type]
     slack.script = [500] * 50
     with pytest.raises(SlackError) as first:
-        handler(told, Context())  # type: ignore[arg-type]
+        handler(alert, Context())  # type: ignore[arg-type]
     slack.server.shutdown()
     slack.server.server_close()
     with pytest.raises(SlackError) as second:
-        handler(told, Context())  # type: ignore[arg-type]
+        handler(alert, Context())  # type: ignore[arg-type]
 
     output = capsys.readouterr()
     logged = str([vars(record) for record in caplog.records]) + output.out + output.err

@@ -7,14 +7,14 @@ import pytest
 from moto import mock_aws
 from sentiment.logging import logger
 
-from functions.traffic_counter import count, handler, settings
+from functions.traffic_counter import handler, settings, traffic_count
 
 NAMESPACE = "ServerlessSentiment/staging"
 API_ID, FUNCTION = "a1b2c3d4", "sentiment-api"
 
 
 class Aws(NamedTuple):
-    """What the counter talks to: moto's CloudWatch, with figures as their owners write them, and a queue."""
+    """The services that the counter uses: moto's CloudWatch with metrics of their real names, and a queue."""
 
     cloudwatch: Any
     sqs: Any
@@ -23,7 +23,7 @@ class Aws(NamedTuple):
     def put(
         self, namespace: str, metric: str, dimension: tuple[str, str], at: datetime, value: float
     ) -> None:
-        """Record one value, which is one sample."""
+        """Record one sample."""
         self.cloudwatch.put_metric_data(
             Namespace=namespace,
             MetricData=[
@@ -36,18 +36,20 @@ class Aws(NamedTuple):
             ],
         )
 
-    def gateway_reports(self, at: datetime, *, count: float, client: float = 0, server: float = 0) -> None:
-        """Record a minute of the HTTP API."""
+    def put_gateway_metrics(
+        self, at: datetime, *, count: float, client: float = 0, server: float = 0
+    ) -> None:
+        """Record a minute of the HTTP API's metrics."""
         for metric, value in (("Count", count), ("4xx", client), ("5xx", server)):
             self.put("AWS/ApiGateway", metric, ("ApiId", API_ID), at, value)
 
-    def function_reports(self, at: datetime, *, invocations: float, errors: float = 0) -> None:
-        """Record a minute of Lambda."""
+    def put_function_metrics(self, at: datetime, *, invocations: float, errors: float = 0) -> None:
+        """Record a minute of Lambda's metrics."""
         for metric, value in (("Invocations", invocations), ("Errors", errors)):
             self.put("AWS/Lambda", metric, ("FunctionName", FUNCTION), at, value)
 
-    def api_answers(self, at: datetime, *, predictions: int = 1, namespace: str = NAMESPACE) -> None:
-        """Record what the API's EMF of one request becomes: a sample for the request and each prediction."""
+    def put_api_metrics(self, at: datetime, *, predictions: int = 1, namespace: str = NAMESPACE) -> None:
+        """Record the API's metrics of one request: a sample for the request and for each prediction."""
         service = ("service", "api")
         self.put(namespace, "RequestTime", service, at, 12.5)
         for _ in range(predictions):
@@ -60,8 +62,8 @@ class Aws(NamedTuple):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def steady_log() -> None:
-    """Make the cached logger before a test that captures output could give it a stream that soon closes."""
+def early_logger() -> None:
+    """Make the cached logger before a test captures output, whose stream is closed after that test."""
     logger("traffic_counter")
 
 
@@ -72,11 +74,11 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", NAMESPACE)
     caches: list[Callable[[], None]] = [
-        each.cache_clear for each in (settings.settings, count.cloudwatch, handler.sqs)
+        each.cache_clear for each in (settings.settings, traffic_count.cloudwatch, handler.sqs)
     ]
     with mock_aws():
         sqs = boto3.client("sqs")
-        queue_url = sqs.create_queue(QueueName="facts")["QueueUrl"]
+        queue_url = sqs.create_queue(QueueName="messages")["QueueUrl"]
         for name, value in (
             ("HTTP_API_ID", API_ID),
             ("API_FUNCTION_NAME", FUNCTION),

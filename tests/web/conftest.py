@@ -1,6 +1,6 @@
-"""The page in a real browser, on the whole local system with the artifact that the tests trained.
+"""The page in a real browser, on the whole local system with the tests' artifact.
 
-`PAGE_MODEL` names another one: `PAGE_MODEL=artifacts/model pytest tests/web` makes the README's pictures.
+`PAGE_MODEL` sets another one: `PAGE_MODEL=artifacts/model pytest tests/web` makes the README's pictures.
 """
 
 import os
@@ -27,16 +27,16 @@ from local.stand_ins.static_site import BUILT, ROOT, StaticSite
 from local.system import System, running_system
 from tests.fixtures.messages import feedback, prediction
 
-# The newest of what the browser showed, for people to look at and for the README.
+# The latest screenshots, for review and for the README.
 SCREENSHOTS = Path("artifacts/screenshots")
-PATIENCE_MS = 30_000  # the first answer of all waits for the model
-expect.set_options(timeout=PATIENCE_MS)
+TIMEOUT_MS = 30_000  # the first request waits for the model
+expect.set_options(timeout=TIMEOUT_MS)
 MONITOR_SETTINGS = {"MINIMUM_ROWS": "50", "SUFFICIENT_ROWS": "50", "ON_DRIFT": "notify"}
 
 
 @pytest.fixture(scope="package")
 def system(tmp_path_factory: pytest.TempPathFactory, tiny_artifact: Path) -> Iterator[System]:
-    """The local system, whose drift monitor judges as few predictions as a test sends."""
+    """The local system, with a drift monitor that accepts as few predictions as a test sends."""
     steps = Steps(Console(file=StringIO()))
     folder = tmp_path_factory.mktemp("system")
     model = Path(os.environ.get("PAGE_MODEL") or tiny_artifact)
@@ -45,7 +45,7 @@ def system(tmp_path_factory: pytest.TempPathFactory, tiny_artifact: Path) -> Ite
 
 
 def built_page() -> Path:
-    """Build the page as `make web` does, if its sources are newer; skips without npm."""
+    """Build the page with `make web` if its sources are newer; skips without npm."""
     entry = BUILT / "index.html"
     sources = [*ROOT.glob("*.*"), *ROOT.glob("src/**/*"), *ROOT.glob("public/*"), *ROOT.glob("openapi/*")]
     if entry.exists() and entry.stat().st_mtime >= max(source.stat().st_mtime for source in sources):
@@ -64,11 +64,11 @@ def address(system: System) -> Iterator[str]:
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium; skips, saying how to get it, when there is none."""
+    """Debian's Chromium; skips with instructions if it is missing."""
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if path is None:
         pytest.skip("chromium is missing: apt-get install chromium")
-    # Root has no sandbox, and a container little shared memory.
+    # Root cannot use the sandbox, and containers have little shared memory.
     options = ["--disable-dev-shm-usage", *([] if os.geteuid() else ["--no-sandbox"])]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=options)
@@ -78,35 +78,35 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser, address: str) -> Iterator[Page]:
-    """Open an empty tab; the test fails if the browser itself complains, for instance of the policy."""
+    """Open an empty tab; the test fails if the browser logs an error, such as a CSP violation."""
     context = browser.new_context(
         base_url=address,
         viewport={"width": 1440, "height": 1000},
         accept_downloads=True,
         color_scheme="light",
     )
-    context.set_default_timeout(PATIENCE_MS)
+    context.set_default_timeout(TIMEOUT_MS)
     tab = context.new_page()
-    complaints: list[str] = []
+    browser_errors: list[str] = []
 
     def note(message: ConsoleMessage) -> None:
         if message.type == "error" and "Failed to load resource" not in message.text:
-            complaints.append(message.text)
+            browser_errors.append(message.text)
 
     tab.on("console", note)
-    tab.on("pageerror", lambda error: complaints.append(str(error)))
+    tab.on("pageerror", lambda error: browser_errors.append(str(error)))
     yield tab
     context.close()
-    assert complaints == []
+    assert browser_errors == []
 
 
-def picture(page: Page, name: str, *, whole: bool = True) -> None:
+def screenshot(page: Page, name: str, *, full_page: bool = True) -> None:
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=whole)
+    page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=full_page)
 
 
-def ordinary(hours_ago: int, number: int, version: str) -> PredictionMade:
-    """Make one prediction of a day whose figures go up and down."""
+def daily_prediction(hours_ago: int, number: int, version: str) -> PredictionMade:
+    """Make one prediction of a day with varying values."""
     confidence = 0.99 - 0.02 * (number % 20)
     label, other = ("positive", "negative") if (number + hours_ago) % 2 else ("negative", "positive")
     return prediction(
@@ -122,15 +122,16 @@ def ordinary(hours_ago: int, number: int, version: str) -> PredictionMade:
 
 @pytest.fixture(scope="package")
 def shifted(system: System) -> System:
-    """The system after an ordinary day, then two hours of texts that the model was not made for."""
+    """The system after a day without drift and two hours of texts unlike the training data."""
     with transaction(system.engine) as session:
         for hours_ago in range(2, 24):
             made = [
-                ordinary(hours_ago, number, system.card["model_version"]) for number in range(20 + hours_ago)
+                daily_prediction(hours_ago, number, system.card["model_version"])
+                for number in range(20 + hours_ago)
             ]
             store_predictions(session, made)
-            right = [feedback(each.prediction_id, label=each.sentiment) for each in made[::9]]
-            store_feedback(session, right)
+            labels = [feedback(each.prediction_id, label=each.sentiment) for each in made[::9]]
+            store_feedback(session, labels)
     other = [f"Zugang gesperrt, Fehler {number}: bitte später noch einmal" for number in range(256)]
     delete_alerts(system)
     for _ in range(2):

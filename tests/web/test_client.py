@@ -1,4 +1,4 @@
-"""What the page knows of the API and of reports is what they say of themselves."""
+"""The page's OpenAPI documents, limits and error messages match the API and the reports."""
 
 import json
 import re
@@ -15,8 +15,8 @@ from functions.reports.handler import ROUTES
 from functions.reports.openapi import describe as describe_reports
 
 WEB = Path(__file__).resolve().parents[2] / "web"
-DESCRIPTIONS = ("api", "reports")
-CALLERS = ("functions.api.errors", "functions.reports.pages")
+DOCUMENTS = ("api", "reports")
+CALLERS = ("functions.api.errors", "functions.reports.report_links")
 SERVED = ("sentiment.", "functions.api.", "functions.reports.")
 
 
@@ -29,18 +29,18 @@ def described() -> dict[str, str]:
 
 
 def describe() -> None:
-    """Write what the functions say of themselves; `make web-client` makes the page's client of it."""
+    """Write the OpenAPI documents that `make web-client` generates the page's client from."""
     for name, document in described().items():
         (WEB / "openapi" / f"{name}.json").write_text(document)
 
 
-@pytest.mark.parametrize("name", DESCRIPTIONS)
-def test_the_description_is_todays(name: str) -> None:
-    kept = (WEB / "openapi" / f"{name}.json").read_text()
-    assert kept == described()[name], "run `make web-client` and look at the difference"
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_the_document_is_up_to_date(name: str) -> None:
+    committed = (WEB / "openapi" / f"{name}.json").read_text()
+    assert committed == described()[name], "run `make web-client` and review the difference"
 
 
-def test_the_page_and_the_documents_say_the_limits_of_the_api() -> None:
+def test_the_page_and_the_documents_state_the_limits_of_the_api() -> None:
     [characters] = re.findall(r"MAX_CHARACTERS = ([\d_]+)", (WEB / "src/try/text.ts").read_text())
     [texts] = re.findall(r"CHUNK_TEXTS = (\d+)", (WEB / "src/batch/send.ts").read_text())
     assert (int(characters), 2 * int(texts)) == (MAX_CHARACTERS, MAX_TEXTS)
@@ -52,14 +52,14 @@ def test_the_page_and_the_documents_say_the_limits_of_the_api() -> None:
         assert set(found) == {f"{MAX_CHARACTERS:,}"}
 
 
-def test_every_error_has_a_sentence_for_people() -> None:
+def test_every_error_code_has_a_message() -> None:
     for module in CALLERS:
         import_module(module)
-    sentences = json.loads((WEB / "src" / "api" / "sentences.json").read_text())
-    codes = {error.code for error in every_kind(SentimentError) if error.__module__.startswith(SERVED)}
-    assert codes <= sentences.keys()
-    assert all(sentence.endswith((".", "{message}.")) for sentence in sentences.values())
+    messages = json.loads((WEB / "src" / "api" / "messages.json").read_text())
+    codes = {error.code for error in subclasses(SentimentError) if error.__module__.startswith(SERVED)}
+    assert codes <= messages.keys()
+    assert all(message.endswith((".", "{message}.")) for message in messages.values())
 
 
-def every_kind(error: type[SentimentError]) -> set[type[SentimentError]]:
-    return {error, *(kind for below in error.__subclasses__() for kind in every_kind(below))}
+def subclasses(error: type[SentimentError]) -> set[type[SentimentError]]:
+    return {error, *(each for child in error.__subclasses__() for each in subclasses(child))}

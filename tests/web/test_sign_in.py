@@ -1,4 +1,4 @@
-"""Signing in: authorization code with PKCE against a stand-in for Cognito that checks what it is sent."""
+"""Sign-in: authorization code with PKCE against a stand-in for Cognito that validates requests."""
 
 import base64
 import hashlib
@@ -20,7 +20,7 @@ SCOPES = ["openid", "email", "sentiment/predict"]
 
 
 def token(**claims: Any) -> str:
-    """Return an unsigned token: who vouches for it is the connection that it came over."""
+    """Return an unsigned token; the page trusts the TLS connection."""
     header, body = ({"alg": "none"}, {"iss": ISSUER, "aud": "page", "sub": "s", **claims})
     parts = (
         base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in (header, body)
@@ -29,20 +29,20 @@ def token(**claims: Any) -> str:
 
 
 class Cognito:
-    """Answers the two addresses that the page uses, and remembers the challenge between them."""
+    """Serves the two endpoints that the page uses, and keeps the challenge between them."""
 
     def __init__(self, page: Page) -> None:
         self.challenge = ""
         self.seconds, self.renewed = 3600, 0
-        self.asked: dict[str, list[str]] = {}
+        self.parameters: dict[str, list[str]] = {}
         page.route(f"{DOMAIN}/oauth2/authorize**", self.authorize)
         page.route(f"{DOMAIN}/oauth2/token", self.exchange)
 
     def authorize(self, route: Route) -> None:
-        self.asked = parse_qs(urlsplit(route.request.url).query)
-        self.challenge = self.asked["code_challenge"][0]
-        back = f"{self.asked['redirect_uri'][0]}?code=the-code&state={self.asked['state'][0]}"
-        # Not a 302: the browser would follow that one past the handlers of this test.
+        self.parameters = parse_qs(urlsplit(route.request.url).query)
+        self.challenge = self.parameters["code_challenge"][0]
+        back = f"{self.parameters['redirect_uri'][0]}?code=the-code&state={self.parameters['state'][0]}"
+        # Not a 302: the browser would follow it without this test's route handlers.
         route.fulfill(content_type="text/html", body=f"<script>location.assign({json.dumps(back)})</script>")
 
     def exchange(self, route: Route) -> None:
@@ -56,7 +56,7 @@ class Cognito:
         assert base64.urlsafe_b64encode(digest).rstrip(b"=").decode() == self.challenge
         assert (form["code"], form["client_id"]) == (["the-code"], ["page"])
         assert "client_secret" not in form
-        self.issue(route, "of-somebody", refresh_token="for-a-day")
+        self.issue(route, "access-token", refresh_token="for-a-day")
 
     def issue(self, route: Route, access_token: str, **more: str) -> None:
         now = int(time.time())
@@ -74,43 +74,41 @@ class Cognito:
 
 @pytest.fixture
 def cognito(page: Page) -> Cognito:
-    """Have the page told, as the stack's config.json and policy do, that people sign in."""
+    """Enable sign-in with config.json and the CSP, as the stack does."""
     sign_in = {"authority": ISSUER, "domain": DOMAIN, "client_id": "page", "scopes": SCOPES}
 
     def with_domain(route: Route) -> None:
-        answer = route.fetch()
-        headers = {**answer.headers}
+        response = route.fetch()
+        headers = {**response.headers}
         headers["content-security-policy"] = headers["content-security-policy"].replace(
             "connect-src 'self'", f"connect-src 'self' {DOMAIN}"
         )
-        route.fulfill(response=answer, headers=headers)
+        route.fulfill(response=response, headers=headers)
 
     page.route("**/config.json", lambda route: route.fulfill(json={"sign_in": sign_in}))
     page.route(lambda url: urlsplit(url).path in ("/", "/watch"), with_domain)
     return Cognito(page)
 
 
-def let_the_token_run_out(page: Page, cognito: Cognito) -> None:
+def expire_token(page: Page, cognito: Cognito) -> None:
     """Sign in on Watch, with a token of one second."""
     cognito.seconds = 1
     page.goto("/watch?hours=1")
     page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("heading", name="What it does")).to_be_visible()
+    expect(page.get_by_role("heading", name="Monitoring")).to_be_visible()
     page.wait_for_load_state("networkidle")
     page.wait_for_timeout(1500)
 
 
-def test_nothing_is_shown_or_asked_before_somebody_signed_in(page: Page, cognito: Cognito) -> None:
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(urlsplit(request.url).path))
+def test_nothing_is_shown_or_requested_before_sign_in(page: Page, cognito: Cognito) -> None:
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(urlsplit(request.url).path))
     page.goto("/watch?hours=1")
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
-    assert not [path for path in asked if path.startswith("/api")]
+    assert not [path for path in requests if path.startswith("/api")]
 
 
-def test_somebody_signs_in_comes_back_to_the_place_and_asks_with_a_token(
-    page: Page, cognito: Cognito
-) -> None:
+def test_sign_in_returns_to_the_same_url_and_requests_carry_the_token(page: Page, cognito: Cognito) -> None:
     sent: list[str | None] = []
     page.on(
         "request",
@@ -118,19 +116,19 @@ def test_somebody_signs_in_comes_back_to_the_place_and_asks_with_a_token(
     )
     page.goto("/watch?hours=1")
     page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("heading", name="What it does")).to_be_visible()
+    expect(page.get_by_role("heading", name="Monitoring")).to_be_visible()
     assert urlsplit(page.url).path == "/watch"
     assert "code=" not in page.url
-    assert cognito.asked["code_challenge_method"] == ["S256"]
-    assert cognito.asked["scope"] == [" ".join(SCOPES)]
+    assert cognito.parameters["code_challenge_method"] == ["S256"]
+    assert cognito.parameters["scope"] == [" ".join(SCOPES)]
     page.wait_for_load_state("networkidle")
     assert sent
-    assert set(sent) == {"Bearer of-somebody"}
+    assert set(sent) == {"Bearer access-token"}
 
-    # A code is good once: who goes back to its address is asked to sign in, and not shown an error for ever.
+    # A code works once: its URL asks to sign in again instead of showing an error forever.
     page.goto("/?code=spent&state=unknown")
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
-    expect(page.get_by_text("did not work")).to_be_visible()
+    expect(page.get_by_text("Sign-in failed")).to_be_visible()
     assert "code=" not in page.url
     page.goto("/")
 
@@ -141,8 +139,8 @@ def test_somebody_signs_in_comes_back_to_the_place_and_asks_with_a_token(
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
-def test_a_token_that_ran_out_is_renewed_once_for_all_who_wait(page: Page, cognito: Cognito) -> None:
-    let_the_token_run_out(page, cognito)
+def test_an_expired_token_is_renewed_once_for_all_requests(page: Page, cognito: Cognito) -> None:
+    expire_token(page, cognito)
     cognito.seconds, before = 3600, cognito.renewed
     sent: set[str | None] = set()
     page.on(
@@ -157,43 +155,43 @@ def test_a_token_that_ran_out_is_renewed_once_for_all_who_wait(page: Page, cogni
     expect(page.get_by_role("button", name="Sign out")).to_be_visible()
 
 
-def test_who_is_refused_is_asked_to_sign_in_again_and_loses_nothing(page: Page, cognito: Cognito) -> None:
+def test_a_rejected_request_offers_sign_in_and_keeps_the_input(page: Page, cognito: Cognito) -> None:
     page.goto("/")
     page.get_by_role("button", name="Sign in").click()
     page.get_by_label("Review").fill("A fine film")
     page.route("**/api/**", lambda route: route.fulfill(status=401, json={"message": "Unauthorized"}))
     page.keyboard.press("Control+Enter")
-    refusal = page.get_by_role("alert").first
-    expect(refusal).to_contain_text("not signed in, or no longer")
+    error = page.get_by_role("alert").first
+    expect(error).to_contain_text("not signed in, or your session has expired")
     page.unroute("**/api/**")
-    refusal.get_by_role("button", name="Sign in").click()
+    error.get_by_role("button", name="Sign in").click()
     expect(page.get_by_label("Review")).to_have_value("A fine film")
-    page.get_by_role("button", name="Ask").click()
+    page.get_by_role("button", name="Classify", exact=True).click()
     expect(page.get_by_test_id("answer")).to_contain_text("confidence")
 
 
-def test_a_renewal_that_gets_no_answer_signs_nobody_out(page: Page, cognito: Cognito) -> None:
-    let_the_token_run_out(page, cognito)
+def test_a_renewal_without_a_response_does_not_sign_out(page: Page, cognito: Cognito) -> None:
+    expire_token(page, cognito)
 
-    def silent(route: Route) -> None:
+    def abort(route: Route) -> None:
         route.abort()
 
-    page.route(f"{DOMAIN}/oauth2/token", silent)
+    page.route(f"{DOMAIN}/oauth2/token", abort)
     page.get_by_role("button", name="Refresh").click()
     expect(page.get_by_role("alert").first).to_contain_text("cannot be reached")
-    page.unroute(f"{DOMAIN}/oauth2/token", silent)
+    page.unroute(f"{DOMAIN}/oauth2/token", abort)
     cognito.seconds = 3600
     page.get_by_role("button", name="Refresh").click()
     expect(page.get_by_role("alert")).to_have_count(0)
 
 
-def test_signing_out_sends_what_is_held_and_leaves_nothing_in_the_tab(
+def test_sign_out_sends_held_labels_and_clears_the_tab_s_storage(
     page: Page, system: System, cognito: Cognito
 ) -> None:
     page.goto("/")
     page.get_by_role("button", name="Sign in").click()
     page.get_by_label("Review").fill("xkcd frob 99 ???")
-    page.get_by_role("button", name="Ask").click()
+    page.get_by_role("button", name="Classify", exact=True).click()
     expect(page.get_by_test_id("answer")).to_contain_text("confidence")
     assert system.event_source.drain(30) == 0
     page.get_by_role("link", name="Review").click()
@@ -202,7 +200,7 @@ def test_signing_out_sends_what_is_held_and_leaves_nothing_in_the_tab(
     page.route(f"{DOMAIN}/logout**", lambda route: route.fulfill(body="bye"))
     with page.expect_request("**/feedback") as sent:
         page.get_by_role("button", name="Sign out").click()
-    assert sent.value.headers["authorization"] == "Bearer of-somebody"
+    assert sent.value.headers["authorization"] == "Bearer access-token"
     page.wait_for_url(f"{DOMAIN}/logout**")
     page.goto("/")
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()

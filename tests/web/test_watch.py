@@ -1,4 +1,4 @@
-"""What the page shows of the system and of its model."""
+"""The pages Watch and Model."""
 
 import re
 
@@ -6,14 +6,14 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from local.system import System
-from tests.reports.driver import check_answer
-from tests.web.conftest import picture
-from tests.web.driver import unusable
+from tests.reports.client import check_response
+from tests.web.actions import layout_violations
+from tests.web.conftest import screenshot
 
 pytestmark = pytest.mark.slow
 
 
-def test_a_shift_is_seen_as_an_alert_with_its_figures_and_its_report(page: Page, shifted: System) -> None:
+def test_drift_is_shown_as_an_alert_with_its_details_and_report(page: Page, shifted: System) -> None:
     page.goto("/watch")
     alert = page.get_by_test_id("alert-open").filter(has_text="Data drift")
     expect(alert).to_be_visible()
@@ -21,18 +21,20 @@ def test_a_shift_is_seen_as_an_alert_with_its_figures_and_its_report(page: Page,
     expect(alert.get_by_role("row", name="features")).to_contain_text("language")
     expect(alert.get_by_role("row", name="phrases")).to_contain_text("“")
     expect(alert).to_contain_text("model version")
-    for title in ("Predictions", "Time in the model", "Answers", "Confidence", "Drift score"):
+    for title in ("Predictions", "Inference time", "Predicted labels", "Confidence", "Drift score"):
         expect(page.locator("figcaption", has_text=title).first).to_be_visible()
     expect(page.get_by_role("region", name="Deployments, newest first")).to_contain_text(
         shifted.card["model_version"]
     )
     expect(page.locator("svg.recharts-surface").first).to_be_visible()
     accuracy = page.get_by_role("region", name="Accuracy")
-    expect(accuracy).to_contain_text(re.compile(r"By \d+ labels [\d.]+%.*by the last estimate.* [\d.]+%"))
-    picture(page, "watch-whole")
-    assert unusable(page) == []
+    expect(accuracy).to_contain_text(
+        re.compile(r"By \d+ labels [\d.]+%.*last estimate without labels [\d.]+%")
+    )
+    screenshot(page, "watch-whole")
+    assert layout_violations(page) == []
     alert.locator("summary").click()
-    picture(page, "watch", whole=False)
+    screenshot(page, "watch", full_page=False)
     page.goto("/watch?hours=1")
     alert.locator("summary").click()
     with page.context.expect_page() as opened:
@@ -41,26 +43,26 @@ def test_a_shift_is_seen_as_an_alert_with_its_figures_and_its_report(page: Page,
     expect(opened.value.locator("body")).to_contain_text("Drift")
 
 
-def test_what_reports_answers_is_what_its_document_says(page: Page, shifted: System) -> None:
+def test_responses_of_reports_match_the_openapi_document(page: Page, shifted: System) -> None:
     paths = page.request.get("/api/reports/openapi.json").json()["paths"]
-    answers = {path: page.request.get(f"/api{path}").json() for path in paths if "{" not in path}
-    answers["/reports/alerts"] = page.request.get("/api/reports/alerts?state=all").json()
-    for path, answer in answers.items():
-        check_answer(path, answer)
-    (run, *_) = answers["/reports/drift"]["runs"]
+    responses = {path: page.request.get(f"/api{path}").json() for path in paths if "{" not in path}
+    responses["/reports/alerts"] = page.request.get("/api/reports/alerts?state=all").json()
+    for path, response in responses.items():
+        check_response(path, response)
+    (run, *_) = responses["/reports/drift"]["runs"]
     assert {"drift_threshold", "features"} <= run["data_drift"].keys()
-    (newest, *_) = answers["/reports/predictions"]["predictions"]
+    (newest, *_) = responses["/reports/predictions"]["predictions"]
     for path in (
         f"/reports/drift/{run['id']}/page?redirect=false",
         f"/reports/predictions/{newest['id']}",
     ):
-        check_answer(path.partition("?")[0], page.request.get(f"/api{path}").json())
+        check_response(path.partition("?")[0], page.request.get(f"/api{path}").json())
 
 
-def test_an_outage_is_no_quiet_hour(page: Page, shifted: System) -> None:
+def test_an_outage_is_not_shown_as_no_traffic(page: Page, shifted: System) -> None:
     def outage(route: Route) -> None:
-        answer = route.fetch()
-        summary = answer.json()
+        response = route.fetch()
+        summary = response.json()
         requests = {
             "counted": 9,
             "client_errors": 0,
@@ -70,26 +72,26 @@ def test_an_outage_is_no_quiet_hour(page: Page, shifted: System) -> None:
             "until": summary["until"],
         }
         route.fulfill(
-            response=answer, json=summary | {"predictions": 0, "over_time": [], "requests": requests}
+            response=response, json=summary | {"predictions": 0, "over_time": [], "requests": requests}
         )
 
     page.route("**/reports/summary**", outage)
     page.goto("/watch")
     traffic = page.get_by_role("region", name="Traffic")
     expect(traffic).to_contain_text(re.compile(r"Errors, \d\d:\d\d to \d\d:\d\d\s*100.00%"))
-    expect(traffic).not_to_contain_text("Nobody asked")
+    expect(traffic).not_to_contain_text("No requests")
 
 
-def test_the_range_is_in_the_address(page: Page) -> None:
+def test_the_time_range_is_in_the_url(page: Page) -> None:
     page.goto("/watch?hours=168")
     expect(page.get_by_role("radio", name="1 week")).to_be_checked()
     page.get_by_text("1 hour", exact=True).click()
     expect(page).to_have_url(re.compile(r"/watch\?hours=1$"))
 
 
-def test_figures_are_renewed_while_they_are_seen_and_rest_while_hidden(page: Page) -> None:
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+def test_data_is_refreshed_while_visible_and_not_while_hidden(page: Page) -> None:
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
     page.clock.install()
     page.goto("/watch")
     expect(page.get_by_role("region", name="Traffic")).to_contain_text("Predictions")
@@ -100,25 +102,25 @@ def test_figures_are_renewed_while_they_are_seen_and_rest_while_hidden(page: Pag
             " document.dispatchEvent(new Event('visibilitychange', {bubbles: true})) }",
             state,
         )
-        asked.clear()
+        requests.clear()
         for _ in range(6):
             page.clock.run_for(10_000)
             page.wait_for_load_state("networkidle")
-        return sum("/reports/summary" in url for url in asked)
+        return sum("/reports/summary" in url for url in requests)
 
     assert pass_a_minute("visible") >= 1
     assert pass_a_minute("hidden") == 0
     assert pass_a_minute("visible") >= 1
 
 
-def test_the_model_shows_its_card_and_what_served_before(page: Page, system: System) -> None:
+def test_the_model_page_shows_card_evaluation_and_deployments(page: Page, system: System) -> None:
     page.goto("/card")
     card = page.get_by_role("region", name="Card")
     expect(card).to_contain_text(system.card["model_version"])
     expect(card).to_contain_text(system.card["data"]["fingerprint"])
     evaluation = page.get_by_role("region", name="Evaluation")
-    expect(evaluation).to_contain_text("int8, which answers")
+    expect(evaluation).to_contain_text("int8 (serving)")
     expect(evaluation.get_by_role("table", name="Confusion matrix")).to_be_visible()
     expect(evaluation.get_by_role("figure", name="Reliability")).to_be_visible()
-    expect(page.get_by_role("region", name="Export").get_by_role("figure", name="Time")).to_be_visible()
-    picture(page, "card")
+    expect(page.get_by_role("region", name="Export").get_by_role("figure", name="Latency")).to_be_visible()
+    screenshot(page, "card")

@@ -1,18 +1,18 @@
-/** The frame: where one can go, who is asking, and light or dark. */
+/** The frame of the page: navigation, account, and color scheme. */
 
 import { Button, useComputedColorScheme, useMantineColorScheme } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { lazy, Suspense, useEffect, useRef } from "react";
 import { Link, Route, Switch, useLocation } from "wouter";
 
-import { Boundary } from "./Boundary";
-import { count } from "./figures";
-import { settle } from "./review/labels";
+import { ErrorBoundary } from "./ErrorBoundary";
+import { count } from "./format";
+import { sendPending } from "./review/pendingLabels";
 import { Failed, Loading } from "./states";
-import { signIn, signOut, start, type Who } from "./session/session";
+import { signIn, signOut, start, type Session } from "./session/session";
 import { TryPage } from "./try/TryPage";
 
-// Only the first page is worth waiting for; the others come when they are opened.
+// The first page is loaded at once, the others when they are opened.
 const BatchPage = lazy(() => import("./batch/BatchPage"));
 const ReviewPage = lazy(() => import("./review/ReviewPage"));
 const WatchPage = lazy(() => import("./watch/WatchPage"));
@@ -27,9 +27,9 @@ const PAGES = [
 ] as const;
 
 export function App() {
-  const who = useQuery({ queryKey: ["who"], queryFn: start, staleTime: Infinity, retry: false });
+  const session = useQuery({ queryKey: ["session"], queryFn: start, staleTime: Infinity, retry: false });
   const [path] = useLocation();
-  const title = PAGES.find(([place]) => place === path)?.[1] ?? "Not found";
+  const title = PAGES.find(([href]) => href === path)?.[1] ?? "Page not found";
 
   const main = useRef<HTMLElement>(null);
   const shown = useRef(path);
@@ -41,7 +41,7 @@ export function App() {
   useEffect(() => {
     if (shown.current === path) return;
     shown.current = path;
-    main.current?.focus(); // as a browser does when it opens another page
+    main.current?.focus(); // as browsers do after navigation
   }, [path]);
 
   return (
@@ -54,23 +54,23 @@ export function App() {
           Serverless Sentiment
         </Link>
         <nav aria-label="Pages">
-          {PAGES.map(([place, name]) => (
-            <Link key={place} href={place} aria-current={place === path ? "page" : undefined}>
+          {PAGES.map(([href, name]) => (
+            <Link key={href} href={href} aria-current={href === path ? "page" : undefined}>
               {name}
             </Link>
           ))}
         </nav>
         <div className="frame-end">
-          {who.data && <Account who={who.data} />}
+          {session.data && <Account session={session.data} />}
           <SchemeButton />
         </div>
       </header>
       <main id="main" tabIndex={-1} ref={main}>
-        {who.isPending && <Loading what="the page" />}
-        {who.isError && <Failed error={who.error} retry={() => void who.refetch()} />}
-        {who.data?.state === "signed_out" && <SignedOut failed={who.data.failed} />}
-        {(who.data?.state === "open" || who.data?.state === "signed_in") && (
-          <Boundary key={path}>
+        {session.isPending && <Loading what="the page" />}
+        {session.isError && <Failed error={session.error} retry={() => void session.refetch()} />}
+        {session.data?.state === "signed_out" && <SignedOut failed={session.data.failed} />}
+        {(session.data?.state === "open" || session.data?.state === "signed_in") && (
+          <ErrorBoundary key={path}>
             <Suspense fallback={<Loading what="the page" />}>
               <Switch>
                 <Route path="/" component={TryPage} />
@@ -79,14 +79,14 @@ export function App() {
                 <Route path="/watch" component={WatchPage} />
                 <Route path="/card" component={ModelPage} />
                 <Route>
-                  <h1>Nothing here</h1>
+                  <h1>Page not found</h1>
                   <p>
-                    This address leads nowhere. <Link href="/">Try a review</Link> instead.
+                    <Link href="/">Classify a review</Link> instead.
                   </p>
                 </Route>
               </Switch>
             </Suspense>
-          </Boundary>
+          </ErrorBoundary>
         )}
       </main>
     </>
@@ -97,24 +97,24 @@ function SignedOut({ failed }: { failed: boolean }) {
   return (
     <section className="narrow">
       <h1>Sign in</h1>
-      <p>This environment answers only people it knows.</p>
-      {failed && <p role="alert">Signing in did not work, or was begun too long ago. Begin again.</p>}
+      <p>Sign in to use this environment.</p>
+      {failed && <p role="alert">Sign-in failed or expired. Try again.</p>}
       <Button onClick={() => void signIn()}>Sign in</Button>
     </section>
   );
 }
 
-/** Sign out once every label is sent, or is given up. */
-async function leave(): Promise<void> {
-  const left = await settle();
-  const question = `${count(left.length)} labels could not be sent and would be lost. Sign out all the same?`;
-  if (left.length === 0 || window.confirm(question)) await signOut();
+/** Sign out once all labels are sent, or the user discards them. */
+async function sendAndSignOut(): Promise<void> {
+  const unsent = await sendPending();
+  const question = `${count(unsent.length)} labels could not be sent and will be lost. Sign out anyway?`;
+  if (unsent.length === 0 || window.confirm(question)) await signOut();
 }
 
-function Account({ who }: { who: Who }) {
-  if (who.state !== "signed_in") return null;
+function Account({ session }: { session: Session }) {
+  if (session.state !== "signed_in") return null;
   return (
-    <Button variant="default" size="xs" onClick={() => void leave()} title={`Signed in as ${who.name}`}>
+    <Button variant="default" size="xs" onClick={() => void sendAndSignOut()} title={`Signed in as ${session.name}`}>
       Sign out
     </Button>
   );
@@ -124,7 +124,7 @@ function SchemeButton() {
   const { setColorScheme } = useMantineColorScheme();
   const other = useComputedColorScheme("light") === "dark" ? "light" : "dark";
   return (
-    <Button variant="default" size="xs" onClick={() => setColorScheme(other)} aria-label={`Use ${other} colours`}>
+    <Button variant="default" size="xs" onClick={() => setColorScheme(other)} aria-label={`Use ${other} mode`}>
       {other === "dark" ? "☾" : "☀"}
     </Button>
   );

@@ -1,16 +1,16 @@
-/** A table under named columns, that scrolls by itself where the screen is too narrow, by keyboard too. */
+/** A table with column headers that scrolls horizontally on narrow screens, also by keyboard. */
 
 import { Table } from "@mantine/core";
 import type { ReactNode } from "react";
 
-interface Shape {
+interface DataTableProps {
   name: string; // for screen readers
   columns: string[];
-  fit?: boolean; // no wider than what it holds
+  fit?: boolean; // only as wide as its content
   children: ReactNode; // rows
 }
 
-export function DataTable({ name, columns, fit, children }: Shape) {
+export function DataTable({ name, columns, fit, children }: DataTableProps) {
   return (
     <div className="scroll" tabIndex={0} role="region" aria-label={name}>
       <Table className={fit ? "fit" : undefined}>

@@ -8,7 +8,7 @@ import { createRoot } from "react-dom/client";
 
 import { asApiError } from "./api/errors";
 import { App } from "./App";
-import { Boundary } from "./Boundary";
+import { ErrorBoundary } from "./ErrorBoundary";
 
 const theme = createTheme({
   primaryColor: "blue",
@@ -18,9 +18,9 @@ const theme = createTheme({
   cursorType: "pointer",
 });
 
-const queries = new QueryClient({
+const queryClient = new QueryClient({
   defaultOptions: {
-    // Offline too: a request that waits unseen is worse than one that fails and says why.
+    // Also offline: a request that fails with a message is better than one that waits silently.
     mutations: { networkMode: "always" },
     queries: {
       networkMode: "always",
@@ -35,12 +35,12 @@ const root = document.getElementById("root");
 if (root) {
   createRoot(root).render(
     <StrictMode>
-      {/* What Mantine would write into style elements is in style.css: the policy allows no inline style. */}
+      {/* style.css has the rules that Mantine would write into style elements: the CSP allows no inline styles. */}
       <MantineProvider theme={theme} defaultColorScheme="auto" withCssVariables={false} withGlobalClasses={false}>
-        <QueryClientProvider client={queries}>
-          <Boundary>
+        <QueryClientProvider client={queryClient}>
+          <ErrorBoundary>
             <App />
-          </Boundary>
+          </ErrorBoundary>
         </QueryClientProvider>
       </MantineProvider>
     </StrictMode>,

@@ -1,9 +1,9 @@
-/** What is shown while something loads, when there is nothing, and when it failed. */
+/** Loading, empty, error and offline states. */
 
 import { Alert, Button, Skeleton } from "@mantine/core";
 import { useSyncExternalStore } from "react";
 
-import { asApiError, sentenceFor } from "./api/errors";
+import { asApiError, userMessage } from "./api/errors";
 import { signIn } from "./session/session";
 
 export function Loading({ what, lines = 4 }: { what: string; lines?: number }) {
@@ -23,11 +23,11 @@ export function Empty({ children }: { children: React.ReactNode }) {
 export function Failed({ error, retry }: { error: unknown; retry?: () => void }) {
   const failure = asApiError(error);
   return (
-    <Alert color="red" variant="outline" title="That did not work" role="alert" className="failed">
-      <p>{sentenceFor(failure)}</p>
+    <Alert color="red" variant="outline" title="Request failed" role="alert" className="failed">
+      <p>{userMessage(failure)}</p>
       {failure.correlationId && (
         <p>
-          Id for the log: <code>{failure.correlationId}</code>
+          Correlation ID: <code>{failure.correlationId}</code>
         </p>
       )}
       {failure.code === "not_signed_in" && (
@@ -44,7 +44,7 @@ export function Failed({ error, retry }: { error: unknown; retry?: () => void })
   );
 }
 
-/** Tell whether the browser believes to be connected. */
+/** Return whether the browser is online. */
 export function useOnline(): boolean {
   return useSyncExternalStore(
     (changed) => {
@@ -63,7 +63,7 @@ export function OfflineNote() {
   if (useOnline()) return null;
   return (
     <Alert color="orange" variant="outline" title="You are offline" role="status">
-      What is here stays. Asking works again once you are connected.
+      Your input is kept. Requests work again once you are connected.
     </Alert>
   );
 }

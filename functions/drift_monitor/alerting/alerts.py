@@ -1,8 +1,9 @@
-"""Keeps monitoring_alerts and people in step with what a run found: told once, when worse, and when over.
+"""Keeps monitoring_alerts in step with what a run found, and notifies: when new, escalated or resolved.
 
-Rows come first and messages after the commit: when SNS fails, the run fails, and the next one tells what this
-one could not. So a message may come twice but never gets lost. The clock is the run's own (when it was due),
-so that repeating a run changes nothing. Whether something lasts long enough to be told is history.py's.
+Rows are committed before messages are published. If SNS fails, the run fails, and the next run publishes what
+is missing. A message may therefore arrive twice, but is never lost. All times are the run's own (when it was
+due), so repeating a run changes nothing. Whether a verdict lasts long enough to notify is decided in
+verdict_history.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,26 +22,26 @@ from sqlalchemy.orm import Session
 from functions.drift_monitor.alerting.plain_text import paragraph
 from functions.drift_monitor.errors import Severity
 
-SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")  # by how much they matter
-WORSENS_AFTER = timedelta(hours=24)  # what people were told of and is still found then is critical
+SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")  # in ascending order
+ESCALATE_AFTER = timedelta(hours=24)  # a notified alert that is still found after this is critical
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that people should know; kind and cause are its identity over many runs."""
+    """Something worth an alert; kind and cause identify it across runs."""
 
     kind: str
     cause: str
     severity: Severity  # info is recorded and not sent
     message: str  # one line: the subject, and what the table holds
-    body: str  # what to know and do, as plain text
+    body: str  # details and what to do, as plain text
     details: dict[str, Any]
     model_version: str | None = None
 
 
 @dataclass(frozen=True)
 class NotificationPolicy:
-    """Who is told, when it is, and how long the same thing is not told again."""
+    """The topic, the time of the run, and how long a returning alert is not sent again."""
 
     topic_arn: str
     at: datetime
@@ -49,10 +50,10 @@ class NotificationPolicy:
 
 @dataclass(frozen=True)
 class AlertChanges:
-    """What a run changed: how many messages went out, and how many alerts it closed."""
+    """How many alerts a run sent and how many it resolved."""
 
-    told: int
-    closed: int
+    notified: int
+    resolved: int
 
 
 def sync_alerts(
@@ -60,51 +61,51 @@ def sync_alerts(
     findings: Sequence[Finding],
     policy: NotificationPolicy,
     *,
-    over: Callable[[MonitoringAlert], str | None],
+    resolution: Callable[[MonitoringAlert], str | None],
 ) -> AlertChanges:
-    """Open or refresh an alert per finding, and close those that were not found again and are over.
+    """Open or refresh an alert per finding, and resolve the others that `resolution` gives a reason for.
 
-    `over` says of an open alert why it is, or None. Publishes what people have to hear: what is new, what got
-    worse, and the end of what they were told of.
+    `resolution` returns None for an alert that may still be open. Publishes new and escalated alerts, and the
+    resolution of every alert that was sent.
     """
     found = {(finding.kind, finding.cause) for finding in findings}
     with transaction(engine) as session:
-        due = [told for finding in findings if (told := _record(session, finding, policy))]
-        ended = [
-            _Ended.of(alert, why, policy.at)
+        due = [message for finding in findings if (message := _record(session, finding, policy))]
+        resolved = [
+            _ResolvedAlert.of(alert, reason, policy.at)
             for alert in open_alerts(session)
-            if (alert.kind, alert.cause) not in found and (why := over(alert)) is not None
+            if (alert.kind, alert.cause) not in found and (reason := resolution(alert)) is not None
         ]
     for alert_id, message in due:
         publish(policy.topic_arn, message)
         with transaction(engine) as session:
             mark_notified(session, alert_id, at=policy.at)
-    for end in ended:
-        if end.message is not None:
-            publish(policy.topic_arn, end.message)
+    for alert in resolved:
+        if alert.message is not None:
+            publish(policy.topic_arn, alert.message)
         with transaction(engine) as session:
-            resolve_alert(session, kind=end.kind, cause=end.cause, at=policy.at)
-    return AlertChanges(len(due), len(ended))
+            resolve_alert(session, kind=alert.kind, cause=alert.cause, at=policy.at)
+    return AlertChanges(len(due), len(resolved))
 
 
 def worst(*severities: str) -> Severity:
-    """Return the severity that matters most."""
+    """Return the highest severity."""
     return SEVERITIES[max(map(SEVERITIES.index, severities))]
 
 
 def _record(
     session: Session, finding: Finding, policy: NotificationPolicy
 ) -> tuple[UUID, Notification] | None:
-    """Bring the finding's row up to date; return its id and message when people have to be told."""
+    """Bring the finding's row up to date; return its id and message if it has to be sent."""
     last = last_notified(session, kind=finding.kind, cause=finding.cause)
     before = next(
         (a for a in open_alerts(session) if (a.kind, a.cause) == (finding.kind, finding.cause)), None
     )
     severity = finding.severity
     if before is not None:
-        # While it is open it gets worse only; else it would be told anew each time it wavers.
+        # An open alert only escalates; otherwise it would be sent again each time it wavers.
         severity = worst(severity, before.severity)
-        old = before.notified_at is not None and policy.at - before.raised_at >= WORSENS_AFTER
+        old = before.notified_at is not None and policy.at - before.raised_at >= ESCALATE_AFTER
         if old and finding.severity != "info":
             severity = "critical"
     alert = raise_alert(
@@ -119,7 +120,7 @@ def _record(
     status = _status(alert, last, policy)
     if status is None:
         return None
-    subject = f"{'Worse: ' if status == 'escalated' else ''}{finding.message}"
+    subject = f"{'Escalated: ' if status == 'escalated' else ''}{finding.message}"
     intro = [
         *paragraph(f"{finding.message}."),
         f"Severity {severity}, first seen {_minute(alert.raised_at)}.",
@@ -129,46 +130,46 @@ def _record(
 
 
 def _status(alert: MonitoringAlert, last: MonitoringAlert | None, policy: NotificationPolicy) -> str | None:
-    """Return what the message is about, or None when there is nothing to tell (yet)."""
+    """Return the status that the message reports, or None if there is nothing to send (yet)."""
     if alert.severity == "info":
         return None
-    told = None if last is None else last.notified_severity or last.severity
-    worse = told is not None and worst(told, alert.severity) != told
+    sent = None if last is None else last.notified_severity or last.severity
+    escalated = sent is not None and worst(sent, alert.severity) != sent
     if alert.notified_at is not None:
-        return "escalated" if worse else None
-    # It was over and came back: within the cool-down that is no news unless it is worse.
-    # Told at a time to come, by a run that was given one, it was not told just now.
-    told_at = None if last is None else last.notified_at
-    cooling = told_at is not None and abs(policy.at - told_at) < policy.cooldown
-    return None if cooling and not worse else "open"
+        return "escalated" if escalated else None
+    # It was resolved and has returned: within the cool-down it is sent only if it escalated.
+    # abs(), because a run with a later time may have sent it; that must not silence runs before it.
+    sent_at = None if last is None else last.notified_at
+    cooling = sent_at is not None and abs(policy.at - sent_at) < policy.cooldown
+    return None if cooling and not escalated else "open"
 
 
 @dataclass(frozen=True)
-class _Ended:
-    """What is left of an alert's row when its session is closed; no message when nobody was told of it."""
+class _ResolvedAlert:
+    """What is needed of an alert after its session has ended; no message if the alert was never sent."""
 
     kind: str
     cause: str
     message: Notification | None
 
     @classmethod
-    def of(cls, alert: MonitoringAlert, why: str, at: datetime) -> "_Ended":
+    def of(cls, alert: MonitoringAlert, reason: str, at: datetime) -> "_ResolvedAlert":
         if alert.notified_at is None:
             return cls(alert.kind, alert.cause, None)
         lines = [
-            *paragraph(f"{why}."),
+            *paragraph(f"{reason}."),
             "",
-            *paragraph(f"It was: {alert.message}"),
+            *paragraph(f"Alert: {alert.message}"),
             f"Open from {_minute(alert.raised_at)} to {_minute(at)}.",
         ]
-        # As severe as they were told, so that whoever filters by that hears the end as well.
+        # The severity that was sent, so that subscriptions that filter by it also get the resolution.
         attributes = _attributes(
             alert.kind,
             alert.notified_severity or alert.severity,
             "resolved",
             alert.details.get("model_version"),
         )
-        subject = f"Over: {alert.kind.replace('_', ' ')}"
+        subject = f"Resolved: {alert.kind.replace('_', ' ')}"
         return cls(alert.kind, alert.cause, Notification(subject, "\n".join(lines), attributes))
 
 

@@ -1,6 +1,6 @@
-"""The ways in which the monitor cannot judge. Each becomes an alert: a blind monitor must not be silent.
+"""Turns failures of the monitor into alerts: a monitor that sees nothing must not be silent.
 
-Nothing here needs Evidently or pandas, whose absence is one of these ways.
+Nothing here imports Evidently or pandas, because their absence is one of these failures.
 """
 
 import traceback
@@ -13,38 +13,40 @@ from functions.drift_monitor.alerting.plain_text import paragraph
 from functions.drift_monitor.errors import KIND, MonitorError, Severity
 from functions.drift_monitor.settings import SERVICE
 
-LONG = timedelta(days=7)
-CONSEQUENCE = "Until this is mended, calm means nothing: drift may go unseen or untold."
+OVERDUE_AFTER = timedelta(days=7)
+CONSEQUENCE = "Until this is fixed, drift may go undetected or unreported."
 
 
-def not_judged_for_long(since: datetime | None, at: datetime) -> MonitorError | None:
-    """Return a failure when nothing was judged for so long that a quiet time no longer explains it.
+def overdue_verdict(since: datetime | None, at: datetime) -> MonitorError | None:
+    """Return a failure if the last verdict is too old for a quiet period to explain it.
 
-    Too few rows alone disturb nobody; a monitor that has them for good has switched itself off.
+    Too few rows alone send no alert, but a monitor that always has too few monitors nothing.
     """
-    if since is None or at - since < LONG:
+    if since is None or at - since < OVERDUE_AFTER:
         return None
     return MonitorError(
         "not_judged",
-        f"no window was judged since {since:%Y-%m-%d %H:%M} UTC; with so little traffic raise WINDOW_HOURS",
+        f"no verdict since {since:%Y-%m-%d %H:%M} UTC; if traffic is this low, raise WINDOW_HOURS",
         severity="warning",
     )
 
 
-def unforeseen(cause: str, what: str, error: Exception, *, severity: Severity = "critical") -> MonitorError:
-    """Log the stack but not the message, which may quote a text, and name the error for people."""
+def unexpected_failure(
+    cause: str, what: str, error: Exception, *, severity: Severity = "critical"
+) -> MonitorError:
+    """Log the stack, not the message, which may quote a text, and return a failure that names the error."""
     stack = "".join(traceback.format_tb(error.__traceback__))
     logger(SERVICE).error(what, cause=cause, error=type(error).__name__, stack=stack)
     return MonitorError(cause, f"{what} ({type(error).__name__}, see the log)", severity=severity)
 
 
 def failure_finding(error: MonitorError, runbook_url: str) -> Finding:
-    """Say what keeps the monitor from judging."""
+    """Describe why the monitor has no verdict."""
     return Finding(
         kind=KIND,
         cause=error.cause,
         severity=error.severity,
         message=f"Drift monitor: {error}",
-        body="\n".join([*paragraph(CONSEQUENCE), "", "What to do:", f"{runbook_url}#{error.anchor}"]),
+        body="\n".join([*paragraph(CONSEQUENCE), "", "Runbook:", f"{runbook_url}#{error.anchor}"]),
         details={"cause": error.cause},
     )

@@ -1,24 +1,24 @@
-"""Lays plain text out for mail, where nobody but the reader's window wraps lines."""
+"""Wraps plain text for mail, whose readers see lines as they were sent."""
 
 from textwrap import wrap
 
 COLUMNS = 76
-LABEL = 14  # columns of a fact's name
+NAME_COLUMNS = 14  # of a fact
 
 
 def paragraph(text: str, indent: int = 0) -> list[str]:
-    """Return the text in lines; links and ids stay whole, however long."""
+    """Return the text in lines; links and ids are never broken."""
     return _lines(text, " " * indent, " " * indent)
 
 
 def bullet(text: str) -> list[str]:
-    """Return the text in lines, as an item of a list."""
+    """Return the text in lines, as a list item."""
     return _lines(text, "- ", "  ")
 
 
 def fact(name: str, text: str) -> list[str]:
-    """Return a name and what it stands for, side by side; nothing when there is nothing to say."""
-    return _lines(text, f"{name:<{LABEL}}", " " * LABEL) if text else []
+    """Return a name and its value side by side; no lines for an empty value."""
+    return _lines(text, f"{name:<{NAME_COLUMNS}}", " " * NAME_COLUMNS) if text else []
 
 
 def _lines(text: str, first: str, others: str) -> list[str]:

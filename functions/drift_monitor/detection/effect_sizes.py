@@ -1,10 +1,10 @@
-"""All that Evidently does for us: the size of a feature's shift, and the report that people open.
+"""Effect sizes and the drift report, both by Evidently.
 
-Sizes are effects and never p-values, which call any difference drift once the window is large enough. Numbers
-are compared by their Wasserstein distance in standard deviations of the reference, categories by the
-population stability index (PSI), rates by the Jensen-Shannon distance, and texts by how well a model tells
-them apart (ROC AUC), which we add to Evidently's measures. Importing Evidently takes seconds, so that is done
-by `load_evidently` when something is first measured, and not while Lambda initializes.
+Effect sizes, never p-values: in a large enough window any difference is significant. Numbers are compared by
+the Wasserstein distance in standard deviations of the reference, categories by the population stability index
+(PSI), rates by the Jensen-Shannon distance, and texts by the ROC AUC of the domain classifier, which is added
+to Evidently's measures. Importing Evidently takes seconds, so `load_evidently` does it on first use and not
+while Lambda initializes.
 """
 
 import os
@@ -17,7 +17,7 @@ import pandas as pd
 
 from functions.drift_monitor.detection.features import Feature, Method
 
-# What each measure gives when nothing moved: a guess is right half of the time.
+# What each measure gives without any drift. The AUC of a random guess is 0.5.
 NO_EFFECT: dict[Method, float] = {
     "psi": 0.0,
     "jensenshannon": 0.0,
@@ -29,17 +29,17 @@ NO_EFFECT: dict[Method, float] = {
 
 @cache
 def load_evidently() -> ModuleType:
-    """Import Evidently, once, and return the module through which it is used."""
-    os.environ.setdefault("DO_NOT_TRACK", "1")  # Evidently reports its use to its makers otherwise
+    """Import Evidently once and return the adapter module."""
+    os.environ.setdefault("DO_NOT_TRACK", "1")  # otherwise Evidently sends telemetry
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what Evidently's own imports deprecate is not ours to fix
+        warnings.simplefilter("ignore")  # deprecations within Evidently
         from functions.drift_monitor.detection import evidently_adapter
     evidently_adapter.register_auc()
     return evidently_adapter
 
 
 def measure(reference: pd.DataFrame, current: pd.DataFrame, features: Iterable[Feature]) -> dict[str, float]:
-    """Return each feature's effect size by name; both tables hold comparable columns."""
+    """Return each feature's effect size by name; the columns of both tables are `comparable`."""
     return {feature.name: _effect(reference, current, feature) for feature in features}
 
 
@@ -50,10 +50,9 @@ def render(
     *,
     verdicts: Mapping[str, str],
 ) -> str:
-    """Return Evidently's report as one page that needs no network; both tables as for `compare`.
+    """Return Evidently's report as one self-contained HTML page; both tables as for `compare`.
 
-    At its head stands what each verdict says. It holds figures and shares; of the texts only how sure the
-    model was of which side they are from.
+    `verdicts` are shown at the top, summaries by name. Of the texts it holds only domain scores.
     """
     return str(load_evidently().render(reference, current, thresholds, verdicts))
 

@@ -1,7 +1,7 @@
-"""Evidently as the drift monitor uses it: its measures, ours of texts beside them, and its page.
+"""Evidently as the drift monitor uses it: its measures, the domain classifier's AUC, and its report.
 
-Importing this module imports Evidently, which takes seconds, warns and may report its use: only
-`evidence.load_evidently` does it.
+Importing this module imports Evidently, which takes seconds, warns and may send telemetry: only
+`effect_sizes.load_evidently` does so.
 """
 
 import warnings
@@ -27,7 +27,7 @@ from functions.drift_monitor.detection.features import Feature, Method, comparab
 
 AUC = StatTest(
     name="auc",
-    display_name="ROC AUC of telling the texts apart",
+    display_name="Domain classifier ROC AUC",
     allowed_feature_types=[ColumnType.Numerical],
     default_threshold=0.6,
 )
@@ -40,7 +40,7 @@ TESTS: dict[Method, Any] = {
 
 
 class FeatureTable(DataDriftPreset):
-    """Evidently's table of features under our verdicts: its own, by a share of columns, may contradict."""
+    """Evidently's table of features with our verdicts instead of its own, which follows another rule."""
 
     verdicts: dict[str, str]
 
@@ -49,19 +49,19 @@ class FeatureTable(DataDriftPreset):
         super().__init__(**options)
 
     def render(self, context: Any, child_widgets: Any = None) -> list[Any]:
-        """Return the widgets of the page."""
-        ours = counter(counters=[CounterData(name, said) for name, said in self.verdicts.items()])
+        """Return the widgets of the report."""
+        ours = counter(counters=[CounterData(name, summary) for name, summary in self.verdicts.items()])
         theirs = super().render(context, child_widgets)
         return [ours, *(widget for widget in theirs if widget.type != ours.type)]
 
 
 def register_auc() -> None:
-    """Let Evidently's reports measure a column by `auc`."""
+    """Register `auc` as a measure for Evidently's reports."""
     register_stattest(AUC, _auc)
 
 
 def effect(reference: "pd.Series[Any]", current: "pd.Series[Any]", feature: Feature) -> float:
-    """Return how far the feature's column moved, by the feature's measure."""
+    """Return the effect size of the feature's column by its measure."""
     kind = ColumnType.Categorical if feature.categorical else ColumnType.Numerical
     return float(TESTS[feature.method](reference, current, kind, threshold=None).drift_score)
 
@@ -72,7 +72,7 @@ def render(
     thresholds: Mapping[Feature, float],
     verdicts: Mapping[str, str],
 ) -> str:
-    """Return Evidently's report as one page that needs no network."""
+    """Return Evidently's report as one self-contained HTML page."""
     features = tuple(thresholds)
     definition = DataDefinition(
         numerical_columns=[f.column for f in features if not f.categorical],
@@ -88,7 +88,7 @@ def render(
     tables = (comparable(table, features) for table in (current, reference))
     datasets = [Dataset.from_pandas(table, definition) for table in tables]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what Evidently itself deprecates
+        warnings.simplefilter("ignore")  # deprecations within Evidently
         snapshot = Report([preset]).run(*datasets)
         page: str = snapshot.get_html_str(as_iframe=False)
     return page
@@ -97,8 +97,8 @@ def render(
 def _auc(
     reference: "pd.Series[float]", current: "pd.Series[float]", _: ColumnType, threshold: float
 ) -> tuple[float, bool]:
-    """Return the area under the ROC curve of scores that are higher for what is taken as current."""
+    """Return the area under the ROC curve of domain scores, which are higher for current texts."""
     scores = [column.dropna() for column in (reference, current)]
-    side = np.repeat([0, 1], [len(column) for column in scores])
-    area = float(roc_auc_score(side, pd.concat(scores)))
+    domain = np.repeat([0, 1], [len(column) for column in scores])
+    area = float(roc_auc_score(domain, pd.concat(scores)))
     return area, area > threshold

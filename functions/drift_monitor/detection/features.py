@@ -1,7 +1,8 @@
-"""What is compared, and in which units: a table of features, made alike from logged rows and reference.
+"""The features that are compared, and a table of them, built the same way from logged rows and the reference.
 
-Lengths are compared on a logarithmic scale: they differ by factors, and a single pasted book must not be
-drift. Texts stay in the table for `domain`, which turns them into scores; no report and no record holds them.
+Lengths are compared on a logarithmic scale, because they differ by factors and a single pasted book must not
+count as drift. Texts stay in the table for the domain classifier, which turns them into scores; no report and
+no record holds them.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,15 +13,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from functions.drift_monitor.detection.language import guess_languages
+from functions.drift_monitor.detection.language import detect_languages
 
 VerdictName = Literal["data_drift", "prediction_drift"]
 Kind = Literal["length", "number", "flag", "category", "label", "rate", "text", "agreement"]
 Method = Literal["wasserstein", "psi", "jensenshannon", "auc", "difference"]
 
-TEXT_SCORE = "text (taken for the window's)"
-# Jensen-Shannon for rates: hardly any reference has unknown pieces, and of a bin that is empty there the PSI
-# measures mostly what stands in for zero.
+TEXT_SCORE = "text (domain score)"
+# Jensen-Shannon for rates: few references have unknown pieces, and for a bin that is empty in the reference,
+# the PSI mostly measures the constant that replaces zero.
 METHODS: dict[Kind, Method] = {
     "length": "wasserstein",
     "number": "wasserstein",
@@ -36,9 +37,9 @@ RATE_BINS = {"none": 0.0, "up to 1%": 0.01, "up to 10%": 0.1, "more": np.inf}  #
 
 @dataclass(frozen=True, kw_only=True)
 class Feature:
-    """One figure of every prediction. The inputs speak for data drift, what the model says for the other.
+    """One value of every prediction. Inputs belong to data drift, output to prediction drift.
 
-    `aspect` is what it tells of: features of one aspect move together and have one vote together.
+    Features of one `aspect` drift together and share one vote.
     """
 
     name: str
@@ -48,26 +49,26 @@ class Feature:
 
     @property
     def categorical(self) -> bool:
-        """Tell whether it is compared by the shares of its values."""
+        """Return whether the shares of its values are compared."""
         return self.method in ("psi", "jensenshannon")
 
     @property
     def method(self) -> Method:
-        """Return what Evidently calls its measure."""
+        """Return Evidently's name of its measure."""
         return METHODS[self.kind]
 
     @property
     def source(self) -> str:
-        """Return the column of a table that holds it."""
+        """Return the table's column that holds it."""
         return TEXT_SCORE if self.kind == "text" else self.name
 
     @property
     def column(self) -> str:
-        """Return the name its comparable values go by, in the report too."""
+        """Return the name of its comparable values, also in the report."""
         return f"{self.name} (log10)" if self.kind == "length" else self.source
 
     def comparable(self, table: pd.DataFrame) -> "pd.Series[Any]":
-        """Return the table's values on the scale they are compared on."""
+        """Return the table's values on the scale of comparison."""
         values = table[self.source]
         match self.kind:
             case "length":
@@ -80,8 +81,8 @@ class Feature:
             case _:
                 return values
 
-    def typical(self, table: pd.DataFrame) -> float | dict[str, float]:
-        """Return what stands for all values when people read it: median, mean, share, or share by label."""
+    def summary(self, table: pd.DataFrame) -> float | dict[str, float]:
+        """Return a readable summary of all values: median, mean, share, or share by label."""
         values = table[self.source]
         match self.kind:
             case "length":
@@ -112,36 +113,37 @@ ALWAYS = ("characters", "tokens", "truncated", "sentiment", "confidence")
 def tabulate(columns: Mapping[str, Sequence[Any]], probabilities: NDArray[np.float64]) -> pd.DataFrame:
     """Return a column for each feature, and the texts; `probabilities` is (rows, labels).
 
-    What one row lacks (text, unknown tokens, novelty) is left out of all: the others do not stand for it.
+    A column that any row lacks (text, unknown tokens, novelty) is left out, because the other rows do not
+    represent it.
     """
 
-    def whole(name: str) -> bool:
+    def complete(name: str) -> bool:
         return name in columns and all(value is not None for value in columns[name])
 
     table: dict[str, Any] = {name: columns[name] for name in ALWAYS}
-    if whole("text"):
+    if complete("text"):
         table["text"] = columns["text"]
         table["words"] = [len(text.split()) for text in columns["text"]]
-        table["language"] = guess_languages(columns["text"])
-    if whole("unknown_tokens"):
+        table["language"] = detect_languages(columns["text"])
+    if complete("unknown_tokens"):
         table["unknown_pieces"] = np.divide(columns["unknown_tokens"], columns["tokens"])
-    if whole("novelty"):
+    if complete("novelty"):
         table["novelty"] = np.asarray(columns["novelty"], dtype=float)
     return pd.DataFrame({**table, "entropy": entropy(probabilities)})
 
 
 def entropy(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return how undecided each row is, from 0 (sure of one label) to 1 (all alike)."""
+    """Return each row's normalized entropy, from 0 (certain) to 1 (all labels equally likely)."""
     safe = np.clip(probabilities, 1e-12, 1.0)
-    undecided: NDArray[np.float64] = -(safe * np.log(safe)).sum(axis=1) / np.log(safe.shape[1])
-    return undecided
+    normalized: NDArray[np.float64] = -(safe * np.log(safe)).sum(axis=1) / np.log(safe.shape[1])
+    return normalized
 
 
 def comparable(table: pd.DataFrame, features: Iterable[Feature]) -> pd.DataFrame:
-    """Return the features' columns on the scale they are compared on."""
+    """Return the features' columns on the scale of comparison."""
     return pd.DataFrame({feature.column: feature.comparable(table) for feature in features})
 
 
 def shared_features(reference: pd.DataFrame, current: pd.DataFrame) -> tuple[Feature, ...]:
-    """Return the features that both tables hold; the text needs `domain.add_domain_scores` first."""
+    """Return the features that both tables hold; the text needs `add_domain_scores` first."""
     return tuple(f for f in FEATURES if f.source in reference.columns and f.source in current.columns)

@@ -1,7 +1,7 @@
-"""Guesses the language of texts from how they begin. A guess is enough: only its shares are compared.
+"""Detects the language of texts from their first characters. It may err, because only shares are compared.
 
-Rare languages are one, `other`, as is whatever the guesser is not sure of (a word or two fit many languages):
-a handful of wrong guesses must not look like new languages. Markup is no language, and neither are digits.
+Rare languages and uncertain results (a word or two fit many languages) are `other`, so that a few errors do
+not look like new languages. Markup and digits have no language.
 """
 
 import re
@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
-CHARACTERS = 300  # enough to be right nearly always, and it bounds the time that long texts take
-UNSURE = 0.3
+CHARACTERS = 300  # almost always enough, and it bounds the time for long texts
+MIN_PROBABILITY = 0.3
 OTHER, NONE = "other", "none"
 MARKUP = re.compile(r"<[^<>]*>")
 LETTER = re.compile(r"[^\W\d_]")
@@ -18,22 +18,22 @@ LETTER = re.compile(r"[^\W\d_]")
 FREQUENT = frozenset({"ar", "de", "en", "es", "fr", "it", "ja", "nl", "pl", "pt", "ru", "tr", "zh"})
 
 
-def guess_languages(texts: Iterable[str]) -> list[str]:
+def detect_languages(texts: Iterable[str]) -> list[str]:
     """Return for each text the ISO 639-1 code of a frequent language, `other`, or `none` without letters."""
-    return [_guess(text) for text in texts]
+    return [_detect(text) for text in texts]
 
 
-def _guess(text: str) -> str:
-    beginning = MARKUP.sub(" ", text[: 4 * CHARACTERS])[:CHARACTERS]
-    if not LETTER.search(beginning):
+def _detect(text: str) -> str:
+    start = MARKUP.sub(" ", text[: 4 * CHARACTERS])[:CHARACTERS]
+    if not LETTER.search(start):
         return NONE
-    code, probability = _identifier().classify(beginning)
-    return code if code in FREQUENT and probability >= UNSURE else OTHER
+    code, probability = _identifier().classify(start)
+    return code if code in FREQUENT and probability >= MIN_PROBABILITY else OTHER
 
 
 @cache
 def _identifier() -> Any:
-    """Load py3langid's model, which takes a second, when the first text is looked at."""
+    """Load py3langid's model, which takes a second, on first use."""
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

@@ -1,6 +1,6 @@
-"""The held-out rows that the artifact carries: what traffic should look like to this model.
+"""The reference: held-out rows in the artifact, which show what traffic should look like to this model.
 
-Whatever keeps them from being read raises MonitorError, so that people hear of it.
+A reference that cannot be read raises MonitorError, which becomes an alert.
 """
 
 from collections.abc import Sequence
@@ -32,9 +32,9 @@ COLUMNS = {
     "confidence": pa.types.is_floating,
     "probabilities": pa.types.is_list,
 }
-# What newer artifacts have besides. Without them, and with them null, the features they give are left out.
+# Columns that older artifacts lack. If they are missing or null, their features are left out.
 OPTIONAL = {"unknown_tokens": pa.types.is_integer, "novelty": pa.types.is_floating}
-MEND = "build the monitor's image from a whole artifact"
+FIX = "build the monitor's image from a complete artifact"
 
 
 class Card(ModelCard):
@@ -48,37 +48,37 @@ class Card(ModelCard):
 
 @dataclass(frozen=True)
 class Reference:
-    """A verified reference: its model's card, a table with one column per feature, and what is known true."""
+    """A verified reference: the model card, a table with a column per feature, and which rows are correct."""
 
     card: Card
-    table: pd.DataFrame  # holds the texts as well
-    right: NDArray[np.bool_]  # of each row, whether the model's answer was its label
+    table: pd.DataFrame  # with the texts
+    correct: NDArray[np.bool_]  # per row: whether the prediction is the label
 
 
 def read_reference(folder: Path) -> Reference:
-    """Read and verify card and reference; raises MonitorError saying what is wrong with which file."""
+    """Read and verify card and reference; raises MonitorError that names the file and the fault."""
     path = folder / FILE
     try:
         card = read_card(folder, Card)
         content = read_file(folder, FILE, card)
     except ModelError as error:
-        raise MonitorError("reference", f"{folder}: {error}: {MEND}") from None
+        raise MonitorError("reference", f"{folder}: {error}: {FIX}") from None
     try:
         read = pq.read_table(pa.BufferReader(content))
     except pa.ArrowException as error:
-        raise MonitorError("reference", f"{path} cannot be read ({type(error).__name__}): {MEND}") from None
+        raise MonitorError("reference", f"{path} cannot be read ({type(error).__name__}): {FIX}") from None
     table = _tabulate(read, card.labels, path)
     return Reference(card, table, np.array(table["sentiment"] == read.column("label").to_pylist()))
 
 
 def tabulate_logged(rows: Sequence[Row[Any]], labels: Sequence[str]) -> pd.DataFrame:
-    """Return logged predictions as a table of features; raises MonitorError when their labels are others."""
+    """Return logged predictions as a table of features; raises MonitorError if their labels differ."""
     known = set(labels)
     if foreign := sum(row.probabilities.keys() != known for row in rows):
         raise MonitorError(
             "schema",
-            f"{foreign} of {len(rows)} logged predictions have other labels than the model card, which has "
-            f"{', '.join(labels)}; the API and the monitor were built from different artifacts",
+            f"{foreign} of {len(rows)} logged predictions have other labels than the model card "
+            f"({', '.join(labels)}): the API and the monitor were built from different artifacts",
         )
     probabilities = np.array([[row.probabilities[label] for label in labels] for row in rows])
     names = (*(name for name in COLUMNS if name not in ("label", "probabilities")), *OPTIONAL)
@@ -88,15 +88,15 @@ def tabulate_logged(rows: Sequence[Row[Any]], labels: Sequence[str]) -> pd.DataF
 def _tabulate(read: pa.Table, labels: Sequence[str], path: Path) -> pd.DataFrame:
     types = {field.name: field.type for field in read.schema}
     if wrong := [name for name, fits in COLUMNS.items() if name not in types or not fits(types[name])]:
-        raise MonitorError("schema", f"{path} lacks {', '.join(wrong)} or has it as another type: {MEND}")
+        raise MonitorError("schema", f"{path} lacks {', '.join(wrong)}, or its type is wrong: {FIX}")
     present = [name for name, fits in OPTIONAL.items() if name in types and fits(types[name])]
     columns = {name: read.column(name).to_pylist() for name in (*COLUMNS, *present)}
     columns.pop("label")
     probabilities = columns.pop("probabilities")
     if not probabilities or any(row is None or len(row) != len(labels) for row in probabilities):
-        raise MonitorError("schema", f"{path} has rows without one probability per label: {MEND}")
+        raise MonitorError("schema", f"{path} has rows without one probability per label: {FIX}")
     if foreign := set(columns["sentiment"]) - set(labels):
-        raise MonitorError("schema", f"{path} has {len(foreign)} labels that its card does not have: {MEND}")
+        raise MonitorError("schema", f"{path} has {len(foreign)} labels that its model card lacks: {FIX}")
     return tabulate(columns, _matrix(probabilities))
 
 

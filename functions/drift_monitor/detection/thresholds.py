@@ -1,11 +1,11 @@
-"""How large an effect must be to mean something: larger than chance gives, and large enough to matter.
+"""Thresholds of effect sizes: larger than chance gives, and large enough to matter.
 
-Chance depends on the sizes of window and reference, so both are drawn again and again from the reference and
-compared with each other (a two-sample bootstrap). What matters is a floor: 0.1 for the PSI, below which
-nobody calls a population shifted, and Evidently's own 0.1 for the Jensen-Shannon distance; 0.2 standard
-deviations, Cohen's small effect, for numbers; 0.6 for the AUC of the texts, which is what a fifth of entirely
-foreign texts gives. For the labels 0.05: the custom of 0.1 comes from scores in ten bins, and of two labels
-it would ask for 50% to become 66%; half of it are 61%, and labels are what people act upon.
+Chance depends on the sizes of window and reference, so both are drawn repeatedly from the reference and
+compared (a two-sample bootstrap). What matters is a floor: 0.1 for the PSI, below which a population counts
+as stable, and Evidently's default of 0.1 for the Jensen-Shannon distance; 0.2 standard deviations, Cohen's
+small effect, for numbers; 0.6 for the AUC of the texts, which is what a fifth of entirely foreign texts
+gives. For the labels it is 0.05: the usual 0.1 is for scores in ten bins and would require a share of 50% to
+become 66%, where 0.05 requires 61%.
 """
 
 import math
@@ -15,7 +15,7 @@ from statistics import NormalDist
 import numpy as np
 import pandas as pd
 
-from functions.drift_monitor.detection.domain_classifier import LARGEST_SAMPLE
+from functions.drift_monitor.detection.domain_classifier import SAMPLE_TEXTS
 from functions.drift_monitor.detection.effect_sizes import measure
 from functions.drift_monitor.detection.features import Feature, Kind, comparable
 
@@ -28,11 +28,11 @@ FLOORS: dict[Kind, float] = {
     "rate": 0.1,
     "text": 0.6,
 }
-ROUNDS = 500
-# Beyond this chance is below the floors; drawing more would only take longer.
-LARGEST_DRAW = 5000
-# The AUC of predictions out of five folds spreads more than that of independent ones, 1.3 to 1.4 times on
-# disjoint draws of 25,000 reviews (docs/monitoring.md).
+BOOTSTRAP_ROUNDS = 500
+# Rows; for larger samples chance is below the floors.
+MAX_DRAW = 5000
+# The AUC over five folds varies more than that of independent predictions, 1.3 to 1.4 times on disjoint draws
+# of 25,000 reviews (docs/monitoring.md).
 AUC_SPREAD = 1.5
 
 
@@ -44,21 +44,21 @@ def calibrate(
     false_alarm_rate: float,
     texts: int | None = None,
 ) -> dict[Feature, float]:
-    """Return a threshold per feature for windows of that many rows, with so many different texts (all).
+    """Return a threshold per feature for windows of `rows` rows, `texts` of them distinct (default: all).
 
-    Under no shift, the share of windows that see any feature over its threshold is at most the rate, as far
-    as the reference stands for the traffic. The same reference and rows give the same thresholds.
+    Without a shift, the share of windows with any feature over its threshold is at most the rate, as far as
+    the reference represents the traffic. The same reference and rows give the same thresholds.
     """
-    chance = effects_of_chance(reference, features, rows=rows, false_alarm_rate=false_alarm_rate)
-    return with_text_threshold(chance, len(reference), texts or rows, false_alarm_rate=false_alarm_rate)
+    thresholds = bootstrap_thresholds(reference, features, rows=rows, false_alarm_rate=false_alarm_rate)
+    return with_text_threshold(thresholds, len(reference), texts or rows, false_alarm_rate=false_alarm_rate)
 
 
-def effects_of_chance(
+def bootstrap_thresholds(
     reference: pd.DataFrame, features: Sequence[Feature], *, rows: int, false_alarm_rate: float
 ) -> dict[Feature, float]:
-    """Return a threshold per feature as `calibrate` does, but for the text its floor: the slow part of it."""
-    # Fitting the text's model 500 times is out of the question: its chance is known in closed form, and it
-    # takes the part of one feature from the rate that the others then share.
+    """Return the thresholds of `calibrate`, with only its floor for the text; this is the slow part."""
+    # Training the domain classifier 500 times would take too long. The distribution of its AUC is known in
+    # closed form; it uses one feature's part of the rate, and the others share the rest.
     drawn = [feature for feature in features if feature.kind != "text"]
     others_rate = false_alarm_rate * len(drawn) / len(features)
     chance = _draw_effects(reference, drawn, rows=rows, false_alarm_rate=others_rate)
@@ -68,14 +68,14 @@ def effects_of_chance(
 def with_text_threshold(
     thresholds: Mapping[Feature, float], reference_rows: int, texts: int, *, false_alarm_rate: float
 ) -> dict[Feature, float]:
-    """Return the thresholds with the text's raised to what chance gives with that many different texts."""
-    chance = auc_of_chance(reference_rows, texts, rate=false_alarm_rate / len(thresholds))
+    """Return the thresholds with the text's raised to what chance gives for that many distinct texts."""
+    chance = null_auc_quantile(reference_rows, texts, rate=false_alarm_rate / len(thresholds))
     return {f: max(value, chance) if f.kind == "text" else value for f, value in thresholds.items()}
 
 
-def auc_of_chance(reference_rows: int, rows: int, *, rate: float) -> float:
-    """Return the AUC that texts without a shift exceed at that rate, from Mann and Whitney's variance."""
-    one, other = min(reference_rows, LARGEST_SAMPLE), min(rows, LARGEST_SAMPLE)
+def null_auc_quantile(reference_rows: int, rows: int, *, rate: float) -> float:
+    """Return the AUC that texts without a shift exceed at that rate, by the variance of Mann and Whitney."""
+    one, other = min(reference_rows, SAMPLE_TEXTS), min(rows, SAMPLE_TEXTS)
     deviation = AUC_SPREAD * math.sqrt((one + other + 1) / (12 * one * other))
     return 0.5 + NormalDist().inv_cdf(1 - rate) * deviation
 
@@ -83,23 +83,23 @@ def auc_of_chance(reference_rows: int, rows: int, *, rate: float) -> float:
 def _draw_effects(
     reference: pd.DataFrame, features: Sequence[Feature], *, rows: int, false_alarm_rate: float
 ) -> dict[str, float]:
-    """Return by name the effect of each feature that chance does not exceed in any at more than the rate."""
+    """Return by name effects that chance exceeds in any feature at no more than the rate."""
     values = comparable(reference, features)
     for feature in features:
-        if feature.categorical:  # shares of codes are those of texts, and counted faster
+        if feature.categorical:  # codes have the same shares as texts and are counted faster
             values[feature.column] = pd.factorize(values[feature.column])[0]
     random = np.random.default_rng(0)
-    sizes = min(len(values), LARGEST_DRAW), min(rows, LARGEST_DRAW)
+    sizes = min(len(values), MAX_DRAW), min(rows, MAX_DRAW)
 
     def draw() -> list[float]:
         one, other = (values.iloc[random.integers(len(values), size=size)] for size in sizes)
         return list(measure(one, other, features).values())
 
-    effects = np.array([draw() for _ in range(ROUNDS)])
+    effects = np.array([draw() for _ in range(BOOTSTRAP_ROUNDS)])
     ranked = np.sort(effects, axis=0)
-    # The strictest common rank that keeps the joint rate: features are alike (characters, words, tokens), so
-    # dividing the rate by their number would ask for too much.
-    rank = ROUNDS - 1
+    # The lowest common rank that keeps the joint rate. Features correlate (characters, words, tokens), so
+    # dividing the rate by their number would be too strict.
+    rank = BOOTSTRAP_ROUNDS - 1
     while rank > 0 and (effects > ranked[rank - 1]).any(axis=1).mean() <= false_alarm_rate:
         rank -= 1
     return {feature.name: float(ranked[rank, number]) for number, feature in enumerate(features)}

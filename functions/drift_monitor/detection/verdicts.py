@@ -1,7 +1,7 @@
-"""The verdicts on a window: have the inputs drifted, and has what the model says drifted.
+"""The verdicts on a window: have the inputs drifted (data drift), and has the output (prediction drift).
 
-They are kept apart because they ask for different things: new inputs may be answered as well as ever, and
-answers may shift on inputs that look the same.
+They are separate because they call for different action: the model may handle new inputs well, and its output
+may shift on inputs that look the same.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,15 +13,15 @@ import pandas as pd
 from functions.drift_monitor.detection.effect_sizes import NO_EFFECT, measure
 from functions.drift_monitor.detection.features import Feature, VerdictName, comparable
 
-# A share is blind to a shift that moves one aspect alone, such as the mix of sentiments, so a feature with
-# this many times its threshold decides by itself. For a PSI of categories that is 0.15: between the 0.1 that
-# is classically "moderate" and the 0.2 that is "significant".
+# A share of aspects misses a shift in a single aspect, such as the label mix, so one feature at this many
+# times its threshold is enough. For a PSI of categories that is 0.15: between the 0.1 that is commonly
+# "moderate" and the 0.2 that is "significant".
 SINGLE_FEATURE_FACTOR = 1.5
 
 
 @dataclass(frozen=True)
-class Shift:
-    """How far one feature moved, and between which values."""
+class FeatureDrift:
+    """How far one feature drifted, and its values in reference and window."""
 
     feature: Feature
     effect: float
@@ -31,18 +31,23 @@ class Shift:
 
     @property
     def strength(self) -> float:
-        """Return the effect in units of its threshold, from no effect at all; over 1 the feature drifted."""
-        nothing = NO_EFFECT[self.feature.method]
-        return max(0.0, (self.effect - nothing) / (self.threshold - nothing))
+        """Return the effect in units of the threshold, where 0 is no effect."""
+        none = NO_EFFECT[self.feature.method]
+        return max(0.0, (self.effect - none) / (self.threshold - none))
 
-    def figures(self) -> dict[str, Any]:
-        """Return what is stored of it."""
+    @property
+    def drifted(self) -> bool:
+        """Return whether the effect exceeds its threshold."""
+        return self.strength > 1
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields stored in dataset_metrics."""
         return {
             "feature": self.feature.name,
             "method": self.feature.method,
             "effect": round(self.effect, 4),
             "threshold": round(self.threshold, 4),
-            "drifted": self.strength > 1,
+            "drifted": self.drifted,
             "reference": self.reference,
             "current": self.current,
         }
@@ -50,40 +55,40 @@ class Shift:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The features of one side, strongest shift first, and what they come to."""
+    """The features of inputs or output, strongest drift first, and whether they add up to drift."""
 
     name: VerdictName
-    shifts: tuple[Shift, ...]
+    features: tuple[FeatureDrift, ...]
     drift_threshold: float
 
     @property
-    def moved(self) -> tuple[Shift, ...]:
-        """Return the shifts over their thresholds."""
-        return tuple(shift for shift in self.shifts if shift.strength > 1)
+    def drifted_features(self) -> tuple[FeatureDrift, ...]:
+        """Return the features over their thresholds."""
+        return tuple(drift for drift in self.features if drift.drifted)
 
     @property
     def score(self) -> float:
-        """Return the share of aspects that drifted: texts that got shorter are one cause, not four."""
-        return len(_aspects(self.moved)) / len(_aspects(self.shifts))
+        """Return the share of aspects that drifted: shorter texts are one cause, not four."""
+        return len(_aspects(self.drifted_features)) / len(_aspects(self.features))
 
     @property
     def drifted(self) -> bool:
-        """Tell whether the share is over its threshold, or one feature moved so far that it decides."""
-        return self.score > self.drift_threshold or self.shifts[0].strength > SINGLE_FEATURE_FACTOR
+        """Return whether the share exceeds its threshold, or a single feature drifted far enough."""
+        return self.score > self.drift_threshold or self.features[0].strength > SINGLE_FEATURE_FACTOR
 
     @property
     def summary(self) -> str:
-        """Say it in a few words."""
-        moved, all_ = len(_aspects(self.moved)), len(_aspects(self.shifts))
-        return f"{'drift' if self.drifted else 'no drift'}: {moved} of {all_} aspects moved"
+        """Describe the verdict in a few words."""
+        drifted, total = len(_aspects(self.drifted_features)), len(_aspects(self.features))
+        return f"{'drift' if self.drifted else 'no drift'}: {drifted} of {total} aspects drifted"
 
-    def figures(self) -> dict[str, Any]:
-        """Return what is stored of it."""
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields stored in dataset_metrics."""
         return {
             "drifted": self.drifted,
             "score": round(self.score, 4),
             "drift_threshold": self.drift_threshold,
-            "features": [shift.figures() for shift in self.shifts],
+            "features": [drift.as_dict() for drift in self.features],
         }
 
 
@@ -94,17 +99,17 @@ def compare(
     *,
     drift_threshold: float,
 ) -> tuple[Verdict, ...]:
-    """Judge the features that have a threshold; both tables as `domain.add_domain_scores` returned them."""
+    """Compare the features that have a threshold; both tables as `add_domain_scores` returned them."""
     features = tuple(thresholds)
     effects = measure(comparable(reference, features), comparable(current, features), features)
-    return judge(
+    return group_verdicts(
         [
-            Shift(
+            FeatureDrift(
                 feature,
                 effects[feature.name],
                 thresholds[feature],
-                feature.typical(reference),
-                feature.typical(current),
+                feature.summary(reference),
+                feature.summary(current),
             )
             for feature in features
         ],
@@ -112,24 +117,24 @@ def compare(
     )
 
 
-def judge(shifts: Sequence[Shift], *, drift_threshold: float) -> tuple[Verdict, ...]:
-    """Return a verdict for each side that has shifts; more of them than `compare` makes may be given."""
-    strongest = sorted(shifts, key=lambda shift: shift.strength, reverse=True)
-    names = dict.fromkeys(shift.feature.verdict for shift in shifts)
+def group_verdicts(drifts: Sequence[FeatureDrift], *, drift_threshold: float) -> tuple[Verdict, ...]:
+    """Return a verdict for each kind that has features; they need not all come from `compare`."""
+    strongest = sorted(drifts, key=lambda drift: drift.strength, reverse=True)
+    names = dict.fromkeys(drift.feature.verdict for drift in drifts)
     return tuple(
-        Verdict(name, tuple(shift for shift in strongest if shift.feature.verdict == name), drift_threshold)
+        Verdict(name, tuple(drift for drift in strongest if drift.feature.verdict == name), drift_threshold)
         for name in names
     )
 
 
 def drift_score(verdicts: Sequence[Verdict]) -> float:
-    """Return the share of all aspects that drifted. Over any threshold, so is the share of some verdict."""
-    moved, all_ = (
-        sum(len(_aspects(shifts)) for shifts in sides)
-        for sides in zip(*((verdict.moved, verdict.shifts) for verdict in verdicts), strict=True)
-    )
-    return moved / all_
+    """Return the share of all aspects that drifted.
+
+    If it exceeds a threshold, the score of at least one verdict does, too.
+    """
+    drifted = sum(len(_aspects(verdict.drifted_features)) for verdict in verdicts)
+    return drifted / sum(len(_aspects(verdict.features)) for verdict in verdicts)
 
 
-def _aspects(shifts: Sequence[Shift]) -> set[str]:
-    return {shift.feature.aspect for shift in shifts}
+def _aspects(drifts: Sequence[FeatureDrift]) -> set[str]:
+    return {drift.feature.aspect for drift in drifts}

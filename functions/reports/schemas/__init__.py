@@ -1,5 +1,5 @@
-"""What each route answers, as types.
+"""The response types of the routes.
 
-Nothing of this runs while one answers: the OpenAPI document is made of it, the page's client of that, and the
-tests hold every answer to it. Ids are UUIDs, times ISO 8601 with their zone; what is not known is null.
+They are not used at run time: the OpenAPI document is generated from them, and the tests validate every
+response against it. Ids are UUIDs, times are ISO 8601 with their time zone, and unknown values are null.
 """

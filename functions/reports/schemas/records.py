@@ -1,4 +1,4 @@
-"""Rows as they are stored, and how a prediction came about."""
+"""Stored rows, and the audit of a prediction."""
 
 from datetime import datetime
 from typing import Any, Literal

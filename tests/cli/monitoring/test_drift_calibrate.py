@@ -10,11 +10,11 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from functions.drift_monitor.detection import thresholds
-from functions.drift_monitor.detection.domain_classifier import add_domain_scores, count_told_apart
+from functions.drift_monitor.detection.domain_classifier import add_domain_scores, count_scored_texts
 from functions.drift_monitor.detection.features import Feature, shared_features
 from functions.drift_monitor.detection.reference import read_reference
 from functions.drift_monitor.detection.thresholds import calibrate
-from functions.drift_monitor.settings import JudgementSettings
+from functions.drift_monitor.settings import DetectionSettings
 from local.drift_lab import experiment
 from local.drift_lab.experiment import Experiment, ExperimentPlan
 from local.drift_lab.predictions import PredictionCache, unseen_reviews
@@ -74,21 +74,21 @@ def test_calibrate_shows_writes_and_plots_the_results(
 def test_a_window_is_judged_with_the_settings_of_the_monitor(
     tiny_artifact: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(thresholds, "ROUNDS", 100)  # enough to distinguish the rates
+    monkeypatch.setattr(thresholds, "BOOTSTRAP_ROUNDS", 100)  # enough to distinguish the rates
     reference = read_reference(tiny_artifact).table
     window = reference.sample(n=100, replace=True, random_state=0).reset_index(drop=True)
     tables = add_domain_scores(reference, window)
 
     def calibrated(rate: float) -> dict[Feature, float]:
-        texts = count_told_apart(tables[1])
+        texts = count_scored_texts(tables[1])
         return calibrate(reference, shared_features(*tables), rows=100, false_alarm_rate=rate, texts=texts)
 
-    settings = JudgementSettings(drift_threshold=0.3, false_alarm_rate=0.2)
+    settings = DetectionSettings(drift_threshold=0.3, false_alarm_rate=0.2)
     verdicts = Experiment(reference, window, TINY, settings).judge(window)
 
     assert {verdict.drift_threshold for verdict in verdicts.values()} == {0.3}
-    shifts = [shift for verdict in verdicts.values() for shift in verdict.shifts]
-    assert {shift.feature: shift.threshold for shift in shifts} == calibrated(0.2)
+    drifts = [drift for verdict in verdicts.values() for drift in verdict.features]
+    assert {drift.feature: drift.threshold for drift in drifts} == calibrated(0.2)
     assert calibrated(0.2) != calibrated(0.01), "the rate must have an effect"
 
 

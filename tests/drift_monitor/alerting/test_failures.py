@@ -1,4 +1,4 @@
-"""A monitor that cannot judge says so, and says why."""
+"""A run without a verdict sends an alert with the reason."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -10,22 +10,22 @@ from sqlalchemy import Engine
 from functions.drift_monitor.detection.thresholds import FLOORS
 from functions.drift_monitor.handler import handler
 from tests.drift_monitor.conftest import Aws
-from tests.drift_monitor.traffic import AT, NOW, VERSION, Row, cut, emf, serve, stored_alerts
+from tests.drift_monitor.sample_data import AT, NOW, VERSION, Row, cut, emf, serve, stored_alerts
 
 pytestmark = pytest.mark.usefixtures("at_once")
 
 
-def test_few_rows_are_recorded_but_disturb_nobody(monitored: Engine, aws: Aws, traffic: list[Row]) -> None:
+def test_too_few_rows_are_recorded_and_not_sent(monitored: Engine, aws: Aws, traffic: list[Row]) -> None:
     serve(monitored, traffic[:50])
-    answer = handler(AT, None)
-    assert (answer["judged"], answer["cause"]) == (False, "too_few_rows")
+    result = handler(AT, None)
+    assert (result["judged"], result["cause"]) == (False, "too_few_rows")
     alert = stored_alerts(monitored)["monitor_failure", "too_few_rows"]
     assert (alert.severity, alert.notified_at) == ("info", None)
-    assert alert.message.endswith(f"hold 50 predictions by {VERSION}; it takes 200 to judge")
+    assert alert.message.endswith(f"50 predictions by {VERSION} in the last 24 h; 200 are required")
     assert aws.received() == []
 
 
-def test_a_monitor_that_judges_nothing_for_a_week_is_told(
+def test_a_week_without_a_verdict_sends_an_alert(
     monitored: Engine, aws: Aws, traffic: list[Row], capsys: pytest.CaptureFixture[str]
 ) -> None:
     serve(monitored, traffic[:300])
@@ -38,13 +38,13 @@ def test_a_monitor_that_judges_nothing_for_a_week_is_told(
 
     (message,) = aws.received()
     assert (message["kind"], message["severity"]) == ("monitor_failure", "warning")
-    assert "no window was judged since" in " ".join(str(message["body"]).split())
+    assert "no verdict since" in " ".join(str(message["body"]).split())
     assert emf(capsys.readouterr().out) == {"HoursSinceJudged": 192, "MonitorFailures": 1}
     handler({"scheduled_at": (later + timedelta(hours=1)).isoformat()}, None)
     assert aws.received() == []
 
 
-def test_a_monitor_that_has_never_judged_for_a_week_is_told(
+def test_a_week_without_any_verdict_ever_sends_an_alert(
     monitored: Engine, aws: Aws, traffic: list[Row]
 ) -> None:
     for days in (0, 6, 8):
@@ -55,16 +55,14 @@ def test_a_monitor_that_has_never_judged_for_a_week_is_told(
     assert stored_alerts(monitored)["monitor_failure", "not_judged"].severity == "warning"
 
 
-def test_a_run_that_cannot_judge_ends_no_other_failure(
-    monitored: Engine, aws: Aws, traffic: list[Row]
-) -> None:
+def test_a_failed_run_resolves_no_other_failure(monitored: Engine, aws: Aws, traffic: list[Row]) -> None:
     assert handler(AT, None)["cause"] == "empty_window"
     serve(monitored, traffic[:50])
     assert handler(AT, None)["cause"] == "too_few_rows"
     assert stored_alerts(monitored)["monitor_failure", "empty_window"].resolved_at is None
 
 
-def test_few_rows_leave_an_open_drift_alert_open(monitored: Engine, aws: Aws, traffic: list[Row]) -> None:
+def test_too_few_rows_leave_a_drift_alert_open(monitored: Engine, aws: Aws, traffic: list[Row]) -> None:
     serve(monitored, cut(traffic[:300], words=30))
     handler(AT, None)
     later = NOW + timedelta(hours=25)
@@ -86,7 +84,7 @@ def test_few_rows_leave_an_open_drift_alert_open(monitored: Engine, aws: Aws, tr
         ),
     ],
 )
-def test_a_damaged_reference_is_an_alert_of_its_own(
+def test_a_damaged_reference_sends_an_alert(
     monitored: Engine,
     aws: Aws,
     artifact: Path,
@@ -101,57 +99,61 @@ def test_a_damaged_reference_is_an_alert_of_its_own(
     damage(tmp_path)
     monkeypatch.setenv("MODEL_DIR", str(tmp_path))
 
-    answer = handler(AT, None)
+    result = handler(AT, None)
 
-    assert (answer["judged"], answer["cause"]) == (False, cause)
-    assert message in answer["reason"]
+    assert (result["judged"], result["cause"]) == (False, cause)
+    assert message in result["reason"]
     assert stored_alerts(monitored)["monitor_failure", cause].severity == "critical"
     (sent,) = aws.received()
     assert (sent["kind"], sent["severity"]) == ("monitor_failure", "critical")
     assert "docs/operations.md#monitor-failure" in str(sent["body"])
 
 
-def test_an_empty_window_is_told_and_over_when_traffic_returns(
+def test_an_empty_window_sends_an_alert_that_is_resolved_when_traffic_returns(
     monitored: Engine, aws: Aws, traffic: list[Row]
 ) -> None:
     assert handler(AT, None)["cause"] == "empty_window"
     assert [message["kind"] for message in aws.received()] == ["monitor_failure"]
     serve(monitored, traffic[:300])
     handler(AT, None)
-    assert [message["subject"] for message in aws.received()] == ["Over: monitor failure"]
+    assert [message["subject"] for message in aws.received()] == ["Resolved: monitor failure"]
 
 
-def test_traffic_of_another_model_only_means_the_monitor_was_left_behind(
+def test_traffic_of_another_model_alone_means_an_outdated_monitor(
     monitored: Engine, aws: Aws, traffic: list[Row]
 ) -> None:
     serve(monitored, traffic[:300], model_version="20261201-ffffffff")
-    answer = handler(AT, None)
-    assert answer["cause"] == "model_version"
-    assert "20261201-ffffffff but none by 20261123-1a2b3c4d" in answer["reason"]
+    result = handler(AT, None)
+    assert result["cause"] == "model_version"
+    assert "20261201-ffffffff but none by 20261123-1a2b3c4d" in result["reason"]
     assert len(aws.received()) == 1
 
 
-def test_other_labels_than_the_cards_are_a_mismatch(monitored: Engine, aws: Aws, traffic: list[Row]) -> None:
+def test_labels_that_differ_from_the_card_are_a_mismatch(
+    monitored: Engine, aws: Aws, traffic: list[Row]
+) -> None:
     serve(monitored, traffic[:300], probabilities={"bad": 0.2, "good": 0.8})
-    answer = handler(AT, None)
-    assert answer["cause"] == "schema"
-    assert "300 of 300 logged predictions have other labels" in answer["reason"]
+    result = handler(AT, None)
+    assert result["cause"] == "schema"
+    assert "300 of 300 logged predictions have other labels" in result["reason"]
 
 
-def test_a_monitor_that_would_miss_the_obvious_fails_loudly(
+def test_a_monitor_that_misses_an_obvious_shift_fails(
     monitored: Engine, aws: Aws, traffic: list[Row], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("functions.drift_monitor.detection.thresholds.FLOORS", dict.fromkeys(FLOORS, 50.0))
     serve(monitored, traffic[:300])
 
-    with pytest.raises(Exception, match="it sees no data drift and no prediction drift where every feature"):
+    with pytest.raises(
+        Exception, match="no data drift and no prediction drift was detected in a sample with every"
+    ):
         handler(AT, None)
 
     assert stored_alerts(monitored)["monitor_failure", "self_check"].severity == "critical"
     assert [message["severity"] for message in aws.received()] == ["critical"]
 
 
-def test_what_nobody_foresaw_is_told_without_its_words_and_raised(
+def test_an_unexpected_error_is_sent_without_its_message_and_raised(
     monitored: Engine,
     aws: Aws,
     traffic: list[Row],
@@ -163,7 +165,7 @@ def test_what_nobody_foresaw_is_told_without_its_words_and_raised(
     def explode(*_: object, **__: object) -> None:
         raise RuntimeError(secret)
 
-    monkeypatch.setattr("functions.drift_monitor.run.compare", explode)
+    monkeypatch.setattr("functions.drift_monitor.window_evaluation.compare", explode)
     serve(monitored, traffic[:300])
     with pytest.raises(RuntimeError):
         handler(AT, None)
@@ -172,7 +174,7 @@ def test_what_nobody_foresaw_is_told_without_its_words_and_raised(
     assert secret not in str(message) + str([vars(record) for record in caplog.records])
 
 
-def test_when_the_report_cannot_be_stored_the_drift_is_told_all_the_same(
+def test_drift_is_sent_even_if_the_report_cannot_be_stored(
     monitored: Engine, aws: Aws, traffic: list[Row], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REPORT_BUCKET", "no-such-bucket")
@@ -180,4 +182,4 @@ def test_when_the_report_cannot_be_stored_the_drift_is_told_all_the_same(
     handler(AT, None)
     messages = {message["kind"]: message for message in aws.received()}
     assert set(messages) == {"data_drift", "monitor_failure"}
-    assert "Report:\ncould not be stored; see the other alert\n" in str(messages["data_drift"]["body"])
+    assert "Report:\ncould not be stored; see the separate alert\n" in str(messages["data_drift"]["body"])

@@ -1,4 +1,4 @@
-"""When people hear of what lasts, gets worse or is over, and what the message says."""
+"""When alerts are sent and resolved, and what their messages contain."""
 
 import logging
 from datetime import timedelta
@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from functions.drift_monitor.handler import handler
 from functions.drift_monitor.settings import settings
 from tests.drift_monitor.conftest import Aws
-from tests.drift_monitor.traffic import (
+from tests.drift_monitor.sample_data import (
     AT,
     NOW,
     VERSION,
@@ -27,9 +27,7 @@ from tests.drift_monitor.traffic import (
 pytestmark = pytest.mark.usefixtures("at_once")
 
 
-def test_people_are_told_once_and_told_when_it_is_over(
-    monitored: Engine, aws: Aws, traffic: list[Row]
-) -> None:
+def test_drift_is_sent_once_and_when_it_is_resolved(monitored: Engine, aws: Aws, traffic: list[Row]) -> None:
     serve(monitored, cut(traffic[:300], words=30))
     for _ in range(3):
         handler(AT, None)
@@ -42,30 +40,30 @@ def test_people_are_told_once_and_told_when_it_is_over(
     assert stored_alerts(monitored)["data_drift", VERSION].resolved_at is not None
     (message,) = aws.received()
     assert (message["status"], message["severity"]) == ("resolved", "critical")
-    assert message["subject"] == "Over: data drift"
-    assert "It was: Data drift: " in str(message["body"])
+    assert message["subject"] == "Resolved: data drift"
+    assert "Alert: Data drift: " in str(message["body"])
     handler({"scheduled_at": later.isoformat()}, None)
     assert aws.received() == []
 
 
-def test_people_are_told_when_it_lasts_and_when_calm_lasts(
+def test_drift_that_persists_is_sent_and_resolved_when_it_stays_away(
     monitored: Engine, aws: Aws, traffic: list[Row], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PERSIST_RUNS", "2")
     monkeypatch.setenv("PERSIST_WINDOW", "3")
     shifted, calm = cut(traffic[:600], words=30), traffic[600:1200]
-    heard = []
+    statuses = []
     for hour, rows in enumerate([shifted, calm, shifted, calm, shifted, calm, calm]):
         until = NOW + timedelta(hours=hour)
         serve(monitored, rows, until=until)
         handler({"scheduled_at": until.isoformat()}, None)
         handler({"scheduled_at": until.isoformat()}, None)  # a repeated run does not count twice
-        heard.append([message["status"] for message in aws.received()])
-    assert heard == [[], [], ["open"], [], [], [], ["resolved"]]
+        statuses.append([message["status"] for message in aws.received()])
+    assert statuses == [[], [], ["open"], [], [], [], ["resolved"]]
     assert stored_alerts(monitored)["data_drift", VERSION].raised_at == NOW
 
 
-def test_a_run_of_a_past_window_is_recorded_and_changes_nothing(
+def test_a_run_of_a_past_window_is_recorded_and_changes_no_alert(
     monitored: Engine, aws: Aws, traffic: list[Row]
 ) -> None:
     past = NOW - timedelta(hours=30)
@@ -76,18 +74,18 @@ def test_a_run_of_a_past_window_is_recorded_and_changes_nothing(
     assert (stored_alerts(monitored), aws.received()) == ({}, [])
 
 
-def test_a_run_of_a_time_to_come_silences_none_before_it(
+def test_a_run_with_a_future_time_silences_none_before_it(
     monitored: Engine, aws: Aws, traffic: list[Row]
 ) -> None:
-    to_come = NOW + timedelta(hours=10)  # somebody's local time, say, taken for UTC
-    serve(monitored, traffic[:300], until=to_come)
-    assert handler({"scheduled_at": to_come.isoformat()}, None)["judged"] is True
+    future = NOW + timedelta(hours=10)  # such as a local time taken for UTC
+    serve(monitored, traffic[:300], until=future)
+    assert handler({"scheduled_at": future.isoformat()}, None)["judged"] is True
     serve(monitored, cut(traffic[300:600], words=30))
     handler(AT, None)
     assert [message["status"] for message in aws.received()] == ["open"]
 
 
-def test_what_another_model_raised_is_over_when_it_serves_no_more(
+def test_alerts_of_a_previous_model_are_resolved(
     monitored: Engine, aws: Aws, traffic: list[Row], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     serve(monitored, cut(traffic[:300], words=30))
@@ -100,7 +98,7 @@ def test_what_another_model_raised_is_over_when_it_serves_no_more(
     assert [message["status"] for message in aws.received()] == ["resolved"]
 
 
-def test_what_sns_refused_is_told_by_the_next_run(
+def test_an_alert_that_sns_refused_is_sent_by_the_next_run(
     monitored: Engine, aws: Aws, traffic: list[Row], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     serve(monitored, cut(traffic[:300], words=30))
@@ -119,9 +117,7 @@ def test_what_sns_refused_is_told_by_the_next_run(
     assert [message["kind"] for message in aws.received()] == ["data_drift"]
 
 
-def test_the_message_names_the_deployment_that_has_the_traffic(
-    monitored: Engine, aws: Aws, traffic: list[Row]
-) -> None:
+def test_the_message_names_the_active_deployment(monitored: Engine, aws: Aws, traffic: list[Row]) -> None:
     with Session(monitored) as session, session.begin():
         record_deployment(
             session,
@@ -135,11 +131,11 @@ def test_the_message_names_the_deployment_that_has_the_traffic(
             ),
         )
     serve(monitored, cut(traffic[:300], words=30))
-    answer = handler(AT, None)
-    assert f"Deployment    {answer['deployment_id']} (function version 12)" in str(aws.received()[0]["body"])
+    result = handler(AT, None)
+    assert f"Deployment    {result['deployment_id']} (function version 12)" in str(aws.received()[0]["body"])
 
 
-def test_the_link_leads_to_the_report_of_that_run_where_reports_are_served(
+def test_the_link_opens_the_report_of_that_run_where_reports_are_served(
     monitored: Engine, aws: Aws, traffic: list[Row], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REPORTS_URL", "https://sentiment.example/api/")
@@ -150,10 +146,10 @@ def test_the_link_leads_to_the_report_of_that_run_where_reports_are_served(
         (run,) = session.scalars(select(DatasetMetric.id))
     body = str(aws.received()[0]["body"])
     assert f"Report:\nhttps://sentiment.example/api/reports/drift/{run}/page\n" in body
-    assert "What to do:\nhttps://git.example/docs/operations.md#drift" in body
+    assert "Runbook:\nhttps://git.example/docs/operations.md#drift" in body
 
 
-def test_a_mail_is_readable_as_it_arrives(monitored: Engine, aws: Aws, traffic: list[Row]) -> None:
+def test_a_mail_has_short_lines(monitored: Engine, aws: Aws, traffic: list[Row]) -> None:
     serve(monitored, cut(traffic[:400], words=60))
     handler(AT, None)
     lines = str(aws.received()[0]["body"]).splitlines()
@@ -173,5 +169,5 @@ def test_no_text_of_a_user_is_logged_or_sent(
     handler(AT, None)
     output = capsys.readouterr()
     logged = str([vars(record) for record in caplog.records]) + output.out + output.err
-    assert "judged" in logged
+    assert "window judged" in logged
     assert secret not in logged + str(aws.received())

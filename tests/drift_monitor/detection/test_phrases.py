@@ -1,17 +1,17 @@
-"""Which phrases stand for a change, and which must never be shown."""
+"""Which phrases are shown for a change, and which must never be."""
 
 import numpy as np
 import pytest
 
 from functions.drift_monitor.detection.phrases import PRIOR_COUNT, log_odds, typical_phrases
-from tests.drift_monitor.traffic import Row
+from tests.drift_monitor.sample_data import Row
 
 
 def texts(rows: list[Row]) -> list[str]:
     return [row["text"] for row in rows]
 
 
-def test_log_odds_are_those_of_the_paper() -> None:
+def test_log_odds_match_the_paper() -> None:
     """Equations 16, 19, 20 and 22, written out for one word."""
     current, reference = np.array([30.0, 970.0]), np.array([10.0, 990.0])
     prior = PRIOR_COUNT * 40 / 2000
@@ -21,7 +21,7 @@ def test_log_odds_are_those_of_the_paper() -> None:
     assert log_odds(current, reference)[0] == pytest.approx(delta / np.sqrt(1 / ours + 1 / theirs))
 
 
-def test_what_a_change_is_about_comes_first(traffic: list[Row]) -> None:
+def test_the_phrases_of_a_change_come_first(traffic: list[Row]) -> None:
     about = [f"{text} The battery life of this phone is poor." for text in texts(traffic[:300])]
     found = typical_phrases(texts(traffic[300:1300]), about)
     words = {word for phrase in found[:3] for word in phrase.phrase.split()}
@@ -30,13 +30,13 @@ def test_what_a_change_is_about_comes_first(traffic: list[Row]) -> None:
     assert [phrase.z for phrase in found] == sorted((phrase.z for phrase in found), reverse=True)
 
 
-def test_texts_alike_have_little_to_say(traffic: list[Row]) -> None:
+def test_similar_texts_have_few_phrases(traffic: list[Row]) -> None:
     found = typical_phrases(texts(traffic[:1500]), texts(traffic[1500:2500]))
     assert all(phrase.z < 6 for phrase in found)
 
 
 @pytest.mark.parametrize("different", [4, 5])
-def test_a_phrase_of_fewer_than_five_different_texts_is_never_shown(
+def test_a_phrase_of_fewer_than_five_distinct_texts_is_never_shown(
     traffic: list[Row], different: int
 ) -> None:
     name = "xanthippe"
@@ -46,26 +46,26 @@ def test_a_phrase_of_fewer_than_five_different_texts_is_never_shown(
     assert any(name in phrase for phrase in found) is (different == 5)
 
 
-def test_one_text_sent_a_thousand_times_is_one_text(traffic: list[Row]) -> None:
+def test_a_text_that_is_sent_a_thousand_times_counts_once(traffic: list[Row]) -> None:
     current = texts(traffic[:200]) + ["xanthippe lives at the old mill"] * 1000
     found = typical_phrases(texts(traffic[1000:2000]), current)
     assert not any("xanthippe" in phrase.phrase or "mill" in phrase.phrase for phrase in found)
 
 
-def test_in_large_windows_it_takes_one_text_in_two_hundred(traffic: list[Row]) -> None:
+def test_in_large_windows_a_phrase_must_be_in_one_text_of_two_hundred(traffic: list[Row]) -> None:
     current = texts(traffic[:2000])
     rare = [f"xanthippe xanthippe {text}" if i < 9 else text for i, text in enumerate(current)]
     found = typical_phrases(texts(traffic[2000:3000]), rare)
     assert not any("xanthippe" in phrase.phrase for phrase in found)
 
 
-def test_numbers_are_no_words(traffic: list[Row]) -> None:
+def test_numbers_are_not_phrases(traffic: list[Row]) -> None:
     current = [f"call 0171 5550123 or room4b {text}" for text in texts(traffic[:300])]
     found = typical_phrases(texts(traffic[1000:2000]), current)
     assert not any(character.isdigit() for phrase in found for character in phrase.phrase)
 
 
 @pytest.mark.parametrize("current", [[], ["one text"], ["1 2 3"] * 50])
-def test_too_little_to_go_by_gives_none(traffic: list[Row], current: list[str]) -> None:
+def test_too_few_texts_give_no_phrases(traffic: list[Row], current: list[str]) -> None:
     assert typical_phrases(texts(traffic[:200]), current) == []
     assert typical_phrases(current, texts(traffic[:200])) == [] or current == ["1 2 3"] * 50

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from functions.drift_monitor.detection.features import FEATURES
-from functions.drift_monitor.detection.language import guess_languages
+from functions.drift_monitor.detection.language import detect_languages
 from local.drift_lab.shifts import CUT_CHARACTERS, SHIFTS
 from local.reviews import Review
 from training.config import configure
@@ -39,8 +39,8 @@ def test_each_shift_has_its_properties(pool: list[Review]) -> None:
     windows = {name: shift.window(pool, 300, random.Random(4)) for name, shift in SHIFTS.items()}
     assert sum(review.label == "negative" for review in windows["label_mix"]) == 240
     assert max(len(review.text) for review in windows["cut_short"]) == CUT_CHARACTERS
-    assert guess_languages(review.text for review in windows["another_language"]) == 300 * ["de"]
-    assert guess_languages(review.text for review in windows["broken_markup"]) == 300 * ["none"]
+    assert detect_languages(review.text for review in windows["another_language"]) == 300 * ["de"]
+    assert detect_languages(review.text for review in windows["broken_markup"]) == 300 * ["none"]
     assert max(len(review.text) for review in windows["rotten_tomatoes"]) < 300
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import httpx
 from rich.console import Console
 
-from functions.slack_notifier.blocks import message_of
-from functions.slack_notifier.notice import read_notice
+from functions.slack_notifier.blocks import build_message
+from functions.slack_notifier.notification import parse_notification
 from local.stand_ins.slack import render_message, running_slack
 
 SNS = json.loads((Path(__file__).parents[3] / "events" / "sns_data_drift.json").read_text())["Records"][0][
@@ -31,7 +31,7 @@ def test_the_webhook_responds_as_slack_does_and_keeps_the_messages() -> None:
 
 
 def test_an_alert_is_shown_completely_and_without_markup() -> None:
-    screen = shown(message_of(read_notice(SNS)))
+    screen = shown(build_message(parse_notification(SNS)))
     title, *lines = filter(None, (part.strip() for part in SNS["Message"].splitlines()))
     assert title == f"{SNS['Subject']}.", "shown once, as the subject"
     for line in lines:

@@ -1,9 +1,9 @@
-/** How the page asks: one fetch for everything, with the token if there is one, and errors as ApiError. */
+/** The API client: adds the access token and a time-out, and throws ApiError. */
 
 import createClient from "openapi-fetch";
 
 import { accessToken } from "../session/session";
-import { asApiError, errorOf } from "./errors";
+import { asApiError, parseError } from "./errors";
 import type { components, paths } from "./schema/api";
 import type { paths as reportsPaths } from "./schema/reports";
 
@@ -21,50 +21,50 @@ export type BatchResult = components["schemas"]["BatchResponse"]["results"][numb
 async function send(request: Request): Promise<Response> {
   const token = await accessToken();
   if (token) request.headers.set("authorization", `Bearer ${token}`);
-  const limit = AbortSignal.timeout(TIMEOUT_MS);
-  return fetch(new Request(request, { signal: AbortSignal.any([request.signal, limit]) }));
+  const timeout = AbortSignal.timeout(TIMEOUT_MS);
+  return fetch(new Request(request, { signal: AbortSignal.any([request.signal, timeout]) }));
 }
 
 const api = createClient<paths>({ baseUrl: BASE, fetch: send });
 export const reports = createClient<reportsPaths>({ baseUrl: BASE, fetch: send });
 
-interface Answer<T> {
+interface ApiResponse<T> {
   data?: T;
   error?: unknown;
   response: Response;
 }
 
-/** Return what was answered; throws ApiError for anything else. */
-export async function answered<T>(asked: Promise<Answer<T>>): Promise<T> {
-  let answer: Answer<T>;
+/** Return the data of a response; throws ApiError for an error. */
+export async function unwrap<T>(request: Promise<ApiResponse<T>>): Promise<T> {
+  let result: ApiResponse<T>;
   try {
-    answer = await asked;
+    result = await request;
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
     throw asApiError(error);
   }
-  const { data, error, response } = answer;
+  const { data, error, response } = result;
   if (!response.ok || data === undefined) {
-    throw errorOf(response.status, error, response.headers.get("x-correlation-id"));
+    throw parseError(response.status, error, response.headers.get("x-correlation-id"));
   }
   return data;
 }
 
 export const predict = (text: string): Promise<Prediction> =>
-  answered(api.POST("/predict", { body: { text, return_probabilities: true } }));
+  unwrap(api.POST("/predict", { body: { text, return_probabilities: true } }));
 
 export const predictBatch = async (texts: string[], signal: AbortSignal): Promise<BatchResult[]> =>
-  (await answered(api.POST("/predict/batch", { body: { texts, return_probabilities: false }, signal }))).results;
+  (await unwrap(api.POST("/predict/batch", { body: { texts, return_probabilities: false }, signal }))).results;
 
-export const explain = (text: string): Promise<Explanation> => answered(api.POST("/explain", { body: { text } }));
+export const explain = (text: string): Promise<Explanation> => unwrap(api.POST("/explain", { body: { text } }));
 
 export const giveFeedback = (predictionId: string, label: string): Promise<unknown> =>
-  answered(
+  unwrap(
     api.POST("/predictions/{prediction_id}/feedback", {
       params: { path: { prediction_id: predictionId } },
       body: { label },
-      keepalive: true, // a label that is given while the page closes arrives all the same
+      keepalive: true, // also sent while the page closes
     }),
   );
 
-export const readCard = (): Promise<Card> => answered(api.GET("/model"));
+export const readCard = (): Promise<Card> => unwrap(api.GET("/model"));

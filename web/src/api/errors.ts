@@ -1,8 +1,8 @@
-/** What can go wrong with a request, as one class with a sentence for people. */
+/** Request errors as one class, with a message for users. */
 
-import sentences from "./sentences.json";
+import messages from "./messages.json";
 
-/** A 422 of the API's own shape, the `{error}` of everything else, or what API Gateway says by itself. */
+/** The body of a 422, of any other error of the API, or of an error of API Gateway. */
 interface Body {
   error?: { code?: string; message?: string; correlation_id?: string | null };
   detail?: { loc?: (string | number)[]; msg?: string }[];
@@ -11,7 +11,7 @@ interface Body {
 
 export class ApiError extends Error {
   constructor(
-    readonly status: number, // 0: no answer came
+    readonly status: number, // 0: no response
     readonly code: string,
     message: string,
     readonly correlationId: string | null,
@@ -20,22 +20,22 @@ export class ApiError extends Error {
     this.name = "ApiError";
   }
 
-  /** Whether the same request may well succeed in a moment. */
+  /** Whether the same request may succeed when retried. */
   get temporary(): boolean {
     return this.status === 0 || this.status === 429 || this.status >= 500;
   }
 }
 
-/** Read an answer that is no success. */
-export function errorOf(status: number, body: unknown, correlationId: string | null): ApiError {
-  const said = (typeof body === "object" && body !== null ? body : {}) as Body;
-  const problem = said.detail?.[0];
-  const code = said.error?.code ?? (problem ? "invalid_input" : codeOfStatus(status));
-  const message = said.error?.message ?? problem?.msg ?? said.message ?? `HTTP ${status}`;
-  return new ApiError(status, code, message, said.error?.correlation_id ?? correlationId);
+/** Parse an error response. */
+export function parseError(status: number, body: unknown, correlationId: string | null): ApiError {
+  const parsed = (typeof body === "object" && body !== null ? body : {}) as Body;
+  const problem = parsed.detail?.[0];
+  const code = parsed.error?.code ?? (problem ? "invalid_input" : codeOfStatus(status));
+  const message = parsed.error?.message ?? problem?.msg ?? parsed.message ?? `HTTP ${status}`;
+  return new ApiError(status, code, message, parsed.error?.correlation_id ?? correlationId);
 }
 
-/** Turn whatever was thrown into an ApiError. */
+/** Convert anything thrown to an ApiError. */
 export function asApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error;
   const offline = typeof navigator !== "undefined" && navigator.onLine === false;
@@ -44,11 +44,11 @@ export function asApiError(error: unknown): ApiError {
   return new ApiError(0, code, error instanceof Error ? error.message : String(error), null);
 }
 
-/** Say in one sentence what happened and what to do. */
-export function sentenceFor(error: ApiError): string {
-  const sentence = (sentences as Record<string, string>)[error.code];
-  if (sentence === undefined) return `Something unexpected happened (${error.code}). Try again in a moment.`;
-  return sentence.replace("{message}", error.message);
+/** Return a sentence that says what happened and what to do. */
+export function userMessage(error: ApiError): string {
+  const message = (messages as Record<string, string>)[error.code];
+  if (message === undefined) return `Unexpected error (${error.code}). Try again in a moment.`;
+  return message.replace("{message}", error.message);
 }
 
 function codeOfStatus(status: number): string {

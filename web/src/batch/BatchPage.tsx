@@ -1,57 +1,57 @@
-/** Many texts at once: pasted lines or a CSV in, a table to look through and a CSV out. */
+/** Batch classification: pasted lines or a CSV in, a results table and a CSV out. */
 
 import { Button, Progress, Textarea } from "@mantine/core";
 import { useRef, useState } from "react";
 
-import { count } from "../figures";
+import { count } from "../format";
 import { Failed, OfflineNote } from "../states";
-import { CsvFile, type Taken, take } from "./CsvFile";
+import { CsvFile, type ChosenFile, readFile } from "./CsvFile";
 import { Results } from "./Results";
-import { type Columns, linesOf } from "./rows";
-import { cancel, start, useWork } from "./work";
+import { type Columns, parseLines } from "./rows";
+import { cancel, start, useBatchJob } from "./job";
 import "./batch.css";
 
-const MOST = 20_000;
+const MAX_TEXTS = 20_000;
 
 export default function BatchPage() {
-  const now = useWork();
+  const job = useBatchJob();
   const [pasted, setPasted] = useState("");
-  const [taken, setTaken] = useState<Taken | null>(null);
-  const [over, setOver] = useState(false);
-  const turn = useRef(0);
+  const [chosenFile, setChosenFile] = useState<ChosenFile | null>(null);
+  const [dragging, setDragging] = useState(false);
+  const latest = useRef(0);
 
-  async function choose(file: File | null, wanted?: Columns) {
-    turn.current += 1;
-    const mine = turn.current;
-    const read = await take(file, wanted);
-    if (mine === turn.current) setTaken(read); // else something else was chosen meanwhile
+  async function choose(file: File | null, columns?: Columns) {
+    latest.current += 1;
+    const request = latest.current;
+    const read = await readFile(file, columns);
+    if (request === latest.current) setChosenFile(read); // else another file was chosen meanwhile
   }
 
-  const file = taken && "parsed" in taken ? taken : null;
-  const given = file?.parsed ?? linesOf(pasted);
-  const { texts } = given;
-  const running = now.state === "running";
+  const file = chosenFile && "parsed" in chosenFile ? chosenFile : null;
+  const input = file?.parsed ?? parseLines(pasted);
+  const { texts } = input;
+  const running = job.state === "running";
 
   return (
     <>
-      <h1>Many reviews</h1>
+      <h1>Classify many reviews</h1>
       <OfflineNote />
       <div
-        className={over ? "drop over" : "drop"}
+        className={dragging ? "drop over" : "drop"}
         data-testid="drop"
         onDragOver={(event) => {
           event.preventDefault();
-          setOver(true);
+          setDragging(true);
         }}
-        onDragLeave={(event) => setOver(event.currentTarget.contains(event.relatedTarget as Node | null))}
+        onDragLeave={(event) => setDragging(event.currentTarget.contains(event.relatedTarget as Node | null))}
         onDrop={(event) => {
           event.preventDefault();
-          setOver(false);
+          setDragging(false);
           void choose(event.dataTransfer.files[0] ?? null);
         }}
       >
         <Textarea
-          label="Reviews, one a line"
+          label="Reviews, one per line"
           placeholder="Paste lines here, or drop a CSV"
           autosize
           minRows={4}
@@ -60,34 +60,34 @@ export default function BatchPage() {
           readOnly={file !== null}
           onChange={(event) => setPasted(event.currentTarget.value)}
         />
-        <CsvFile taken={taken} choose={(file, wanted) => void choose(file, wanted)} />
+        <CsvFile chosenFile={chosenFile} choose={(file, columns) => void choose(file, columns)} />
       </div>
       <div className="row wrap">
-        <Button disabled={texts.length === 0 || texts.length > MOST || running} onClick={() => void start(given)}>
-          Ask about {count(texts.length)} {texts.length === 1 ? "text" : "texts"}
+        <Button disabled={texts.length === 0 || texts.length > MAX_TEXTS || running} onClick={() => void start(input)}>
+          Classify {count(texts.length)} {texts.length === 1 ? "text" : "texts"}
         </Button>
         {running && (
           <Button variant="default" onClick={cancel}>
             Cancel
           </Button>
         )}
-        {(now.state === "cancelled" || now.state === "failed") && now.rows.length < now.texts.length && (
-          <Button variant="default" onClick={() => void start(now, now.rows)}>
-            Go on with the other {count(now.texts.length - now.rows.length)}
+        {(job.state === "cancelled" || job.state === "failed") && job.rows.length < job.texts.length && (
+          <Button variant="default" onClick={() => void start(job, job.rows)}>
+            Resume ({count(job.texts.length - job.rows.length)} left)
           </Button>
         )}
-        {texts.length > MOST && <span role="alert">At most {count(MOST)} texts at once; `sentiment predict` has no limit.</span>}
+        {texts.length > MAX_TEXTS && <span role="alert">At most {count(MAX_TEXTS)} texts; for more, use `sentiment predict`.</span>}
       </div>
-      {now.state !== "idle" && (
+      {job.state !== "idle" && (
         <section aria-label="Results">
           <Progress.Root size="lg" mt="md">
-            <Progress.Section value={(100 * now.rows.length) / Math.max(now.texts.length, 1)} aria-label="Texts answered" />
+            <Progress.Section value={(100 * job.rows.length) / Math.max(job.texts.length, 1)} aria-label="Texts classified" />
           </Progress.Root>
           <p role="status" data-testid="progress">
-            {count(now.rows.length)} of {count(now.texts.length)} answered{now.state === "cancelled" && ", cancelled"}
+            {count(job.rows.length)} of {count(job.texts.length)} classified{job.state === "cancelled" && ", cancelled"}
           </p>
-          {now.state === "failed" && <Failed error={now.error} />}
-          {now.rows.length > 0 && <Results rows={now.rows} places={now.places} />}
+          {job.state === "failed" && <Failed error={job.error} />}
+          {job.rows.length > 0 && <Results rows={job.rows} rowNumbers={job.rowNumbers} />}
         </section>
       )}
     </>

@@ -1,33 +1,33 @@
-/** The file that texts come from: which one, and which of its columns. */
+/** The choice of a file and of the column with the texts. */
 
 import { Button, Checkbox, FileButton, NativeSelect } from "@mantine/core";
 import { useRef } from "react";
 
-import { count } from "../figures";
+import { count } from "../format";
 import { parseFile } from "./parse";
 import type { Columns, Parsed } from "./rows";
 
-export type Taken = { file: File; parsed: Parsed } | { problem: string };
+export type ChosenFile = { file: File; parsed: Parsed } | { problem: string };
 
 const NAME_LENGTH = 40;
 
-/** Read a file, its texts from the column that is wanted; null where there is none. */
-export async function take(file: File | null, wanted?: Columns): Promise<Taken | null> {
+/** Read the texts of a file from a column; null without a file. */
+export async function readFile(file: File | null, columns?: Columns): Promise<ChosenFile | null> {
   if (!file) return null;
   try {
-    const parsed = await parseFile(file, wanted);
+    const parsed = await parseFile(file, columns);
     if (parsed.columns.some(Boolean)) return { file, parsed };
-    return { problem: `${file.name} is empty. Give a CSV with a column of texts, or a .txt with one a line.` };
+    return { problem: `${file.name} is empty. Choose a CSV with a column of texts, or a .txt with one text per line.` };
   } catch (error) {
     return { problem: `${file.name} cannot be read: ${error instanceof Error ? error.message : String(error)}.` };
   }
 }
 
-type Choose = (file: File | null, wanted?: Columns) => void;
+type Choose = (file: File | null, columns?: Columns) => void;
 
-export function CsvFile({ taken, choose }: { taken: Taken | null; choose: Choose }) {
+export function CsvFile({ chosenFile, choose }: { chosenFile: ChosenFile | null; choose: Choose }) {
   const reset = useRef<() => void>(null);
-  const chosen = taken && "parsed" in taken ? taken : null;
+  const chosen = chosenFile && "parsed" in chosenFile ? chosenFile : null;
 
   return (
     <>
@@ -36,7 +36,7 @@ export function CsvFile({ taken, choose }: { taken: Taken | null; choose: Choose
           resetRef={reset}
           accept=".csv,.tsv,.txt,text/csv"
           onChange={(file) => {
-            reset.current?.(); // else the same file, mended meanwhile, could not be chosen again
+            reset.current?.(); // so that the same file can be chosen again after it was fixed
             choose(file);
           }}
         >
@@ -52,37 +52,37 @@ export function CsvFile({ taken, choose }: { taken: Taken | null; choose: Choose
               {chosen.file.name}: {count(chosen.parsed.texts.length)} texts
             </span>
             <Button variant="default" size="compact-sm" onClick={() => choose(null)}>
-              Leave out
+              Remove
             </Button>
           </>
         )}
       </div>
       {chosen && <ColumnChoice {...chosen} choose={choose} />}
-      {taken && "problem" in taken && <p role="alert">{taken.problem}</p>}
+      {chosenFile && "problem" in chosenFile && <p role="alert">{chosenFile.problem}</p>}
     </>
   );
 }
 
 function ColumnChoice({ file, parsed, choose }: { file: File; parsed: Parsed; choose: Choose }) {
-  const { column, headed, columns } = parsed;
+  const { column, hasHeader, columns } = parsed;
   return (
     <div className="row wrap">
       <NativeSelect
-        label="Column of the texts"
+        label="Text column"
         value={String(column)}
-        onChange={(event) => choose(file, { column: Number(event.currentTarget.value), headed })}
-        data={columns.map((name, place) => ({ value: String(place), label: nameOf(name, place, headed) }))}
+        onChange={(event) => choose(file, { column: Number(event.currentTarget.value), hasHeader })}
+        data={columns.map((name, index) => ({ value: String(index), label: columnLabel(name, index, hasHeader) }))}
       />
       <Checkbox
-        label="The first line names the columns"
-        checked={headed}
-        onChange={(event) => choose(file, { column, headed: event.currentTarget.checked })}
+        label="First row is a header"
+        checked={hasHeader}
+        onChange={(event) => choose(file, { column, hasHeader: event.currentTarget.checked })}
       />
     </div>
   );
 }
 
-function nameOf(cell: string, place: number, headed: boolean): string {
+function columnLabel(cell: string, index: number, hasHeader: boolean): string {
   const shown = cell.length > NAME_LENGTH ? `${cell.slice(0, NAME_LENGTH)}…` : cell;
-  return headed && shown ? shown : `${place + 1}: ${shown}`;
+  return hasHeader && shown ? shown : `${index + 1}: ${shown}`;
 }

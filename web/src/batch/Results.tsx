@@ -1,12 +1,12 @@
-/** Answered texts: filters, a page of them on the screen (ten thousand rows would stall a browser), and all as a file. */
+/** Batch results: filters, pages of rows (ten thousand rows at once would stall a browser), and a CSV of all. */
 
 import { Button, NativeSelect, Pagination, SegmentedControl, Table, TextInput } from "@mantine/core";
 import { useState } from "react";
 
 import { DataTable } from "../DataTable";
-import { percent, SIGNS, toneOf } from "../figures";
-import { csvOf, filtered, outcomeOf, type Row } from "./rows";
-import { saved } from "./work";
+import { percent, SIGNS, toneOf } from "../format";
+import { toCsv, filterRows, outcomeOf, type Row } from "./rows";
+import { markSaved } from "./job";
 
 const PAGE_ROWS = 50;
 const CONFIDENCES = [
@@ -14,40 +14,40 @@ const CONFIDENCES = [
   ...[60, 70, 80, 90].map((share) => ({ value: String(share / 100), label: `under ${share}% confidence` })),
 ];
 
-export function Results({ rows, places }: { rows: Row[]; places: number[] }) {
+export function Results({ rows, rowNumbers }: { rows: Row[]; rowNumbers: number[] }) {
   const [outcome, setOutcome] = useState("all");
   const [word, setWord] = useState("");
   const [under, setUnder] = useState("");
-  const [wanted, setPage] = useState(1);
+  const [selectedPage, setPage] = useState(1);
 
-  const found = filtered(rows, { outcome, word, under: under === "" ? null : Number(under) });
+  const found = filterRows(rows, { outcome, word, under: under === "" ? null : Number(under) });
   const pages = Math.max(1, Math.ceil(found.length / PAGE_ROWS));
-  const page = Math.min(wanted, pages);
+  const page = Math.min(selectedPage, pages);
   const visible = found.slice((page - 1) * PAGE_ROWS, page * PAGE_ROWS);
   return (
     <>
       <div className="row wrap">
         <SegmentedControl
-          aria-label="Which to show"
+          aria-label="Outcome"
           value={outcome}
           onChange={setOutcome}
           data={["all", ...new Set(rows.map(outcomeOf))]}
         />
         <NativeSelect aria-label="Confidence" value={under} onChange={(event) => setUnder(event.currentTarget.value)} data={CONFIDENCES} />
-        <TextInput aria-label="Only texts with" placeholder="Only texts with …" value={word} onChange={(event) => setWord(event.currentTarget.value)} />
-        <Button variant="default" onClick={() => save(rows, places)}>
+        <TextInput aria-label="Search texts" placeholder="Search texts" value={word} onChange={(event) => setWord(event.currentTarget.value)} />
+        <Button variant="default" onClick={() => save(rows, rowNumbers)}>
           Download CSV
         </Button>
       </div>
-      <DataTable name="Answered texts" columns={["Text", "Sentiment", "Confidence"]}>
-        {visible.map((row, place) => (
-          <Table.Tr key={row.predictionId ?? place}>
+      <DataTable name="Results" columns={["Text", "Sentiment", "Confidence"]}>
+        {visible.map((row, index) => (
+          <Table.Tr key={row.predictionId ?? index}>
             <Table.Td className="text">{row.text}</Table.Td>
             <Table.Td>
               {row.error ?? (
                 <span className={toneOf(row.sentiment ?? "")}>
                   <span aria-hidden="true">{SIGNS[toneOf(row.sentiment ?? "")]}</span> {row.sentiment}
-                  {row.truncated && " (read in part)"}
+                  {row.truncated && " (truncated)"}
                 </span>
               )}
             </Table.Td>
@@ -55,7 +55,7 @@ export function Results({ rows, places }: { rows: Row[]; places: number[] }) {
           </Table.Tr>
         ))}
       </DataTable>
-      {found.length === 0 && <p className="empty">No answered text is like that.</p>}
+      {found.length === 0 && <p className="empty">No matching results.</p>}
       {pages > 1 && (
         <Pagination
           total={pages}
@@ -69,13 +69,13 @@ export function Results({ rows, places }: { rows: Row[]; places: number[] }) {
   );
 }
 
-function save(rows: Row[], places: number[]): void {
-  // The mark by which Excel knows UTF-8.
-  const url = URL.createObjectURL(new Blob(["\ufeff", csvOf(rows, places)], { type: "text/csv;charset=utf-8" }));
+function save(rows: Row[], rowNumbers: number[]): void {
+  // The byte order mark makes Excel read UTF-8.
+  const url = URL.createObjectURL(new Blob(["\ufeff", toCsv(rows, rowNumbers)], { type: "text/csv;charset=utf-8" }));
   const link = document.createElement("a");
   link.href = url;
   link.download = "sentiment.csv";
   link.click();
   URL.revokeObjectURL(url);
-  saved();
+  markSaved();
 }

@@ -1,23 +1,23 @@
-/** Turn what people paste or drop into texts, and results back into a file. */
+/** Parses pasted lines and files into texts, and writes results as CSV. */
 
 import Papa from "papaparse";
 
-const USUAL_NAMES = ["text", "review", "comment", "body", "content", "message", "sentence", "tweet", "document"];
+const TEXT_COLUMN_NAMES = ["text", "review", "comment", "body", "content", "message", "sentence", "tweet", "document"];
 
-/** Which column of a file holds the texts, and whether its first line names the columns. */
+/** Which column of a file holds the texts, and whether its first row is a header. */
 export interface Columns {
   column: number; // from 0
-  headed: boolean;
+  hasHeader: boolean;
 }
 
-/** Texts, each with the number of its line or row in what was given, by which results find back to it. */
+/** Texts with their line or row numbers in the input. */
 export interface Texts {
   texts: string[];
-  places: number[]; // from 1, a header included
+  rowNumbers: number[]; // from 1, including a header
 }
 
 export interface Parsed extends Columns, Texts {
-  columns: string[]; // their names, or the first text of each
+  columns: string[]; // their names, or their first cells
 }
 
 export interface Row {
@@ -29,11 +29,11 @@ export interface Row {
   error: string | null;
 }
 
-/** One text a line; empty lines do not count. */
-export const linesOf = (pasted: string): Texts => withoutEmpty(pasted.split(/\r?\n/));
+/** Parse one text per line; empty lines are skipped. */
+export const parseLines = (pasted: string): Texts => dropEmpty(pasted.split(/\r?\n/));
 
-/** Read a file's bytes as what spreadsheets write: UTF-8, UTF-16, or else Windows' Western alphabet. */
-export function decoded(bytes: Uint8Array): string {
+/** Decode a file as spreadsheets write it: UTF-8, UTF-16, or else Windows-1252. */
+export function decodeBytes(bytes: Uint8Array): string {
   const utf16 = (bytes[0] === 0xff && bytes[1] === 0xfe && "utf-16le") || (bytes[0] === 0xfe && bytes[1] === 0xff && "utf-16be");
   if (utf16) return new TextDecoder(utf16).decode(bytes);
   try {
@@ -43,42 +43,42 @@ export function decoded(bytes: Uint8Array): string {
   }
 }
 
-/** Take the texts of a file that has one a line, of which the first may be a heading. */
-export function textsOfLines(content: string, wanted?: Columns): Parsed {
-  const { texts, places } = linesOf(content);
-  const headed = wanted?.headed ?? false;
-  return { texts: texts.slice(Number(headed)), places: places.slice(Number(headed)), columns: texts.slice(0, 1), column: 0, headed };
+/** Parse a file with one text per line; the first line may be a header. */
+export function parseLinesFile(content: string, columns?: Columns): Parsed {
+  const { texts, rowNumbers } = parseLines(content);
+  const hasHeader = columns?.hasHeader ?? false;
+  return { texts: texts.slice(Number(hasHeader)), rowNumbers: rowNumbers.slice(Number(hasHeader)), columns: texts.slice(0, 1), column: 0, hasHeader };
 }
 
-/** Take the texts of a CSV from the column that is wanted, or that has a usual name, or else the longest texts.
+/** Parse the texts of a CSV from the given column, or one with a common name, or else the one with the longest texts.
  *
- * Throws when a quote is never closed, which would make one text of all that follows, and when a row has more cells than
- * the first, as a text has that holds the delimiter and no quotes: its end would be lost.
+ * Throws if a quote is never closed, which would merge all following rows, or if a row has more cells than the first: an
+ * unquoted text that contains the delimiter would be cut.
  */
-export function textsOf(csv: string, wanted?: Columns): Parsed {
-  // Empty lines are no rows, but they count; guessing the delimiter they would only disturb.
+export function parseCsv(csv: string, columns?: Columns): Parsed {
+  // Empty lines count for row numbers, but must not affect the detected delimiter.
   const { delimiter } = Papa.parse(csv, { preview: 20, skipEmptyLines: "greedy" }).meta;
   const { data, errors } = Papa.parse<string[]>(csv, { delimiter });
-  const broken = errors.find((error) => error.type === "Quotes");
-  if (broken) throw new Error(`row ${(broken.row ?? 0) + 1}: ${broken.message}`);
+  const quoteError = errors.find((error) => error.type === "Quotes");
+  if (quoteError) throw new Error(`row ${(quoteError.row ?? 0) + 1}: ${quoteError.message}`);
   const top = Math.max(0, data.findIndex((row) => row.some((cell) => cell.trim())));
   const first = (data[top] ?? []).map((cell) => cell.trim());
   const wider = data.findIndex((row) => row.slice(first.length).some((cell) => cell.trim()));
   if (wider !== -1) {
-    const why = `row ${wider + 1} has ${data[wider]?.length} cells and the first row ${first.length}`;
-    throw new Error(`${why}: a text that holds "${delimiter}" needs double quotes around it, or a .txt file with one text a line`);
+    const problem = `row ${wider + 1} has ${data[wider]?.length} cells and the first row ${first.length}`;
+    throw new Error(`${problem}: put double quotes around texts that contain "${delimiter}", or use a .txt file with one text per line`);
   }
-  const named = first.findIndex((cell) => USUAL_NAMES.includes(cell.toLowerCase()));
-  const headed = wanted?.headed ?? named !== -1;
-  const column = wanted?.column ?? (named !== -1 ? named : longest(data.slice(top + Number(headed))));
-  const cells = data.map((row, place) => (headed && place <= top ? "" : (row[column] ?? "")));
-  return { ...withoutEmpty(cells), columns: first, column, headed };
+  const named = first.findIndex((cell) => TEXT_COLUMN_NAMES.includes(cell.toLowerCase()));
+  const hasHeader = columns?.hasHeader ?? named !== -1;
+  const column = columns?.column ?? (named !== -1 ? named : longestColumn(data.slice(top + Number(hasHeader))));
+  const cells = data.map((row, index) => (hasHeader && index <= top ? "" : (row[column] ?? "")));
+  return { ...dropEmpty(cells), columns: first, column, hasHeader };
 }
 
 export const outcomeOf = (row: Row): string => row.sentiment ?? "failed";
 
-/** Keep the rows of an outcome ("all" for every one) that hold a word and are less sure than that. */
-export function filtered(rows: readonly Row[], { outcome, word, under }: { outcome: string; word: string; under: number | null }): Row[] {
+/** Return the rows with an outcome ("all" for any) that contain a word and have less confidence than `under`. */
+export function filterRows(rows: readonly Row[], { outcome, word, under }: { outcome: string; word: string; under: number | null }): Row[] {
   const wanted = word.trim().toLowerCase();
   return rows.filter(
     (row) =>
@@ -88,10 +88,10 @@ export function filtered(rows: readonly Row[], { outcome, word, under }: { outco
   );
 }
 
-/** Write results as CSV that a spreadsheet opens as text, never as a formula. */
-export function csvOf(rows: readonly Row[], places: readonly number[]): string {
-  const records = rows.map((row, number) => ({
-    row: places[number],
+/** Write results as CSV; spreadsheets open cells as text, never as formulas. */
+export function toCsv(rows: readonly Row[], rowNumbers: readonly number[]): string {
+  const records = rows.map((row, index) => ({
+    row: rowNumbers[index],
     text: row.text,
     sentiment: row.sentiment ?? "",
     confidence: row.confidence ?? "",
@@ -102,13 +102,13 @@ export function csvOf(rows: readonly Row[], places: readonly number[]): string {
   return Papa.unparse(records, { escapeFormulae: true, newline: "\r\n" });
 }
 
-function withoutEmpty(cells: string[]): Texts {
-  const found = cells.map((cell, place) => ({ text: cell.trim(), place: place + 1 })).filter(({ text }) => text);
-  return { texts: found.map(({ text }) => text), places: found.map(({ place }) => place) };
+function dropEmpty(cells: string[]): Texts {
+  const found = cells.map((cell, index) => ({ text: cell.trim(), rowNumber: index + 1 })).filter(({ text }) => text);
+  return { texts: found.map(({ text }) => text), rowNumbers: found.map(({ rowNumber }) => rowNumber) };
 }
 
-function longest(rows: string[][]): number {
+function longestColumn(rows: string[][]): number {
   const lengths: number[] = [];
-  for (const row of rows) row.forEach((cell, place) => (lengths[place] = (lengths[place] ?? 0) + cell.length));
+  for (const row of rows) row.forEach((cell, index) => (lengths[index] = (lengths[index] ?? 0) + cell.length));
   return Math.max(0, lengths.indexOf(Math.max(...lengths)));
 }

@@ -1,49 +1,49 @@
-/** Send many texts in requests that the API takes, one after the other, and go on after a passing failure. */
+/** Sends many texts in requests that the API accepts, one after another, and retries temporary failures. */
 
 import { type BatchResult, predictBatch } from "../api/client";
-import { asApiError, sentenceFor } from "../api/errors";
+import { asApiError, userMessage } from "../api/errors";
 import type { Row } from "./rows";
 
-const CHUNK_TEXTS = 32; // half of what the API takes: progress is seen, and a cold start fits into the time
-const CHUNK_BYTES = 700_000; // of the 1 MiB that a body may have, JSON's escapes included
+const CHUNK_TEXTS = 32; // half of the API's limit: shows progress, and a cold start fits into the time-out
+const CHUNK_BYTES = 700_000; // of the 1 MiB limit of a body, including JSON escapes
 const ATTEMPTS = 4;
 const FIRST_WAIT_MS = 500;
 
 export type Send = (texts: string[], signal: AbortSignal) => Promise<BatchResult[]>;
 type Wait = (ms: number, signal: AbortSignal) => Promise<void>;
 
-/** Cut texts into requests by number and size, keeping their order. */
-export function chunksOf(texts: readonly string[]): string[][] {
-  const chunks: string[][] = [];
+/** Split texts into requests by number and size, in order. */
+export function splitIntoRequests(texts: readonly string[]): string[][] {
+  const requests: string[][] = [];
   const encoder = new TextEncoder();
   let bytes = Infinity;
   for (const text of texts) {
     const size = encoder.encode(JSON.stringify(text)).length;
-    const last = chunks.at(-1);
+    const last = requests.at(-1);
     if (!last || last.length === CHUNK_TEXTS || bytes + size > CHUNK_BYTES) {
-      chunks.push([text]);
+      requests.push([text]);
       bytes = size;
     } else {
       last.push(text);
       bytes += size;
     }
   }
-  return chunks;
+  return requests;
 }
 
-/** Yield the rows of each request as it is answered; throws when aborted or when a request fails for good. */
+/** Yield the rows of each request; throws when aborted or when a request fails permanently. */
 export async function* sendAll(
   texts: readonly string[],
   signal: AbortSignal,
   send: Send = predictBatch,
   wait: Wait = pause,
 ): AsyncGenerator<Row[]> {
-  for (const chunk of chunksOf(texts)) {
-    yield (await sent(chunk, signal, send, wait)).map((result, place) => rowOf(chunk[place] ?? "", result));
+  for (const chunk of splitIntoRequests(texts)) {
+    yield (await sendWithRetry(chunk, signal, send, wait)).map((result, index) => toRow(chunk[index] ?? "", result));
   }
 }
 
-async function sent(chunk: string[], signal: AbortSignal, send: Send, wait: Wait): Promise<BatchResult[]> {
+async function sendWithRetry(chunk: string[], signal: AbortSignal, send: Send, wait: Wait): Promise<BatchResult[]> {
   for (let attempt = 1; ; attempt += 1) {
     signal.throwIfAborted();
     try {
@@ -55,7 +55,7 @@ async function sent(chunk: string[], signal: AbortSignal, send: Send, wait: Wait
   }
 }
 
-/** Wait so long, or until it is called off. */
+/** Wait, or return early when aborted. */
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((done) => {
     const timer = setTimeout(done, ms);
@@ -63,10 +63,10 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-export function rowOf(text: string, result: BatchResult): Row {
+export function toRow(text: string, result: BatchResult): Row {
   if ("error" in result) {
     const { code, message } = result.error;
-    return { text, sentiment: null, confidence: null, truncated: false, predictionId: null, error: sentenceFor(asRowError(code, message)) };
+    return { text, sentiment: null, confidence: null, truncated: false, predictionId: null, error: userMessage(asRowError(code, message)) };
   }
   return {
     text,

@@ -1,4 +1,4 @@
-/** The model that answers: what it is, what it was trained on, how good it is, and which came before it. */
+/** The served model: its card, evaluation and int8 variants, and the deployments. */
 
 import { Table } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
@@ -7,28 +7,28 @@ import { lazy, Suspense } from "react";
 import { type Card, type Metrics, readCard } from "../api/client";
 import { readDeployments } from "../api/reports";
 import { DataTable } from "../DataTable";
-import { count, milliseconds, moment, percent } from "../figures";
+import { count, milliseconds, moment, percent } from "../format";
 import { Failed, Loading } from "../states";
 import { Deployments } from "../watch/Deployments";
-import { Confusion } from "./Confusion";
+import { ConfusionMatrix } from "./ConfusionMatrix";
 import "../watch/charts.css";
 import "./models.css";
 
 const Reliability = lazy(async () => ({ default: (await import("./EvaluationCharts")).Reliability }));
-const FormTimes = lazy(async () => ({ default: (await import("./EvaluationCharts")).FormTimes }));
+const VariantLatency = lazy(async () => ({ default: (await import("./EvaluationCharts")).VariantLatency }));
 
 export default function ModelPage() {
-  const read = useQuery({ queryKey: ["card"], queryFn: readCard, staleTime: 60_000 });
+  const card = useQuery({ queryKey: ["card"], queryFn: readCard, staleTime: 60_000 });
   const deployments = useQuery({ queryKey: ["deployments"], queryFn: readDeployments });
   return (
     <>
-      <h1>The model that answers</h1>
-      {read.isPending && <Loading what="the model card" />}
-      {read.isError && <Failed error={read.error} retry={() => void read.refetch()} />}
-      {read.data && <Shown card={read.data} />}
+      <h1>Model</h1>
+      {card.isPending && <Loading what="the model card" />}
+      {card.isError && <Failed error={card.error} retry={() => void card.refetch()} />}
+      {card.data && <ModelCard card={card.data} />}
       <section className="card" aria-label="Versions">
         <h2>Versions</h2>
-        {deployments.isPending && <Loading what="the versions" />}
+        {deployments.isPending && <Loading what="the deployments" />}
         {deployments.isError && <Failed error={deployments.error} retry={() => void deployments.refetch()} />}
         {deployments.data && <Deployments deployments={deployments.data} />}
       </section>
@@ -36,7 +36,7 @@ export default function ModelPage() {
   );
 }
 
-function Shown({ card }: { card: Card }) {
+function ModelCard({ card }: { card: Card }) {
   const { metrics, data, export: exported, calibration } = card;
   return (
     <>
@@ -46,13 +46,13 @@ function Shown({ card }: { card: Card }) {
         </h2>
         <Facts
           facts={[
-            ["Made", card.created_at && moment(card.created_at)],
+            ["Created", card.created_at && moment(card.created_at)],
             ["Labels", card.labels.join(", ")],
-            ["Reads", `${card.max_length} tokens, ${card.truncation.replace("_", " and ")}`],
-            ["Built from", [card.base_model, ...Object.entries(card.architecture ?? {}).map(([name, value]) => `${name} ${value}`)].filter(Boolean).join(", ")],
+            ["Input", `${card.max_length} tokens, ${card.truncation.replace("_", " and ")}`],
+            ["Base model", [card.base_model, ...Object.entries(card.architecture ?? {}).map(([name, value]) => `${name} ${value}`)].filter(Boolean).join(", ")],
             ["Trained on", data && `${data.name}: ${count(data.rows?.train ?? 0)} texts`],
             ["Data fingerprint", data?.fingerprint],
-            ["Left out", data?.dropped && Object.entries(data.dropped).map(([why, rows]) => `${count(rows)} ${why.replace("_", " ")}`).join(", ")],
+            ["Dropped", data?.dropped && Object.entries(data.dropped).map(([reason, rows]) => `${count(rows)} ${reason.replace("_", " ")}`).join(", ")],
             ["Temperature", calibration?.temperature?.toFixed(2)],
             ["MLflow run", card.mlflow_run_id],
             ["Commit", card.git_commit],
@@ -61,14 +61,14 @@ function Shown({ card }: { card: Card }) {
       </section>
       {metrics?.int8 && metrics.fp32 && (
         <section className="card" aria-label="Evaluation">
-          <h2>On {count(metrics.rows ?? 0)} held-out texts</h2>
-          <DataTable name="Figures" columns={["", "Accuracy", "95% interval", "F1", "ROC AUC", "Calibration error"]} fit>
-            <MetricsRow name="int8, which answers" metrics={metrics.int8} />
+          <h2>Evaluation on {count(metrics.rows ?? 0)} held-out texts</h2>
+          <DataTable name="Metrics" columns={["", "Accuracy", "95% interval", "F1", "ROC AUC", "Calibration error"]} fit>
+            <MetricsRow name="int8 (serving)" metrics={metrics.int8} />
             <MetricsRow name="fp32" metrics={metrics.fp32} />
           </DataTable>
-          <p>Quantizing changed {percent(metrics.flipped)} of the decisions.</p>
+          <p>Quantization changed {percent(metrics.flipped)} of the predictions.</p>
           <div className="charts">
-            {metrics.confusion && <Confusion labels={card.labels} counts={metrics.confusion} />}
+            {metrics.confusion && <ConfusionMatrix labels={card.labels} counts={metrics.confusion} />}
             <Suspense fallback={<Loading what="the charts" />}>
               {metrics.reliability && <Reliability bins={metrics.reliability} />}
             </Suspense>
@@ -77,22 +77,22 @@ function Shown({ card }: { card: Card }) {
       )}
       {exported?.candidates && (
         <section className="card" aria-label="Export">
-          <h2>Int8 forms that were tried</h2>
+          <h2>int8 variants</h2>
           <Suspense fallback={<Loading what="the chart" />}>
-            <FormTimes candidates={exported.candidates} chosen={exported.chosen} />
+            <VariantLatency candidates={exported.candidates} chosen={exported.chosen} />
           </Suspense>
-          <DataTable name="Int8 forms" columns={["Form", "Accuracy", "Flipped", "Time", "Size", "Gate"]}>
-            {exported.candidates.map((one) => (
-              <Table.Tr key={one.name}>
+          <DataTable name="int8 variants" columns={["Variant", "Accuracy", "Changed", "Latency", "Size", "Gate"]}>
+            {exported.candidates.map((candidate) => (
+              <Table.Tr key={candidate.name}>
                 <Table.Td>
-                  {one.name}
-                  {one.name === exported.chosen && " (chosen)"}
+                  {candidate.name}
+                  {candidate.name === exported.chosen && " (chosen)"}
                 </Table.Td>
-                <Table.Td className="number">{percent(one.accuracy)}</Table.Td>
-                <Table.Td className="number">{percent(one.flipped)}</Table.Td>
-                <Table.Td className="number">{milliseconds(one.latency_ms)}</Table.Td>
-                <Table.Td className="number">{one.size_mb.toFixed(1)} MB</Table.Td>
-                <Table.Td>{one.passed ? "passed" : "refused"}</Table.Td>
+                <Table.Td className="number">{percent(candidate.accuracy)}</Table.Td>
+                <Table.Td className="number">{percent(candidate.flipped)}</Table.Td>
+                <Table.Td className="number">{milliseconds(candidate.latency_ms)}</Table.Td>
+                <Table.Td className="number">{candidate.size_mb.toFixed(1)} MB</Table.Td>
+                <Table.Td>{candidate.passed ? "passed" : "failed"}</Table.Td>
               </Table.Tr>
             ))}
           </DataTable>

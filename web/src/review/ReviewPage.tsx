@@ -1,4 +1,4 @@
-/** The predictions most worth a person's label, one after the other, one key each. */
+/** The review queue: the predictions that are most useful to label, with a key per label. */
 
 import { Button, Checkbox, Kbd } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
@@ -6,33 +6,33 @@ import { useCallback, useEffect, useReducer, useState } from "react";
 
 import { readCard } from "../api/client";
 import { readQueue, type Reason, type ReviewItem } from "../api/reports";
-import { count, moment, percent } from "../figures";
+import { count, moment, percent } from "../format";
 import { Empty, Failed, Loading, OfflineNote } from "../states";
-import { flush, forget, hold, resend, takeBack, useUnsent } from "./labels";
+import { flush, discardUnsent, holdLabel, resend, withdraw, useUnsent } from "./pendingLabels";
 import { agreement, EMPTY, queue } from "./queue";
 import "./review.css";
 
-const FETCHED = 50;
+const PAGE_ITEMS = 50;
 
 export default function ReviewPage() {
-  const [now, tell] = useReducer(queue, EMPTY);
-  // What was done comes again while it is skipped, or not stored yet: ask for as many more.
-  const fetched = useQuery({ queryKey: ["review"], queryFn: () => readQueue(FETCHED + now.done.length), staleTime: 0, gcTime: 0 });
+  const [state, dispatch] = useReducer(queue, EMPTY);
+  // Skipped items and labels that are not stored yet are returned again: fetch as many more.
+  const fetched = useQuery({ queryKey: ["review"], queryFn: () => readQueue(PAGE_ITEMS + state.done.length), staleTime: 0, gcTime: 0 });
   const card = useQuery({ queryKey: ["card"], queryFn: readCard, staleTime: Infinity });
-  const [byKey, setByKey] = useState(true);
-  const [late, setLate] = useState(false); // whether what was undone last had gone out
+  const [shortcuts, setShortcuts] = useState(true);
+  const [alreadySent, setAlreadySent] = useState(false); // whether the label undone last had been sent
   const unsent = useUnsent();
   const labels = card.data?.labels ?? [];
-  const item = now.left[0];
+  const item = state.left[0];
 
   useEffect(() => {
-    if (fetched.data) tell({ type: "loaded", items: fetched.data });
+    if (fetched.data) dispatch({ type: "loaded", items: fetched.data });
   }, [fetched.data]);
 
   const { refetch } = fetched;
   useEffect(() => {
-    if (now.finished) void refetch();
-  }, [now.finished, refetch]);
+    if (state.finished) void refetch();
+  }, [state.finished, refetch]);
 
   useEffect(() => {
     resend();
@@ -42,38 +42,38 @@ export default function ReviewPage() {
   const give = useCallback(
     (label: string) => {
       if (!item) return;
-      hold({ id: item.id, label });
-      setLate(false);
-      tell({ type: "labelled", label });
+      holdLabel({ id: item.id, label });
+      setAlreadySent(false);
+      dispatch({ type: "labelled", label });
     },
     [item],
   );
 
   const skip = useCallback(() => {
-    setLate(false);
-    tell({ type: "skipped" });
+    setAlreadySent(false);
+    dispatch({ type: "skipped" });
   }, []);
 
-  const last = now.done.at(-1);
+  const last = state.done.at(-1);
   const undo = useCallback(() => {
     if (!last) return;
-    setLate(last.label !== null && !takeBack(last.item.id));
-    tell({ type: "undone" });
+    setAlreadySent(last.label !== null && !withdraw(last.item.id));
+    dispatch({ type: "undone" });
   }, [last]);
 
   useEffect(() => {
-    function pressed(event: KeyboardEvent) {
-      if (!byKey || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+    function onKeyDown(event: KeyboardEvent) {
+      if (!shortcuts || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
       const label = labels[Number(event.key) - 1];
       if (label !== undefined) give(label);
       else if (event.key === "s") skip();
       else if (event.key === "u") undo();
     }
-    window.addEventListener("keydown", pressed);
-    return () => window.removeEventListener("keydown", pressed);
-  }, [byKey, give, labels, skip, undo]);
+    window.addEventListener("keydown", onKeyDown);
+    return () => window.removeEventListener("keydown", onKeyDown);
+  }, [shortcuts, give, labels, skip, undo]);
 
-  const { labelled, agreed } = agreement(now.done);
+  const { labelled, agreed } = agreement(state.done);
   const problem = fetched.error ?? card.error;
   return (
     <>
@@ -86,30 +86,30 @@ export default function ReviewPage() {
       {problem && <Failed error={problem} retry={() => void Promise.all([fetched.refetch(), card.refetch()])} />}
       {(fetched.isPending || card.isPending) && !problem && <Loading what="the queue" />}
       {unsent.labels.length > 0 && (
-        <section aria-label="Labels that were not sent">
+        <section aria-label="Unsent labels">
           <p>
             {count(unsent.labels.length)} {unsent.labels.length === 1 ? "label is" : "labels are"} kept in this tab and not sent yet.
           </p>
           <Failed error={unsent.error} retry={resend} />
-          <Button variant="default" onClick={forget}>
-            Do not send
+          <Button variant="default" onClick={discardUnsent}>
+            Discard
           </Button>
         </section>
       )}
       {fetched.data && (
         <p role="status" data-testid="review-progress">
-          {count(labelled)} labelled, {count(now.left.length)} left
+          {count(labelled)} labelled, {count(state.left.length)} left
           {labelled > 0 && `; the model agreed on ${percent(agreed / labelled, 0)}`}
-          {late && "; this one was sent already: it counts until you give another label"}
+          {alreadySent && "; this label was already sent and counts until you change it"}
         </p>
       )}
-      {item && labels.length > 0 && <Shown item={item} labels={labels} give={give} skip={skip} />}
-      {fetched.data && !item && fetched.isFetching && <Loading what="more" />}
+      {item && labels.length > 0 && <QueueItem item={item} labels={labels} give={give} skip={skip} />}
+      {fetched.data && !item && fetched.isFetching && <Loading what="more predictions" />}
       {fetched.data && !item && !fetched.isFetching && (
-        <Empty>Nothing waits for a label. New predictions come here as they are made.</Empty>
+        <Empty>Nothing to review. New predictions appear here as they are made.</Empty>
       )}
       <div className="row wrap">
-        <Button variant="default" disabled={now.done.length === 0} onClick={undo} rightSection={<Kbd size="xs">u</Kbd>}>
+        <Button variant="default" disabled={state.done.length === 0} onClick={undo} rightSection={<Kbd size="xs">u</Kbd>}>
           Undo
         </Button>
         {fetched.data && (
@@ -117,20 +117,20 @@ export default function ReviewPage() {
             Fetch more
           </Button>
         )}
-        <Checkbox label="One key each" checked={byKey} onChange={(event) => setByKey(event.currentTarget.checked)} />
+        <Checkbox label="Keyboard shortcuts" checked={shortcuts} onChange={(event) => setShortcuts(event.currentTarget.checked)} />
       </div>
     </>
   );
 }
 
-interface ShownProps {
+interface QueueItemProps {
   item: ReviewItem;
   labels: string[];
   give: (label: string) => void;
   skip: () => void;
 }
 
-function Shown({ item, labels, give, skip }: ShownProps) {
+function QueueItem({ item, labels, give, skip }: QueueItemProps) {
   return (
     <section className="card" aria-label="Prediction to label" data-testid="review-item">
       <blockquote className="review" aria-live="polite">
@@ -138,16 +138,16 @@ function Shown({ item, labels, give, skip }: ShownProps) {
       </blockquote>
       <ul className="reasons">
         {item.reasons.map((reason) => (
-          <li key={reason.reason}>{because(reason)}</li>
+          <li key={reason.reason}>{describeReason(reason)}</li>
         ))}
       </ul>
       <p className="quiet">
-        The model says {item.sentiment} ({percent(item.confidence)}) · {moment(item.predicted_at)} · <code>{item.model_version}</code>
-        {item.copies > 1 && ` · asked ${item.copies} times`}
+        Predicted: {item.sentiment} ({percent(item.confidence)}) · {moment(item.predicted_at)} · <code>{item.model_version}</code>
+        {item.copies > 1 && ` · sent ${item.copies} times`}
       </p>
       <div className="row wrap">
-        {labels.map((label, place) => (
-          <Button key={label} variant="default" onClick={() => give(label)} rightSection={<Kbd size="xs">{place + 1}</Kbd>}>
+        {labels.map((label, index) => (
+          <Button key={label} variant="default" onClick={() => give(label)} rightSection={<Kbd size="xs">{index + 1}</Kbd>}>
             {label}
           </Button>
         ))}
@@ -159,15 +159,15 @@ function Shown({ item, labels, give, skip }: ShownProps) {
   );
 }
 
-function because(reason: Reason): string {
+function describeReason(reason: Reason): string {
   switch (reason.reason) {
     case "uncertain":
-      return `Uncertain: the two likeliest labels are ${(100 * reason.margin).toFixed(0)} points apart.`;
+      return `Uncertain: the two most probable labels are ${(100 * reason.margin).toFixed(0)} points apart.`;
     case "novel":
-      return `Unlike the training data: ${reason.novelty.toFixed(2)}, where 1 text in 100 is beyond 1.5.`;
+      return `Novel: ${reason.novelty.toFixed(2)} (1 in 100 familiar texts is above 1.5).`;
     case "disagrees":
       return reason.with === null
-        ? `Somebody labelled this very text ${reason.label}.`
-        : `A text that is ${percent(reason.similarity, 0)} the same was labelled ${reason.label}.`;
+        ? `The same text was labelled ${reason.label}.`
+        : `A text with ${percent(reason.similarity, 0)} similarity was labelled ${reason.label}.`;
   }
 }

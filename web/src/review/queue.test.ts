@@ -7,33 +7,33 @@ const item = (id: string, sentiment = "positive") => ({ id, sentiment }) as Revi
 const loaded = queue(EMPTY, { type: "loaded", items: [item("a"), item("b", "negative")] });
 
 describe("the queue", () => {
-  it("moves on with each label, and back by undo", () => {
+  it("advances with each label, and back with undo", () => {
     const labelled = queue(loaded, { type: "labelled", label: "positive" });
     expect(labelled.left.map(({ id }) => id)).toEqual(["b"]);
     expect(queue(labelled, { type: "undone" })).toEqual(loaded);
   });
 
-  it("counts agreement over labels and not over what was skipped", () => {
+  it("counts agreement over labels, not over skipped items", () => {
     const skipped = queue(loaded, { type: "skipped" });
     const both = queue(skipped, { type: "labelled", label: "positive" });
     expect(agreement(both.done)).toEqual({ labelled: 1, agreed: 0 });
     expect(both.left).toEqual([]);
   });
 
-  it("does not ask again for what was done when more is fetched", () => {
+  it("does not repeat finished items when more are fetched", () => {
     const labelled = queue(loaded, { type: "labelled", label: "positive" });
     const more = queue(labelled, { type: "loaded", items: [item("a"), item("b"), item("c")] });
     expect(more.left.map(({ id }) => id)).toEqual(["b", "c"]);
   });
 
-  it("is finished when the last was done, until more is fetched", () => {
+  it("is finished after the last item, until more are fetched", () => {
     const last = queue(queue(loaded, { type: "skipped" }), { type: "labelled", label: "negative" });
     expect([loaded.finished, last.finished]).toEqual([false, true]);
     expect(queue(last, { type: "undone" }).finished).toBe(false);
     expect(queue(last, { type: "loaded", items: [item("a")] })).toEqual({ ...last, left: [], finished: false });
   });
 
-  it("stays as it is when there is nothing to do", () => {
+  it("does not change when empty", () => {
     expect(queue(EMPTY, { type: "labelled", label: "positive" })).toEqual(EMPTY);
     expect(queue(EMPTY, { type: "undone" })).toEqual(EMPTY);
   });

@@ -1,4 +1,4 @@
-/** What happened to the queue: labels given, skipped and taken back. Sending is the page's. */
+/** The state of the review queue: labels given, skipped and undone. Sending is pendingLabels'. */
 
 import type { ReviewItem } from "../api/reports";
 
@@ -7,35 +7,35 @@ export interface Done {
   label: string | null; // null: skipped
 }
 
-export interface Queue {
+export interface QueueState {
   left: ReviewItem[];
   done: Done[];
-  finished: boolean; // all that was fetched is done, so there may be more
+  finished: boolean; // everything fetched is done, so there may be more
 }
 
 export type QueueEvent = { type: "loaded"; items: ReviewItem[] } | { type: "labelled"; label: string } | { type: "skipped" } | { type: "undone" };
 
-export const EMPTY: Queue = { left: [], done: [], finished: false };
+export const EMPTY: QueueState = { left: [], done: [], finished: false };
 
-export function queue(now: Queue, event: QueueEvent): Queue {
-  const [first, ...others] = now.left;
+export function queue(state: QueueState, event: QueueEvent): QueueState {
+  const [first, ...others] = state.left;
   switch (event.type) {
     case "loaded": {
-      const seen = new Set(now.done.map(({ item }) => item.id));
-      return { ...now, left: event.items.filter((item) => !seen.has(item.id)), finished: false };
+      const seen = new Set(state.done.map(({ item }) => item.id));
+      return { ...state, left: event.items.filter((item) => !seen.has(item.id)), finished: false };
     }
     case "labelled":
-      return first ? { left: others, done: [...now.done, { item: first, label: event.label }], finished: others.length === 0 } : now;
+      return first ? { left: others, done: [...state.done, { item: first, label: event.label }], finished: others.length === 0 } : state;
     case "skipped":
-      return first ? { left: others, done: [...now.done, { item: first, label: null }], finished: others.length === 0 } : now;
+      return first ? { left: others, done: [...state.done, { item: first, label: null }], finished: others.length === 0 } : state;
     case "undone": {
-      const last = now.done.at(-1);
-      return last ? { left: [last.item, ...now.left], done: now.done.slice(0, -1), finished: false } : now;
+      const last = state.done.at(-1);
+      return last ? { left: [last.item, ...state.left], done: state.done.slice(0, -1), finished: false } : state;
     }
   }
 }
 
-/** Return how many labels were given, and how many of them the model had answered too. */
+/** Return how many labels were given, and how many agree with the prediction. */
 export function agreement(done: readonly Done[]): { labelled: number; agreed: number } {
   const labelled = done.filter(({ label }) => label !== null);
   return { labelled: labelled.length, agreed: labelled.filter(({ item, label }) => item.sentiment === label).length };

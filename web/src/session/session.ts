@@ -1,14 +1,14 @@
-/** Who is asking: nobody in particular, or somebody that Cognito vouches for (authorization code with PKCE).
+/** The session: without sign-in, or signed in at Cognito (authorization code with PKCE).
  *
- * `/config.json` says which. The library that signs in is loaded only where it is needed. Tokens live in the
- * tab's session storage and are renewed by the refresh token; no password ever passes through this page.
+ * `/config.json` decides which. The sign-in library is loaded only if needed. Tokens are kept in the tab's session
+ * storage and renewed by the refresh token; the page never sees a password.
  */
 
 import type { User, UserManager } from "oidc-client-ts";
 
 export interface SignIn {
   authority: string; // the user pool's issuer
-  domain: string; // where people sign in
+  domain: string; // of the sign-in page
   client_id: string;
   scopes: string[];
 }
@@ -17,14 +17,14 @@ export interface Config {
   sign_in: SignIn | null;
 }
 
-export type Who = { state: "open" } | { state: "signed_out"; failed: boolean } | { state: "signed_in"; name: string };
+export type Session = { state: "open" } | { state: "signed_out"; failed: boolean } | { state: "signed_in"; name: string };
 
 let manager: UserManager | null = null;
 let configured: SignIn | null = null;
 let renewal: Promise<User | null> | null = null;
 
-/** Read the configuration and, where people sign in, finish what brought them back here. */
-export async function start(): Promise<Who> {
+/** Read the configuration and, after a redirect from the sign-in page, finish signing in. */
+export async function start(): Promise<Session> {
   const response = await fetch("/config.json", { cache: "no-store" });
   if (!response.ok) throw new Error(`config.json: HTTP ${response.status}`);
   const config = (await response.json()) as Config;
@@ -33,7 +33,7 @@ export async function start(): Promise<Who> {
   manager = await makeManager(configured);
   const query = new URLSearchParams(window.location.search);
   if (query.has("state") && (query.has("code") || query.has("error"))) {
-    // A code is good once; a page that was reloaded or opened from the history brings an old one.
+    // A code works once; a reloaded page or one from the history has an old one.
     const user = await manager.signinCallback().catch(() => null);
     window.history.replaceState(null, "", (user?.state as string | undefined) ?? "/");
     if (!user) return { state: "signed_out", failed: true };
@@ -43,13 +43,13 @@ export async function start(): Promise<Who> {
   return { state: "signed_in", name: String(user.profile.email ?? user.profile.sub) };
 }
 
-/** Return the token of this moment, renewed if it has run out; null where none is needed or had. */
+/** Return the access token, renewed if it has expired; null without sign-in. */
 export async function accessToken(): Promise<string | null> {
   if (!manager) return null;
   return (await currentUser(manager))?.access_token ?? null;
 }
 
-/** Return who is signed in now. A token that has run out is renewed once, however many requests wait for it. */
+/** Return the signed-in user. An expired token is renewed once for all waiting requests. */
 async function currentUser(manager: UserManager): Promise<User | null> {
   const user = await manager.getUser();
   if (!user?.expired) return user;
@@ -57,19 +57,19 @@ async function currentUser(manager: UserManager): Promise<User | null> {
   renewal ??= manager
     .signinSilent()
     .catch((error: unknown) => {
-      if (error instanceof Error && error.name === "ErrorResponse") return null; // Cognito says no
-      throw error; // no answer: the token may be renewed the next time
+      if (error instanceof Error && error.name === "ErrorResponse") return null; // Cognito refused
+      throw error; // no response: renewing may work the next time
     })
     .finally(() => (renewal = null));
   return renewal;
 }
 
-/** Leave for Cognito's page, and come back to this place. */
+/** Go to Cognito's sign-in page, and return to the current URL. */
 export async function signIn(): Promise<void> {
   await manager?.signinRedirect({ state: window.location.pathname + window.location.search });
 }
 
-/** Forget the session there, and here the tokens and all that the tab kept for this person. */
+/** Sign out at Cognito and clear the tab's storage. */
 export async function signOut(): Promise<void> {
   if (!manager || !configured) return;
   await manager.removeUser();
@@ -82,7 +82,7 @@ async function makeManager(signIn: SignIn): Promise<UserManager> {
   const { UserManager, WebStorageStateStore } = await import("oidc-client-ts");
   return new UserManager({
     authority: signIn.authority,
-    // Given here, so that nothing has to be fetched from the issuer's own host.
+    // Set here, so that nothing has to be fetched from the issuer.
     metadata: {
       issuer: signIn.authority,
       authorization_endpoint: `${signIn.domain}/oauth2/authorize`,

@@ -1,4 +1,4 @@
-/** Was this right? The answer is stored beside the prediction; the latest word wins. */
+/** Feedback on a prediction; the latest label counts. */
 
 import { Button } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
@@ -6,25 +6,25 @@ import { useMutation } from "@tanstack/react-query";
 import { giveFeedback, type Prediction } from "../api/client";
 import { Failed } from "../states";
 
-export function Feedback({ answer }: { answer: Prediction }) {
-  const given = useMutation({ mutationFn: (label: string) => giveFeedback(answer.prediction_id, label) });
-  const others = Object.keys(answer.probabilities ?? {}).filter((label) => label !== answer.sentiment);
+export function Feedback({ prediction }: { prediction: Prediction }) {
+  const feedback = useMutation({ mutationFn: (label: string) => giveFeedback(prediction.prediction_id, label) });
+  const others = Object.keys(prediction.probabilities ?? {}).filter((label) => label !== prediction.sentiment);
 
   return (
-    <div role="group" aria-label="Was this right?">
-      <h2>Was this right?</h2>
+    <div role="group" aria-label="Is this correct?">
+      <h2>Is this correct?</h2>
       <div className="row wrap">
-        <Button variant="default" onClick={() => given.mutate(answer.sentiment)} loading={given.isPending && given.variables === answer.sentiment}>
-          Yes, {answer.sentiment}
+        <Button variant="default" onClick={() => feedback.mutate(prediction.sentiment)} loading={feedback.isPending && feedback.variables === prediction.sentiment}>
+          Yes, {prediction.sentiment}
         </Button>
         {others.map((label) => (
-          <Button key={label} variant="default" onClick={() => given.mutate(label)} loading={given.isPending && given.variables === label}>
+          <Button key={label} variant="default" onClick={() => feedback.mutate(label)} loading={feedback.isPending && feedback.variables === label}>
             No, it is {label}
           </Button>
         ))}
-        <span role="status">{given.isSuccess && `Thank you: noted as ${given.variables}.`}</span>
+        <span role="status">{feedback.isSuccess && `Saved as ${feedback.variables}.`}</span>
       </div>
-      {given.isError && <Failed error={given.error} retry={() => given.mutate(given.variables)} />}
+      {feedback.isError && <Failed error={feedback.error} retry={() => feedback.mutate(feedback.variables)} />}
     </div>
   );
 }

@@ -1,4 +1,4 @@
-/** One review: what the model says, how surely, why, and whether it was right. */
+/** One review: the prediction, its explanation, and feedback. */
 
 import { Button, Textarea } from "@mantine/core";
 import { useSessionStorage } from "@mantine/hooks";
@@ -6,48 +6,48 @@ import { useMutation } from "@tanstack/react-query";
 import { useEffect, useRef } from "react";
 
 import { explain, predict, type Prediction } from "../api/client";
-import { count } from "../figures";
+import { count } from "../format";
 import { Failed, Loading, OfflineNote } from "../states";
-import { Answer } from "./Answer";
+import { Decision } from "./Decision";
 import { EXAMPLES } from "./examples";
-import { Explained } from "./Explained";
+import { ExplainedText } from "./ExplainedText";
 import { Feedback } from "./Feedback";
 import { charactersOf, MAX_CHARACTERS } from "./text";
 import "./try.css";
 
 export function TryPage() {
-  // Kept while the tab is open: neither another page nor signing in again loses what was typed.
+  // Kept while the tab is open, also after navigation or sign-in.
   const [text, setText] = useSessionStorage({ key: "review", defaultValue: "", getInitialValueInEffect: false });
   const result = useRef<HTMLDivElement>(null);
-  const asked = useMutation({ mutationFn: predict });
-  const explained = useMutation({ mutationFn: explain });
+  const prediction = useMutation({ mutationFn: predict });
+  const explanation = useMutation({ mutationFn: explain });
 
   const characters = charactersOf(text.trim());
-  const sendable = characters > 0 && characters <= MAX_CHARACTERS && !asked.isPending;
+  const canSend = characters > 0 && characters <= MAX_CHARACTERS && !prediction.isPending;
 
   function submit(review: string) {
-    asked.mutate(review);
-    explained.reset();
-    explained.mutate(review);
+    prediction.mutate(review);
+    explanation.reset();
+    explanation.mutate(review);
   }
 
   useEffect(() => {
-    if (asked.isSuccess) result.current?.scrollIntoView({ block: "nearest" });
-  }, [asked.isSuccess, asked.data]);
+    if (prediction.isSuccess) result.current?.scrollIntoView({ block: "nearest" });
+  }, [prediction.isSuccess, prediction.data]);
 
   return (
     <>
-      <h1>What does a review say?</h1>
+      <h1>Classify a review</h1>
       <OfflineNote />
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          if (sendable) submit(text);
+          if (canSend) submit(text);
         }}
       >
         <Textarea
           label="Review"
-          description={`${count(characters)} of ${count(MAX_CHARACTERS)} characters. Ctrl + Enter asks.`}
+          description={`${count(characters)} of ${count(MAX_CHARACTERS)} characters. Press Ctrl + Enter to classify.`}
           placeholder="Type or paste a review"
           autosize
           minRows={5}
@@ -55,13 +55,13 @@ export function TryPage() {
           value={text}
           onChange={(event) => setText(event.currentTarget.value)}
           onKeyDown={(event) => {
-            if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && sendable) submit(text);
+            if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && canSend) submit(text);
           }}
           error={characters > MAX_CHARACTERS ? `${count(characters - MAX_CHARACTERS)} characters too many` : undefined}
         />
         <div className="row">
-          <Button type="submit" disabled={!sendable} loading={asked.isPending}>
-            Ask
+          <Button type="submit" disabled={!canSend} loading={prediction.isPending}>
+            Classify
           </Button>
         </div>
       </form>
@@ -82,10 +82,10 @@ export function TryPage() {
         ))}
       </div>
       <div ref={result} aria-live="polite">
-        {asked.isPending && <Loading what="the answer" />}
-        {asked.isError && <Failed error={asked.error} retry={() => submit(asked.variables)} />}
-        {asked.isSuccess && (
-          <Result answer={asked.data} text={asked.variables} explained={explained} retry={() => explained.mutate(asked.variables)} />
+        {prediction.isPending && <Loading what="the prediction" />}
+        {prediction.isError && <Failed error={prediction.error} retry={() => submit(prediction.variables)} />}
+        {prediction.isSuccess && (
+          <Result prediction={prediction.data} text={prediction.variables} explanation={explanation} retry={() => explanation.mutate(prediction.variables)} />
         )}
       </div>
     </>
@@ -93,21 +93,21 @@ export function TryPage() {
 }
 
 interface ResultProps {
-  answer: Prediction;
+  prediction: Prediction;
   text: string;
-  explained: { isPending: boolean; isError: boolean; error: unknown; data: Awaited<ReturnType<typeof explain>> | undefined };
+  explanation: { isPending: boolean; isError: boolean; error: unknown; data: Awaited<ReturnType<typeof explain>> | undefined };
   retry: () => void;
 }
 
-function Result({ answer, text, explained, retry }: ResultProps) {
+function Result({ prediction, text, explanation, retry }: ResultProps) {
   return (
-    <section aria-label="Answer" className="card" data-testid="answer">
-      <Answer answer={answer} />
-      <h2>Why</h2>
-      {explained.isPending && <Loading what="the explanation" lines={3} />}
-      {explained.isError && <Failed error={explained.error} retry={retry} />}
-      {explained.data && <Explained text={text} explanation={explained.data} />}
-      <Feedback key={answer.prediction_id} answer={answer} />
+    <section aria-label="Prediction" className="card" data-testid="answer">
+      <Decision prediction={prediction} />
+      <h2>Explanation</h2>
+      {explanation.isPending && <Loading what="the explanation" lines={3} />}
+      {explanation.isError && <Failed error={explanation.error} retry={retry} />}
+      {explanation.data && <ExplainedText text={text} explanation={explanation.data} />}
+      <Feedback key={prediction.prediction_id} prediction={prediction} />
     </section>
   );
 }

@@ -1,4 +1,4 @@
-/** Texts as the API counts them: by Unicode code points, not by UTF-16 units. */
+/** Counts characters as the API does: Unicode code points, not UTF-16 units. */
 
 export const MAX_CHARACTERS = 5_000;
 

@@ -1,16 +1,16 @@
-/** Which model had the traffic, from when to when, and who gave it. */
+/** Deployments: which model served, from when to when, and who deployed it. */
 
 import { Table } from "@mantine/core";
 
 import type { Deployment } from "../api/reports";
 import { DataTable } from "../DataTable";
-import { moment } from "../figures";
+import { moment } from "../format";
 import { Empty } from "../states";
 
 export function Deployments({ deployments }: { deployments: Deployment[] }) {
-  if (deployments.length === 0) return <Empty>Nothing was ever deployed.</Empty>;
+  if (deployments.length === 0) return <Empty>No deployments.</Empty>;
   return (
-    <DataTable name="Deployments, newest first" columns={["Model", "As", "From", "Until", "By", "Why"]}>
+    <DataTable name="Deployments, newest first" columns={["Model", "Type", "From", "Until", "By", "Reason"]}>
       {deployments.map((row) => (
         <Table.Tr key={row.id}>
           <Table.Td>

@@ -1,4 +1,4 @@
-/** What the system does: traffic, speed, answers, accuracy, drift, alerts, deployments. */
+/** Monitoring: alerts, traffic, latency, labels, accuracy, drift, deployments. */
 
 import { Button, SegmentedControl } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
@@ -6,10 +6,10 @@ import { useState } from "react";
 import { useSearch, useLocation } from "wouter";
 
 import { readAlerts, readDeployments, readDrift, readPerformance, readSummary, type Summary } from "../api/reports";
-import { count, milliseconds, percent } from "../figures";
+import { count, milliseconds, percent } from "../format";
 import { Empty, Failed, Loading, OfflineNote } from "../states";
 import { Alerts } from "./Alerts";
-import { AccuracyChart, ConfidenceChart, LatencyChart, MixChart, TrafficChart } from "./charts";
+import { AccuracyChart, ConfidenceChart, LatencyChart, LabelMixChart, TrafficChart } from "./charts";
 import { Deployments } from "./Deployments";
 import { Drift } from "./Drift";
 import { daysOf, hoursOf, RANGES, tick } from "./range";
@@ -17,13 +17,13 @@ import "./charts.css";
 import "./watch.css";
 
 const REFRESH_MS = 30_000;
-const DRIFT_REFRESH_MS = 300_000; // it is judged once an hour
+const DRIFT_REFRESH_MS = 300_000; // drift runs are hourly
 const HOUR_MS = 3_600_000;
 
 export default function WatchPage() {
   const hours = hoursOf(useSearch());
   const [, go] = useLocation();
-  // TanStack Query lets the clock rest while the page is hidden.
+  // TanStack Query pauses refetching while the page is hidden.
   const live = { refetchInterval: REFRESH_MS, refetchIntervalInBackground: false, placeholderData: <T,>(old: T) => old };
   const summary = useQuery({ queryKey: ["summary", hours], queryFn: () => readSummary(hours), ...live });
   const performance = useQuery({ queryKey: ["performance", hours], queryFn: () => readPerformance(daysOf(hours)), ...live });
@@ -33,23 +33,23 @@ export default function WatchPage() {
   const all = [summary, performance, drift, alerts, deployments];
   const [refreshing, setRefreshing] = useState(false);
 
-  // The button stays enabled, since a disabled one would lose the focus of whoever pressed it.
+  // The button stays enabled, because a disabled one would lose the focus.
   async function refresh() {
     if (refreshing) return;
     setRefreshing(true);
-    await Promise.all(all.map((one) => one.refetch()));
+    await Promise.all(all.map((query) => query.refetch()));
     setRefreshing(false);
   }
 
   return (
     <>
-      <h1>What it does</h1>
+      <h1>Monitoring</h1>
       <OfflineNote />
       <div className="row wrap">
         <SegmentedControl
           aria-label="Time range"
           value={String(hours)}
-          onChange={(chosen) => go(`/watch?hours=${chosen}`)}
+          onChange={(selected) => go(`/watch?hours=${selected}`)}
           data={RANGES.map((range) => ({ value: String(range.hours), label: range.name }))}
         />
         <Button variant="default" aria-busy={refreshing} onClick={() => void refresh()}>
@@ -62,26 +62,26 @@ export default function WatchPage() {
       </Section>
 
       <Section title="Traffic" query={summary}>
-        {(figures) =>
-          figures.predictions === 0 && !figures.requests?.counted ? (
-            <Empty>Nobody asked anything in this time.</Empty>
+        {(summary) =>
+          summary.predictions === 0 && !summary.requests?.counted ? (
+            <Empty>No requests in this time range.</Empty>
           ) : (
             <>
               <dl className="tiles">
-                <Tile name="Predictions" value={count(figures.predictions)} />
-                <Tile name="p50" value={milliseconds(figures.inference_time_ms.p50)} />
-                <Tile name="p95" value={milliseconds(figures.inference_time_ms.p95)} />
-                <Tile name="p99" value={milliseconds(figures.inference_time_ms.p99)} />
-                <Tile name="Read in part" value={percent(figures.truncated_share)} />
-                <Tile name={errorsName(figures, hours)} value={percent(figures.requests?.error_rate, 2)} />
-                <Tile name="Feedback" value={feedbackOf(figures)} />
+                <Tile name="Predictions" value={count(summary.predictions)} />
+                <Tile name="p50" value={milliseconds(summary.inference_time_ms.p50)} />
+                <Tile name="p95" value={milliseconds(summary.inference_time_ms.p95)} />
+                <Tile name="p99" value={milliseconds(summary.inference_time_ms.p99)} />
+                <Tile name="Truncated" value={percent(summary.truncated_share)} />
+                <Tile name={errorsName(summary, hours)} value={percent(summary.requests?.error_rate, 2)} />
+                <Tile name="Feedback" value={feedbackOf(summary)} />
               </dl>
-              {figures.predictions > 0 && (
+              {summary.predictions > 0 && (
                 <div className="charts">
-                  <TrafficChart summary={figures} hours={hours} />
-                  <LatencyChart summary={figures} hours={hours} />
-                  <MixChart summary={figures} hours={hours} />
-                  <ConfidenceChart summary={figures} />
+                  <TrafficChart summary={summary} hours={hours} />
+                  <LatencyChart summary={summary} hours={hours} />
+                  <LabelMixChart summary={summary} hours={hours} />
+                  <ConfidenceChart summary={summary} />
                 </div>
               )}
             </>
@@ -90,21 +90,21 @@ export default function WatchPage() {
       </Section>
 
       <Section title="Accuracy" query={performance}>
-        {(figures) =>
-          figures.days.length === 0 ? (
-            <Empty>Neither labels nor estimates in this time.</Empty>
+        {(performance) =>
+          performance.days.length === 0 ? (
+            <Empty>No labels or estimates in this time range.</Empty>
           ) : (
             <>
               <p>
-                {figures.labelled.accuracy === null
+                {performance.labelled.accuracy === null
                   ? "No labels"
-                  : `By ${count(figures.labelled.labels)} labels ${percent(figures.labelled.accuracy)} (95% interval ${percent(figures.labelled.low)} to ${percent(figures.labelled.high)})`}
-                {figures.monitor &&
-                  `; by the last estimate, which needs no labels, ${percent(figures.monitor.estimate.accuracy)} (${percent(figures.monitor.estimate.low)} to ${percent(figures.monitor.estimate.high)}); on the reference ${percent(figures.monitor.reference.accuracy)}`}
-                . Labels from the review queue are of the hardest texts.
+                  : `By ${count(performance.labelled.labels)} labels ${percent(performance.labelled.accuracy)} (95% interval ${percent(performance.labelled.low)} to ${percent(performance.labelled.high)})`}
+                {performance.monitor &&
+                  `; last estimate without labels ${percent(performance.monitor.estimate.accuracy)} (${percent(performance.monitor.estimate.low)} to ${percent(performance.monitor.estimate.high)}); reference ${percent(performance.monitor.reference.accuracy)}`}
+                . Labels from the review queue are for the hardest texts.
               </p>
               <div className="charts">
-                <AccuracyChart performance={figures} />
+                <AccuracyChart performance={performance} />
               </div>
             </>
           )
@@ -112,7 +112,7 @@ export default function WatchPage() {
       </Section>
 
       <Section title="Drift" query={drift}>
-        {(runs) => (runs.length === 0 ? <Empty>The drift monitor did not run in this time.</Empty> : <Drift runs={runs} hours={hours} />)}
+        {(runs) => (runs.length === 0 ? <Empty>No drift runs in this time range.</Empty> : <Drift runs={runs} hours={hours} />)}
       </Section>
 
       <Section title="Deployments" query={deployments}>
@@ -139,7 +139,7 @@ function Section<T>({ title, query, children }: SectionProps<T>) {
   );
 }
 
-/** Requests are counted by whole hours, so the rate is of a time of its own. */
+/** Requests are counted by whole hours, so the error rate has its own time range. */
 function errorsName({ requests }: Summary, hours: number): string {
   return requests ? `Errors, ${tick(requests.since, hours)} to ${tick(requests.until, hours)}` : "Errors";
 }

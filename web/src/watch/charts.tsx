@@ -1,16 +1,16 @@
-/** The charts. Each has a title, and its figures as a table for those who cannot see it. */
+/** The charts. Each has a title, and its data as a table for screen readers. */
 
 import { Bar, BarChart, CartesianGrid, ErrorBar, Legend, Line, LineChart, ResponsiveContainer, Tooltip, XAxis, YAxis } from "recharts";
 
 import type { Performance, Summary } from "../api/reports";
-import { count, milliseconds, percent, toneOf } from "../figures";
+import { count, milliseconds, percent, toneOf } from "../format";
 import { tick } from "./range";
 
 const HEIGHT = 220;
 const MARGIN = { top: 8, right: 12, bottom: 0, left: 0 };
-const COLOURS = { first: "var(--series-1)", second: "var(--series-2)", third: "var(--series-3)" };
-const DASHED = "6 3"; // readable without colour
-const still = { isAnimationActive: false };
+const COLORS = { first: "var(--series-1)", second: "var(--series-2)", third: "var(--series-3)" };
+const DASHED = "6 3"; // readable without color
+const noAnimation = { isAnimationActive: false };
 const axis = { stroke: "var(--quiet)", tick: { fontSize: 12, fill: "var(--quiet)" } };
 const share = { domain: [0, 1] as [number, number], tickFormatter: (value: number) => percent(value, 0) };
 
@@ -43,8 +43,8 @@ export function Chart({ title, head, rows, children }: ChartProps) {
           </tr>
         </thead>
         <tbody>
-          {rows.map((row, place) => (
-            <tr key={place}>
+          {rows.map((row, index) => (
+            <tr key={index}>
               {row.map((cell, column) => (
                 <td key={column}>{cell}</td>
               ))}
@@ -66,7 +66,7 @@ export function TrafficChart({ summary, hours }: { summary: Summary; hours: numb
         <XAxis dataKey="at" {...axis} minTickGap={24} />
         <YAxis {...axis} allowDecimals={false} width={44} />
         <Tooltip contentStyle={TOOLTIP} />
-        <Bar dataKey="predictions" fill={COLOURS.first} {...still} />
+        <Bar dataKey="predictions" fill={COLORS.first} {...noAnimation} />
       </BarChart>
     </Chart>
   );
@@ -75,26 +75,26 @@ export function TrafficChart({ summary, hours }: { summary: Summary; hours: numb
 export function LatencyChart({ summary, hours }: { summary: Summary; hours: number }) {
   const data = summary.over_time.map((bin) => ({ at: tick(bin.since, hours), ...bin.inference_time_ms }));
   return (
-    <Chart title="Time in the model" head={["From", "p50", "p95"]} rows={data.map((bin) => [bin.at, milliseconds(bin.p50), milliseconds(bin.p95)])}>
+    <Chart title="Inference time" head={["From", "p50", "p95"]} rows={data.map((bin) => [bin.at, milliseconds(bin.p50), milliseconds(bin.p95)])}>
       <LineChart data={data} margin={MARGIN} accessibilityLayer={false}>
         <CartesianGrid vertical={false} stroke="var(--grid)" />
         <XAxis dataKey="at" {...axis} minTickGap={24} />
         <YAxis {...axis} width={64} tickFormatter={(value: number) => milliseconds(value)} />
         <Tooltip contentStyle={TOOLTIP} formatter={(value) => milliseconds(Number(value))} />
         <Legend />
-        <Line dataKey="p50" stroke={COLOURS.first} strokeWidth={2} connectNulls {...still} />
-        <Line dataKey="p95" stroke={COLOURS.second} strokeWidth={2} strokeDasharray={DASHED} connectNulls {...still} />
+        <Line dataKey="p50" stroke={COLORS.first} strokeWidth={2} connectNulls {...noAnimation} />
+        <Line dataKey="p95" stroke={COLORS.second} strokeWidth={2} strokeDasharray={DASHED} connectNulls {...noAnimation} />
       </LineChart>
     </Chart>
   );
 }
 
-export function MixChart({ summary, hours }: { summary: Summary; hours: number }) {
+export function LabelMixChart({ summary, hours }: { summary: Summary; hours: number }) {
   const labels = Object.keys(summary.by_sentiment).sort();
   const data = summary.over_time.map((bin) => ({ at: tick(bin.since, hours), ...bin.by_sentiment }));
   return (
     <Chart
-      title="Answers"
+      title="Predicted labels"
       head={["From", ...labels]}
       rows={summary.over_time.map((bin) => [tick(bin.since, hours), ...labels.map((label) => count(bin.by_sentiment[label] ?? 0))])}
     >
@@ -105,7 +105,7 @@ export function MixChart({ summary, hours }: { summary: Summary; hours: number }
         <Tooltip contentStyle={TOOLTIP} />
         <Legend />
         {labels.map((label) => (
-          <Bar key={label} dataKey={label} stackId="mix" fill={fillOf(label, labels)} stroke="var(--mantine-color-body)" {...still} />
+          <Bar key={label} dataKey={label} stackId="mix" fill={fillOf(label, labels)} stroke="var(--mantine-color-body)" {...noAnimation} />
         ))}
       </BarChart>
     </Chart>
@@ -114,7 +114,7 @@ export function MixChart({ summary, hours }: { summary: Summary; hours: number }
 
 export function ConfidenceChart({ summary }: { summary: Summary }) {
   const data = summary.confidence.histogram
-    .filter((bin) => bin.to > 0.5 || bin.predictions > 0) // of two labels the likelier has at least half
+    .filter((bin) => bin.to > 0.5 || bin.predictions > 0) // with two labels, confidence is at least half
     .map((bin) => ({ bin: `${percent(bin.from, 0)}`, predictions: bin.predictions }));
   return (
     <Chart title="Confidence" head={["From", "Predictions"]} rows={data.map((bin) => [bin.bin, count(bin.predictions)])}>
@@ -123,7 +123,7 @@ export function ConfidenceChart({ summary }: { summary: Summary }) {
         <XAxis dataKey="bin" {...axis} minTickGap={16} />
         <YAxis {...axis} allowDecimals={false} width={44} />
         <Tooltip contentStyle={TOOLTIP} />
-        <Bar dataKey="predictions" fill={COLOURS.first} {...still} />
+        <Bar dataKey="predictions" fill={COLORS.first} {...noAnimation} />
       </BarChart>
     </Chart>
   );
@@ -147,11 +147,11 @@ export function AccuracyChart({ performance }: { performance: Performance }) {
         <YAxis {...axis} width={44} {...share} domain={[lowest, 1]} />
         <Tooltip contentStyle={TOOLTIP} formatter={(value) => percent(Number(value))} />
         <Legend />
-        <Line name="by labels" dataKey="labelled" stroke={COLOURS.first} strokeWidth={2} connectNulls {...still}>
-          <ErrorBar dataKey="spread" stroke={COLOURS.first} width={4} />
+        <Line name="by labels" dataKey="labelled" stroke={COLORS.first} strokeWidth={2} connectNulls {...noAnimation}>
+          <ErrorBar dataKey="spread" stroke={COLORS.first} width={4} />
         </Line>
-        <Line name="estimated" dataKey="estimated" stroke={COLOURS.second} strokeWidth={2} strokeDasharray={DASHED} connectNulls {...still}>
-          <ErrorBar dataKey="estimatedSpread" stroke={COLOURS.second} width={4} />
+        <Line name="estimated" dataKey="estimated" stroke={COLORS.second} strokeWidth={2} strokeDasharray={DASHED} connectNulls {...noAnimation}>
+          <ErrorBar dataKey="estimatedSpread" stroke={COLORS.second} width={4} />
         </Line>
       </LineChart>
     </Chart>
@@ -167,21 +167,21 @@ export function LinesChart({ title, data, unit }: { title: string; data: { at: s
         <YAxis {...axis} width={48} />
         <Tooltip contentStyle={TOOLTIP} formatter={(value) => Number(value).toFixed(3)} />
         <Legend />
-        <Line name={unit} dataKey="value" stroke={COLOURS.first} strokeWidth={2} {...still} />
-        <Line name="threshold" dataKey="threshold" stroke={COLOURS.second} strokeDasharray={DASHED} dot={false} {...still} />
+        <Line name={unit} dataKey="value" stroke={COLORS.first} strokeWidth={2} {...noAnimation} />
+        <Line name="threshold" dataKey="threshold" stroke={COLORS.second} strokeDasharray={DASHED} dot={false} {...noAnimation} />
       </LineChart>
     </Chart>
   );
 }
 
-// The two usual labels have the colours that they have everywhere on the page, and no other beside them has.
+// Positive and negative have the same colors as everywhere on the page; no other label uses them.
 function fillOf(label: string, labels: string[]): string {
   const tone = toneOf(label);
-  if (tone === "positive") return COLOURS.first;
-  if (tone === "negative") return COLOURS.second;
-  const free = labels.some((one) => toneOf(one) !== "neutral") ? [COLOURS.third, "var(--quiet)"] : [...Object.values(COLOURS), "var(--quiet)"];
+  if (tone === "positive") return COLORS.first;
+  if (tone === "negative") return COLORS.second;
+  const available = labels.some((one) => toneOf(one) !== "neutral") ? [COLORS.third, "var(--quiet)"] : [...Object.values(COLORS), "var(--quiet)"];
   const others = labels.filter((one) => toneOf(one) === "neutral");
-  return free[others.indexOf(label) % free.length] ?? COLOURS.third;
+  return available[others.indexOf(label) % available.length] ?? COLORS.third;
 }
 
 const TOOLTIP = { background: "var(--mantine-color-body)", color: "var(--mantine-color-text)", border: "1px solid var(--grid)" };

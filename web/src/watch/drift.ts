@@ -1,4 +1,4 @@
-/** Drift runs as series over time. */
+/** Drift runs as time series. */
 
 import type { DriftRun, Feature } from "../api/reports";
 
@@ -6,10 +6,10 @@ export interface FeatureSeries {
   feature: string;
   threshold: number;
   points: { at: string; effect: number; threshold: number; drifted: boolean }[];
-  worst: number; // the largest effect in units of its threshold
+  worst: number; // largest effect in units of the threshold
 }
 
-/** Return each feature's effects, oldest first; the feature that went furthest beyond its threshold leads. */
+/** Return each feature's effects, oldest first; the feature with the largest effect comes first. */
 export function seriesOf(runs: readonly DriftRun[]): FeatureSeries[] {
   const found = new Map<string, FeatureSeries>();
   for (const run of [...runs].reverse()) {
@@ -24,8 +24,8 @@ export function seriesOf(runs: readonly DriftRun[]): FeatureSeries[] {
   return [...found.values()].sort((one, other) => other.worst - one.worst);
 }
 
-/** Return what share of the aspects must move for drift; runs of an older monitor did not record it. */
-export const limitOf = (run: DriftRun): number | null => run.data_drift?.drift_threshold ?? run.prediction_drift?.drift_threshold ?? null;
+/** Return the drift threshold of a run; runs of older versions did not record it. */
+export const thresholdOf = (run: DriftRun): number | null => run.data_drift?.drift_threshold ?? run.prediction_drift?.drift_threshold ?? null;
 
 export const featuresOf = (run: DriftRun): Feature[] => [
   ...(run.data_drift?.features ?? []),

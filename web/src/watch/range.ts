@@ -1,4 +1,4 @@
-/** The span of time that is looked at, as the address says it: `?hours=24`. */
+/** The time range, from the URL: `?hours=24`. */
 
 export const RANGES = [
   { hours: 1, name: "1 hour" },
@@ -11,14 +11,14 @@ export const DEFAULT_HOURS = 24;
 const LONGEST_HOURS = 744;
 
 export function hoursOf(search: string): number {
-  const given = Number(new URLSearchParams(search).get("hours"));
-  return Number.isInteger(given) && given >= 1 && given <= LONGEST_HOURS ? given : DEFAULT_HOURS;
+  const hours = Number(new URLSearchParams(search).get("hours"));
+  return Number.isInteger(hours) && hours >= 1 && hours <= LONGEST_HOURS ? hours : DEFAULT_HOURS;
 }
 
-/** Whole days that cover the hours, as `performance` counts them. */
+/** Return the whole days that cover the hours, for /reports/performance. */
 export const daysOf = (hours: number): number => Math.min(31, Math.ceil(hours / 24) + 1);
 
-/** Write a moment as short as the span allows. */
+/** Format a time as short as the range allows. */
 export function tick(iso: string, hours: number): string {
   const date = new Date(iso);
   const time = date.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });

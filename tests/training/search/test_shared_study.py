@@ -125,7 +125,7 @@ def test_a_trial_on_another_machine_is_retried_after_the_heartbeat_timeout(
         trial = elsewhere.claim(SPACE, 1, seed=0)
     assert trial is not None
     assert here.claim(SPACE, 1, seed=0) is None
-    trial.set_user_attr("seen", time.time() - 3600)
+    trial.set_user_attr("heartbeat", time.time() - 3600)
     again = here.claim(SPACE, 1, seed=0)
     assert again is not None and again.params == trial.params
     elsewhere.finish(trial, TrialState.COMPLETE, [0.9])

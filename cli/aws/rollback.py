@@ -1,7 +1,7 @@
 """`sentiment rollback`: restore the version that served before, in an environment or on this machine.
 
 In an environment it moves the alias of the API, so no image is built. The registrar selects the version and
-records the rollback. On this machine it restores the previous champion (`cli.promote`).
+records the rollback. On this machine it restores the previous champion (`cli.training.promote`).
 """
 
 import time
@@ -61,7 +61,7 @@ def rollback(
             raise typer.BadParameter(
                 "--to and --dry-run need --env; on this machine use `sentiment promote VERSION`"
             )
-        from cli.promote import restore_previous
+        from cli.training.promote import restore_previous
 
         return restore_previous(artifacts, why)
     console = Console()

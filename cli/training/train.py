@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from cli.options import CommandWithOptions, with_options
+from cli.training.options import CommandWithOptions, with_options
 from training.options import TRAIN
 
 CLOUD = "On AWS"
@@ -53,7 +53,7 @@ def train(
 ) -> None:
     """Train, export to int8, publish and register a model."""
     if on is Place.AWS:
-        from cli.train_on_aws import train_on_aws
+        from cli.training.train_on_aws import train_on_aws
 
         show(train_on_aws(options, env, trials, follow))
         return

@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from cli.monitoring.reports_client import UnreachableError
-from cli.promote import NOT_PROMOTED
+from cli.training.promote import NOT_PROMOTED
 from functions.migrations.partitions import maintain_partitions
 from functions.migrations.schema import upgrade
 from local.deployment import read_card, record_champion

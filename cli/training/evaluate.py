@@ -5,7 +5,7 @@ from typing import Any
 import typer
 from rich.console import Console
 
-from cli.options import CommandWithOptions, with_options
+from cli.training.options import CommandWithOptions, with_options
 from training.options import EVALUATE
 
 
@@ -21,7 +21,7 @@ def add_to(app: typer.Typer) -> None:
 
 def evaluate(**options: Any) -> None:
     """Measure a published model on its held-out rows: calibration, slices, mistakes and robustness."""
-    from cli.train import show
+    from cli.training.train import show
     from training import commands
     from training.progress import RichProgress
 

@@ -5,7 +5,7 @@ from typing import Any
 import typer
 from rich.console import Console
 
-from cli.options import CommandWithOptions, with_options
+from cli.training.options import CommandWithOptions, with_options
 from training.options import SEARCH
 
 
@@ -23,7 +23,7 @@ def add_to(app: typer.Typer) -> None:
 
 def search(**options: Any) -> None:
     """Search the parameters to train with. Options that you set are not varied; run it again to continue."""
-    from cli.train import show
+    from cli.training.train import show
     from training import commands
     from training.progress import RichProgress
 

@@ -90,15 +90,20 @@ def add_checks(app: cdk.App) -> None:
     cdk.Validations.of(app).add_plugins(cdk_nag.AwsSolutionsChecks(app, verbose=True))
 
 
-def main() -> None:
-    """Synthesize the environment into CDK_OUTDIR or cdk.out and print what it costs when idle."""
-    app = make_app(Path(os.environ.get("CDK_OUTDIR", "cdk.out")))
+def synthesize(app: cdk.App) -> Environment:
+    """Synthesize the environment that the app's context names; raises RuntimeError on findings of cdk-nag."""
     environment = chosen_environment(app)
     add_stacks(app, environment)
     add_checks(app)
     cdk.Tags.of(app).add("application", "sentiment")
     cdk.Tags.of(app).add("environment", environment.name)
     app.synth()
+    return environment
+
+
+def main() -> None:
+    """Synthesize the environment into CDK_OUTDIR or cdk.out and print what it costs when idle."""
+    environment = synthesize(make_app(Path(os.environ.get("CDK_OUTDIR", "cdk.out"))))
     print(summary(environment), file=sys.stderr)
 
 

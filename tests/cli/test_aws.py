@@ -1,4 +1,4 @@
-"""`sentiment train --on aws` starts, follows and fetches; mistakes are told before anything is paid for."""
+"""`sentiment train --on aws` starts, follows and fetches; mistakes are reported before it starts."""
 
 import hashlib
 import json

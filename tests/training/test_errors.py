@@ -117,8 +117,8 @@ def test_a_truncated_file_is_a_one_line_error(
     (tmp_path / name).write_text(content)
     for extra in ([], ["--streaming"]):
         assert main(["train", "--data", str(tmp_path / name), "--artifacts", str(tmp_path), *extra]) == 2
-        told = capsys.readouterr().err
-        assert message in told and "Traceback" not in told
+        printed = capsys.readouterr().err
+        assert message in printed and "Traceback" not in printed
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 

@@ -70,7 +70,7 @@ def sync_alerts(
     """
     found = {(finding.kind, finding.cause) for finding in findings}
     with transaction(engine) as session:
-        due = [message for finding in findings if (message := _record(session, finding, policy))]
+        due = [sent for finding in findings if (sent := _record(session, finding, policy))]
         resolved = [
             _ResolvedAlert.of(alert, reason, policy.at)
             for alert in open_alerts(session)

@@ -4,10 +4,9 @@ import json
 from typing import Any
 
 import pytest
-from aws_cdk.assertions import Template
 
 from cdk.environments import ENVIRONMENTS, Environment
-from tests.fixtures.templates import PLAIN, find, function, referenced, resources, synthesize
+from tests.fixtures.templates import PLAIN, Template, find, function, referenced, resources, synthesize
 
 ALL = pytest.mark.parametrize("environment", ENVIRONMENTS.values(), ids=lambda environment: environment.name)
 HOLDS_DATA = ("AWS::RDS::DBInstance", "AWS::S3::Bucket", "AWS::KMS::Key", "AWS::Logs::LogGroup")

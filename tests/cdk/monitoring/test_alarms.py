@@ -4,10 +4,19 @@ import json
 import re
 
 import pytest
-from aws_cdk.assertions import Match, Template
+from aws_cdk.assertions import Match
 
 from functions.drift_monitor.settings import DriftMonitorSettings
-from tests.fixtures.templates import PLAIN, RICH, alarms, dashboard, referenced, resources, synthesize
+from tests.fixtures.templates import (
+    PLAIN,
+    RICH,
+    Template,
+    alarms,
+    dashboard,
+    referenced,
+    resources,
+    synthesize,
+)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,12 +10,12 @@ from uuid import UUID
 
 import pytest
 
-from cdk.app import add_stacks, make_app
 from cdk.costs.idle import ALARMS, DASHBOARDS, DRIFT_RUN_SECONDS, KEYS, WAF_RULES, idle_costs
 from cdk.costs.usage import ACCESS_LOG_BYTES, BYTES_PER_LOG_EVENT
 from cdk.environments import ENVIRONMENTS, Environment
 from cdk.function_config import DRIFT_MONITOR, LOG_WRITER, FunctionConfig
 from local import function_specs as local
+from tests.fixtures.templates import synthesize
 
 Resources = dict[str, dict[str, Any]]
 
@@ -76,18 +75,14 @@ FREE = {
 
 @pytest.fixture(scope="module", params=ENVIRONMENTS.values(), ids=lambda environment: environment.name)
 def stacks(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Environment, Resources]]:
+    request: pytest.FixtureRequest,
+) -> tuple[Environment, Resources]:
     """An environment and the resources of all its stacks."""
-    folder: Path = tmp_path_factory.mktemp("cdk.out")
-    app = make_app(folder, env=request.param.name)
-    add_stacks(app, request.param)
-    app.synth()
     resources: Resources = {}
-    for path in folder.glob("*.template.json"):
-        found = json.loads(path.read_text())["Resources"]
-        resources |= {f"{path.stem}/{id}": resource for id, resource in found.items()}
-    yield request.param, resources
+    for stack, template in synthesize(request.param).items():
+        found = template.to_json()["Resources"]
+        resources |= {f"{stack}/{id}": resource for id, resource in found.items()}
+    return request.param, resources
 
 
 def of_type(resources: Resources, kind: str) -> list[dict[str, Any]]:

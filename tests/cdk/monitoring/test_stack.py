@@ -5,7 +5,6 @@ import re
 from typing import Any
 
 import pytest
-from aws_cdk.assertions import Template
 
 from cdk.environments import Environment
 from tests.fixtures.templates import (
@@ -15,6 +14,7 @@ from tests.fixtures.templates import (
     RICH,
     SECRET,
     Resource,
+    Template,
     alarms,
     dashboard,
     find,

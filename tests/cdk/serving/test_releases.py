@@ -5,10 +5,17 @@ import re
 from typing import Any
 
 import pytest
-from aws_cdk.assertions import Template
 
 from cdk.environments import ENVIRONMENTS, Environment
-from tests.fixtures.templates import Resource, function, referenced, resources, statements, synthesize
+from tests.fixtures.templates import (
+    Resource,
+    Template,
+    function,
+    referenced,
+    resources,
+    statements,
+    synthesize,
+)
 
 ALL = pytest.mark.parametrize("environment", ENVIRONMENTS.values(), ids=lambda environment: environment.name)
 CONFIGURATIONS = {

@@ -5,13 +5,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from aws_cdk.assertions import Template
 
 from cdk.environments import ENVIRONMENTS, Environment
 from cdk.function_config import MAX_RECEIVES
 from tests.fixtures.templates import (
     PLAIN,
     RICH,
+    Template,
     find,
     function,
     referenced,

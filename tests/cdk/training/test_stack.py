@@ -4,10 +4,10 @@ import json
 from dataclasses import replace
 
 import pytest
-from aws_cdk.assertions import Match, Template
+from aws_cdk.assertions import Match
 
 from cdk.training.stack import training_jobs
-from tests.fixtures.templates import OPEN, PLAIN, referenced, resources, statements, synthesize
+from tests.fixtures.templates import OPEN, PLAIN, Template, referenced, resources, statements, synthesize
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_cdk.assertions import Template
 
 from cdk.web.distribution import EDGE
-from tests.fixtures.templates import PLAIN, RICH, resources, synthesize
+from tests.fixtures.templates import PLAIN, RICH, Template, resources, synthesize
 
 
 @pytest.fixture(scope="module")

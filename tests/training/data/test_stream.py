@@ -146,14 +146,14 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
             for number in range(rows):
                 rng = random.Random(number)
                 writer.writerow((" ".join(f"w{rng.randrange(9_999)}" for _ in range(200)), number % 2))
-        told = subprocess.run(
+        printed = subprocess.run(
             [sys.executable, "-c", MEASURED, str(path), str(tmp_path / f"cache-{rows}")],
             capture_output=True,
             text=True,
             check=True,
         ).stdout.split()
-        assert int(told[0]) > 0.8 * rows - 2_000
-        return path.stat().st_size / 2**20, float(told[2]) - float(told[1])
+        assert int(printed[0]) > 0.8 * rows - 2_000
+        return path.stat().st_size / 2**20, float(printed[2]) - float(printed[1])
 
     (small_mb, small), (large_mb, large) = grown(6_000), grown(48_000)
     assert large_mb > small_mb + 40
@@ -207,5 +207,5 @@ def test_tokens_are_cached_for_the_next_run_on_the_same_rows(tiny_model: Path, t
     tokenized_examples(Rows(["a good film", "another"], [1, 0]), tokenizer, 16, "head", tmp_path)
     assert len(list(tmp_path.iterdir())) == 4
     path.write_bytes(path.read_bytes()[:-20])
-    mended = tokenized_examples(rows, tokenizer, 16, "head", tmp_path)
-    assert [mended[row] for row in range(2)] == [first[row] for row in range(2)]
+    rewritten = tokenized_examples(rows, tokenizer, 16, "head", tmp_path)
+    assert [rewritten[row] for row in range(2)] == [first[row] for row in range(2)]

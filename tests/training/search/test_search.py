@@ -63,7 +63,7 @@ def opened(folder: Path) -> optuna.Study:
     return optuna.load_study(study_name="study", storage=optuna.storages.JournalStorage(backend))
 
 
-def proposals(folder: Path) -> list[dict[str, Any]]:
+def finished_parameters(folder: Path) -> list[dict[str, Any]]:
     return [trial.params for trial in opened(folder).trials if trial.state.name in {"COMPLETE", "PRUNED"}]
 
 
@@ -90,7 +90,7 @@ def test_a_search_writes_the_best_parameters_and_nests_its_trials(
 
 def test_the_first_trial_is_the_recipe_without_a_search(config: TrainingConfig, tmp_path: Path) -> None:
     find(config, tmp_path, 1)
-    assert proposals(tmp_path) == [
+    assert finished_parameters(tmp_path) == [
         {"learning_rate": 5e-5, "batch_size": 16, "warmup": 0.1, "weight_decay": 0.01}
     ]
 
@@ -112,19 +112,19 @@ def test_a_stopped_search_continues_with_the_same_parameters(config: TrainingCon
         find(config, tmp_path / "stopped", 4, should_stop=StopInTrial(15))
     [cut_short] = (tmp_path / "stopped" / "trials").iterdir()
     assert list(cut_short.glob("checkpoint-*")), "the interrupted trial can resume"
-    assert 0 < len(proposals(tmp_path / "stopped")) < 4
+    assert 0 < len(finished_parameters(tmp_path / "stopped")) < 4
 
     best = find(config, tmp_path / "stopped", 4)
-    assert proposals(tmp_path / "stopped") == proposals(tmp_path / "whole")
+    assert finished_parameters(tmp_path / "stopped") == finished_parameters(tmp_path / "whole")
     assert best["trials"] == {"complete": 4, "pruned": 0, "fail": 1}
 
 
 def test_trials_are_added_to_a_study_up_to_the_given_number(config: TrainingConfig, tmp_path: Path) -> None:
     find(config, tmp_path, 1)
     find(config, tmp_path, 2)
-    assert len(proposals(tmp_path)) == 2
+    assert len(finished_parameters(tmp_path)) == 2
     find(config, tmp_path, 2)
-    assert len(proposals(tmp_path)) == 2
+    assert len(finished_parameters(tmp_path)) == 2
 
 
 def test_a_study_of_another_recipe_space_or_data_set_is_rejected(
@@ -217,7 +217,7 @@ def test_the_report_of_the_study_is_kept_with_the_run(config: TrainingConfig, tm
 
 def test_the_report_of_a_small_study_names_missing_plots(config: TrainingConfig, tmp_path: Path) -> None:
     find(config, tmp_path, 1)
-    assert "Not drawn: What mattered" in (tmp_path / "study.html").read_text()
+    assert "Not available: Parameter importance" in (tmp_path / "study.html").read_text()
 
 
 @pytest.mark.slow

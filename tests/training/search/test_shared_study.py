@@ -15,7 +15,7 @@ import pytest
 from optuna.trial import TrialState
 
 from tests.fixtures.postgres import empty_database, postgres
-from tests.training.search.test_search import FIXED, config, find, proposals
+from tests.training.search.test_search import FIXED, config, find, finished_parameters
 from training.config import TrainingConfig
 from training.data.prepare import prepare
 from training.errors import ConfigError, Interrupted
@@ -125,7 +125,7 @@ def test_a_trial_on_another_machine_is_retried_after_the_heartbeat_timeout(
         trial = elsewhere.claim(SPACE, 1, seed=0)
     assert trial is not None
     assert here.claim(SPACE, 1, seed=0) is None
-    trial.set_user_attr("seen", time.time() - 3600)
+    trial.set_user_attr("heartbeat", time.time() - 3600)
     again = here.claim(SPACE, 1, seed=0)
     assert again is not None and again.params == trial.params
     elsewhere.finish(trial, TrialState.COMPLETE, [0.9])
@@ -147,7 +147,7 @@ def warm_workers(warm_python: Path) -> Iterator[None]:
 def test_several_workers_run_each_trial_once(config: TrainingConfig, tmp_path: Path) -> None:
     best = find(config, tmp_path, 4, workers=2)
     assert best["trials"] == {"complete": 4, "pruned": 0, "fail": 0}
-    assert len(proposals(tmp_path)) == 4
+    assert len(finished_parameters(tmp_path)) == 4
     assert (tmp_path / "best.json").exists()
 
 
@@ -160,7 +160,7 @@ def test_workers_are_stopped_and_their_trials_continue(config: TrainingConfig, t
     with pytest.raises(Interrupted, match="ready to continue"):
         find(config, tmp_path, 4, workers=2, should_stop=running)
     best = find(config, tmp_path, 4)
-    assert best["trials"]["complete"] == len(proposals(tmp_path)) == 4
+    assert best["trials"]["complete"] == len(finished_parameters(tmp_path)) == 4
 
 
 def begun(folder: Path) -> list[optuna.trial.FrozenTrial]:

@@ -16,6 +16,9 @@ import pytest
 from sentiment.exceptions import ConfigurationError
 
 from local.postgres.server import PostgresServer, running_postgres
+from tests.fixtures.postgres import server_folder
+
+__all__ = ["server_folder"]
 
 PASSWORD = "of-these-tests"
 
@@ -76,7 +79,7 @@ def test_a_wrong_password_is_rejected(made_folder: Path) -> None:
 
 def test_data_created_with_another_password_is_named(made_folder: Path) -> None:
     with (
-        pytest.raises(ConfigurationError, match="made with another one; bring that one back or delete"),
+        pytest.raises(ConfigurationError, match="created with another one; restore that password, or delete"),
         running_postgres(made_folder, password="new secrets"),
     ):
         pass
@@ -114,7 +117,7 @@ def test_a_folder_in_use_is_named(made_folder: Path) -> None:
 
 def test_an_orphaned_server_is_stopped_and_its_data_kept(made_folder: Path) -> None:
     code = (
-        "import sys, time\nfrom pathlib import Path\nfrom local.postgres import running_postgres\n"
+        "import sys, time\nfrom pathlib import Path\nfrom local.postgres.server import running_postgres\n"
         "with running_postgres(Path(sys.argv[1]), password=sys.argv[2]) as server:\n"
         "    print(server.pid, flush=True)\n    time.sleep(60)"
     )
@@ -167,8 +170,9 @@ def test_data_of_another_version_is_named_and_kept(
     (server_folder / "data").mkdir()
     if version:
         (server_folder / "data" / "PG_VERSION").write_text(version)
+    message = f"created by {found}, this is Postgres 18; move or delete it"
     with (
-        pytest.raises(ConfigurationError, match=f"made by {found}, this is Postgres 18; move or delete it"),
+        pytest.raises(ConfigurationError, match=message),
         running_postgres(server_folder, password=PASSWORD),
     ):
         pass

@@ -47,7 +47,7 @@ def seed(session: Session, *, until: datetime) -> None:
             kind="data_drift",
             cause=VERSION,
             severity="warning",
-            message="Data drift: 2 of 5 input features moved, most of all tokens",
+            message="Data drift: 2 of 5 input features drifted, above all tokens",
             details={"model_version": VERSION},
             raised_at=until - timedelta(hours=1),
         )

@@ -38,7 +38,7 @@ class SlackNotifier:
 
 
 def publish(
-    aws: LocalAws, subject: str = "Data drift: 2 of 4 features moved", message: str = "Read on."
+    aws: LocalAws, subject: str = "Data drift: 2 of 4 features drifted", message: str = "Read on."
 ) -> None:
     attributes = {
         "kind": "data_drift",
@@ -66,7 +66,7 @@ def test_a_message_becomes_a_plain_text_email(aws: LocalAws, tmp_path: Path) -> 
     (mail,) = (tmp_path / "mail").iterdir()
     assert mail.name.endswith("-Data-drift-2-of-4-features-moved.txt")
     head, _, body = mail.read_text().partition("\n\n")
-    assert "Subject: Data drift: 2 of 4 features moved" in head.splitlines()
+    assert "Subject: Data drift: 2 of 4 features drifted" in head.splitlines()
     assert body == "Two things moved:\n- words\n- tokens\n"
     assert count_messages(aws.client("sqs"), aws.alert_queue_url) == 0
 
@@ -80,7 +80,7 @@ def test_the_notifier_is_invoked_with_the_event_of_sns(aws: LocalAws, tmp_path: 
     ours = event["Records"][0]["Sns"]
     assert paths(event["Records"][0]) == paths(sample["Records"][0])
     assert ours["MessageAttributes"]["severity"] == {"Type": "String", "Value": "warning"}
-    assert (ours["Subject"], ours["Message"]) == ("Data drift: 2 of 4 features moved", "Read on.")
+    assert (ours["Subject"], ours["Message"]) == ("Data drift: 2 of 4 features drifted", "Read on.")
 
 
 def test_a_failed_message_is_delivered_again_with_a_single_email(aws: LocalAws, tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from sentiment.exceptions import ConfigurationError
-from sentiment.settings import read_settings
 
 from cli.monitoring import drift_run
 
@@ -46,6 +45,8 @@ def calibrate(
 
     Reads DRIFT_THRESHOLD and FALSE_ALARM_RATE as the drift monitor does.
     """
+    from sentiment.settings import read_settings
+
     from functions.drift_monitor.detection.reference import read_reference
     from functions.drift_monitor.settings import DetectionSettings
     from local.drift_lab.experiment import QUICK, Experiment, ExperimentPlan, report

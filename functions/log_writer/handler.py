@@ -47,8 +47,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
 
     log = logger("log_writer")
     for message_id, error in errors.items():
-        name = type(error).__name__
-        log.warning("message not stored", message_id=message_id, error=name, reason=str(error))
+        log.warning("message not stored", message_id=message_id, error=error.code, reason=str(error))
     log.info("batch stored", messages=len(event["Records"]), failed=len(errors))
     processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
     return process_partial_response(

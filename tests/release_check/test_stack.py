@@ -37,7 +37,7 @@ def test_a_bad_first_deployment_fails_the_stack(
     release: Release, make_api: Callable[..., Api], artifact: Artifact
 ) -> None:
     release.deploy(served(make_api(Inverted(artifact, threads=1, cache_entries=0))))
-    with pytest.raises(ReleaseError, match="decided otherwise"):
+    with pytest.raises(ReleaseError, match="predicted differently"):
         deployed(release)
 
 

@@ -79,6 +79,7 @@ def test_a_file_is_read_from_the_chosen_column_or_rejected_with_a_reason(page: P
     choose(b"thin, but good\nfine\n", "some.txt")
     expect(page.get_by_role("button", name="Classify 2 texts")).to_be_enabled()
     choose("Titel;Meinung\nA;Süß und schön, mit viel Gefühl\n".encode("cp1252"))
+    expect(page.get_by_text("some.csv:")).to_be_visible()  # until then the options are those of some.txt
     page.get_by_text("First row is a header").click()
     page.get_by_label("Text column").select_option("Meinung")
     page.get_by_role("button", name="Classify 1 text").click()

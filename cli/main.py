@@ -17,12 +17,12 @@ import typer
 from rich.console import Console
 from sentiment.exceptions import SentimentError
 
-from cli.aws import cost, deployments, rollback
+from cli.aws import cost, deployments
 from cli.env_vars import DEFAULT_FILE, load_environment
 from cli.monitoring import drift_calibrate, monitor
 from cli.records import audit, export, export_feedback, redrive, replay, rows
 from cli.system import clean_data, demo, doctor, migrate, predict, up
-from cli.training import evaluate, promote, search, train
+from cli.training import evaluate, promote, rollback, search, train
 
 EXIT_CODES = __doc__.split("\n\n")[-1].replace("\n", " ") if __doc__ else ""
 

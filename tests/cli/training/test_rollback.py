@@ -12,9 +12,9 @@ from sentiment.exceptions import ConfigurationError
 from sqlalchemy import Engine
 
 import functions.registrar.handler as registrar
-from cli.aws import rollback
-from cli.aws.rollback import RollbackError
 from cli.aws.stacks import AwsError
+from cli.training import rollback
+from cli.training.rollback import RollbackError
 from tests.fixtures.lambda_service import LambdaService, running_lambda_service
 from tests.fixtures.postgres import database, migrated_template, postgres
 

@@ -64,7 +64,7 @@ def test_a_message_becomes_a_plain_text_email(aws: LocalAws, tmp_path: Path) -> 
     publish(aws, message="Two things moved:\n- words\n- tokens")
     source(aws, SnsDelivery(tmp_path / "mail", None)).deliver_batch()
     (mail,) = (tmp_path / "mail").iterdir()
-    assert mail.name.endswith("-Data-drift-2-of-4-features-moved.txt")
+    assert mail.name.endswith("-Data-drift-2-of-4-features-drifted.txt")
     head, _, body = mail.read_text().partition("\n\n")
     assert "Subject: Data drift: 2 of 4 features drifted" in head.splitlines()
     assert body == "Two things moved:\n- words\n- tokens\n"

@@ -106,7 +106,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     def make(folder: Path) -> None:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what torch's own imports deprecate is not ours to mend
+            warnings.simplefilter("ignore")  # deprecations within torch's own imports
             import torch
             from transformers import DistilBertConfig, DistilBertForSequenceClassification
 

@@ -87,8 +87,8 @@ format: setup ## Fix what ruff can fix
 
 bench: setup ## Benchmark against other libraries, side by side; writes artifacts/bench/
 	@$(BIN)/python -W ignore -m benchmarks.serving
-	@$(BIN)/python -W ignore -m benchmarks.graph
-	@$(BIN)/python -m benchmarks.log_writer
+	@$(BIN)/python -W ignore -m benchmarks.serving.graph
+	@$(BIN)/python -m benchmarks.database.log_writer
 
 synth: setup ## Synthesize the stacks into cdk.out and check them with cdk-nag, offline; ENV=dev|staging|prod or all
 	@printf '%s\n' $(ENVIRONMENTS) | xargs -P 2 -I@ env CDK_OUTDIR=cdk.out/@ CDK_CONTEXT_JSON='{"env": "@"}' $(BIN)/python -m cdk.app

@@ -21,7 +21,7 @@ LOG_BYTES = 1451  # lines of the function and of Lambda
 RESPONSE_BYTES = 298
 ACCESS_LOG_BYTES = 350  # the HTTP API's line, by its format in cdk/serving/gateway.py
 
-# `python -m benchmarks.log_writer`: seconds of a whole core per batch, and per row in it.
+# `python -m benchmarks.database.log_writer`: seconds of a whole core per batch, and per row in it.
 WRITER_BATCH_SECONDS = 0.0027
 WRITER_ROW_SECONDS = 0.000033
 MB_PER_VCPU = 1769  # memory with one whole vCPU (Lambda Developer Guide, "Configure memory")

@@ -1,7 +1,7 @@
 """A week of real reviews, predicted by a real model hour by hour: no alerts without a shift, alerts with one.
 
 Windows are evaluated as in a run, with the sizes of `choose_window` and the persistence of verdict_history.
-`python -m benchmarks.drift` does the same with the model of artifacts/model and the whole handler.
+`python -m benchmarks.monitoring.drift` does the same with the model of artifacts/model and the whole handler.
 """
 
 import random

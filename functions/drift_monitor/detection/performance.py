@@ -6,8 +6,8 @@ detects inputs that are harder for the model. It does not detect concept drift, 
 another label, nor texts so foreign that confidence itself misleads; labels do (docs/monitoring.md).
 
 Confidence is calibrated by Platt scaling, a logistic curve over its log-odds. An isotonic fit gave the same
-accuracy (`python -m benchmarks.performance_estimation`), and the curve extrapolates where a reference of a
-thousand rows has few.
+accuracy (`python -m benchmarks.monitoring.performance_estimation`), and the curve extrapolates where a
+reference of a thousand rows has few.
 """
 
 from dataclasses import asdict, dataclass

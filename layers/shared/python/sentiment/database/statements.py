@@ -2,7 +2,7 @@
 
 Values are bound as parameters and names come from the models, so SQL never contains a caller's text. A
 batch's rows are sent as one JSON parameter: the driver is pure Python, and encoding each value separately was
-six times slower (`python -m benchmarks.log_writer`).
+six times slower (`python -m benchmarks.database.log_writer`).
 """
 
 from collections.abc import Mapping, Sequence

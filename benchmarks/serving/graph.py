@@ -1,8 +1,8 @@
 """The speed-up of each change to the served graph, for the embedded model in int8.
 
-Run as `python -m benchmarks.graph`. Starts from the usual export (traced, fused, quantized per channel) and
-adds the changes of `training.export.graph` one by one. All graphs take turns on one thread. Prints a table
-and writes artifacts/bench/graph.json.
+Run as `python -m benchmarks.serving.graph`. Starts from the usual export (traced, fused, quantized per
+channel) and adds the changes of `training.export.graph` one by one. All graphs take turns on one thread.
+Prints a table and writes artifacts/bench/graph.json.
 """
 
 import json
@@ -29,7 +29,7 @@ from training.finetune.model import load_classifier
 TOKENS = (16, 64, 128, 256, 512)
 STEPS = ("usual export", "+ last block for the first token", "+ no mask", "+ vectorized layer norm")
 ROUNDS = 30
-TARGET = Path(__file__).parent.parent / "artifacts" / "bench" / "graph.json"
+TARGET = Path(__file__).parents[2] / "artifacts" / "bench" / "graph.json"
 
 
 def build(step: int, folder: Path) -> Scorer:

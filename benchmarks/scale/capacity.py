@@ -7,7 +7,7 @@ sources) and an environment's values. `benchmarks.scale` prints the results.
 import math
 from dataclasses import dataclass
 
-from benchmarks.queueing import QueueStats, erlang_b, seconds_to_catch_up, simulate
+from benchmarks.scale.queueing import QueueStats, erlang_b, seconds_to_catch_up, simulate
 from cdk.costs.idle import idle_costs
 from cdk.costs.price_list import price
 from cdk.costs.usage import (
@@ -34,7 +34,7 @@ REQUESTS_PER_INSTANCE = 10  # per second; the quota counts ten even if a request
 DISK_BYTES = 125e6  # per second, gp3 below 400 GB
 # Assumed: bytes written per byte of a row, to the log, the page, and the index.
 WRITE_AMPLIFICATION = 3
-# `python -m benchmarks.log_writer`, 500 rows per batch: handler and Postgres together on two cores.
+# `python -m benchmarks.database.log_writer`, 500 rows per batch: handler and Postgres together on two cores.
 ROWS_ON_TWO_CORES = 22_405
 # Share of both cores that burstable instances can use permanently (more costs CPU credits).
 BASELINES = {"t4g.micro": 0.1, "t4g.small": 0.2, "t4g.medium": 0.2, "t4g.large": 0.3}

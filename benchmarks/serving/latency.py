@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from tokenizers import Tokenizer
 
-from benchmarks.contenders import (
+from benchmarks.serving.contenders import (
     Contender,
     ctranslate2_int8,
     onnxruntime_fp32,
@@ -25,7 +25,7 @@ from benchmarks.contenders import (
     torch_dynamic_int8,
     transformers_pipeline,
 )
-from benchmarks.our_handler import load_handler
+from benchmarks.serving.our_handler import load_handler
 
 TOKENS = (16, 64, 128, 256, 512)
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.capacity import describe, limits, max_load, writer_queue
-from benchmarks.queueing import erlang_b
-from benchmarks.scale import RATES, plot
+from benchmarks.scale.__main__ import RATES, plot
+from benchmarks.scale.capacity import describe, limits, max_load, writer_queue
+from benchmarks.scale.queueing import erlang_b
 from cdk.environments import ENVIRONMENTS, Environment
 
 PROD = ENVIRONMENTS["prod"]

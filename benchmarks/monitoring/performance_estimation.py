@@ -1,5 +1,6 @@
-"""Error of the accuracy estimate without labels: `python -m benchmarks.performance_estimation [ARTIFACT]`.
+"""Error of the accuracy estimate without labels.
 
+Run as `python -m benchmarks.monitoring.performance_estimation [ARTIFACT]`.
 Classifies unseen reviews with the artifact, draws windows from them, and compares the drift monitor's
 estimate with the true accuracy of each window: on texts like the reference, on a harder mix of them, and on
 Rotten Tomatoes, one-line reviews that the model was not trained for. Prints a table and writes
@@ -25,7 +26,7 @@ from training.config import configure
 from training.data.prepare import prepare
 from training.data.sources import read
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 TARGET = ROOT / "artifacts" / "bench" / "performance_estimation.json"
 IMDB_ROWS, OTHER_ROWS = 3000, 3000
 WINDOW_ROWS, WINDOWS = 500, 200

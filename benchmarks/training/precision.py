@@ -1,9 +1,9 @@
 """The accuracy of training in bf16 against fp32: the quick recipe in both, on the same rows.
 
-Run as `python -m benchmarks.precision`. Each seed has its own split. Both checkpoints predict its validation
-rows (they choose the precision, so no test row is used) in fp32, before any export. The interval of the
-difference is that of promotion, over the rows of all seeds. Times are of fine-tuning alone, one after the
-other, and unreliable on a busy machine (`benchmarks.training_speed` has better ones).
+Run as `python -m benchmarks.training.precision`. Each seed has its own split. Both checkpoints predict its
+validation rows (they choose the precision, so no test row is used) in fp32, before any export. The interval
+of the difference is that of promotion, over the rows of all seeds. Times are of fine-tuning alone, one after
+the other, and unreliable on a busy machine (`benchmarks.training.speed` has better ones).
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The latency that novelty adds to a request: `python -m benchmarks.novelty_cost [ARTIFACT]`.
+"""The latency that novelty adds to a request: `python -m benchmarks.serving.novelty_cost [ARTIFACT]`.
 
 The same session predicts the same texts with and without novelty (then the graph computes only the logits):
 the classifier alone, and the whole Lambda handler with a queue in another process. The two take turns on one
@@ -30,9 +30,9 @@ from rich.table import Table
 from sentiment.logging import metrics
 from tokenizers import Tokenizer
 
-from benchmarks.latency import texts_of
-from benchmarks.our_handler import CONTEXT, EVENT, environment
-from benchmarks.queue_stub import start_queue_stub
+from benchmarks.serving.latency import texts_of
+from benchmarks.serving.our_handler import CONTEXT, EVENT, environment
+from benchmarks.serving.queue_stub import start_queue_stub
 from functions.api.app import create_app, create_dependencies
 from functions.api.dependencies import Dependencies
 from functions.api.model.artifact import load_artifact
@@ -40,7 +40,7 @@ from functions.api.model.classifier import Classifier
 from functions.api.model.novelty import NoveltyMeasure
 from functions.api.settings import SERVICE, settings
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 TARGET = ROOT / "artifacts" / "bench" / "novelty_cost.json"
 TOKENS = (16, 128, 256)
 WARM_UP = 5

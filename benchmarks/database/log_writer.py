@@ -1,8 +1,8 @@
 """Measures how many predictions per second the log writer's handler stores in a real Postgres.
 
-Run as `python -m benchmarks.log_writer`. The batch sizes alternate, so that a busy moment of the machine
-affects all of them and the baseline: SQLAlchemy's multi-row insert with one parameter per value, without the
-handler and its parsing. Postgres is durable (fsync on). Creating the messages is not measured.
+Run as `python -m benchmarks.database.log_writer`. The batch sizes alternate, so that a busy moment of the
+machine affects all of them and the baseline: SQLAlchemy's multi-row insert with one parameter per value,
+without the handler and its parsing. Postgres is durable (fsync on). Creating the messages is not measured.
 """
 
 import json

@@ -1,8 +1,8 @@
 """Time and memory of `GET /reports/review` on 100,000 stored predictions.
 
-Run as `python -m benchmarks.review_queue`. The texts are the embedded reviews, repeated with exchanged words,
-in a real Postgres. Every fiftieth is labelled, half of those against the prediction. The function runs in a
-separate process, whose peak memory is reported. Storing the rows is not measured.
+Run as `python -m benchmarks.database.review_queue`. The texts are the embedded reviews, repeated with
+exchanged words, in a real Postgres. Every fiftieth is labelled, half of those against the prediction. The
+function runs in a separate process, whose peak memory is reported. Storing the rows is not measured.
 """
 
 import hashlib
@@ -123,7 +123,7 @@ def main() -> None:
         migrations.handler({"action": "upgrade"}, LambdaContext())
         with Console().status(f"Storing {ROWS:,} predictions"):
             seed(migrations.engine())
-        command = [sys.executable, "-m", "benchmarks.review_queue", "--measure"]
+        command = [sys.executable, "-m", "benchmarks.database.review_queue", "--measure"]
         run = subprocess.run(command, capture_output=True, text=True, check=True)
         migrations.engine().dispose()
     result = json.loads(run.stdout.splitlines()[-1])

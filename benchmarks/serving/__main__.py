@@ -14,7 +14,6 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
@@ -23,65 +22,21 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.installed_size import installed_mb
-from benchmarks.latency import TOKENS
-from benchmarks.queue_stub import start_queue_stub
+from benchmarks.serving.installed_size import installed_mb
+from benchmarks.serving.latency import TOKENS
+from benchmarks.serving.models import MODELS, Built, build
+from benchmarks.serving.queue_stub import start_queue_stub
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 OURS, EAGER = "our whole handler (int8)", "transformers pipeline"
-MODELS = ("embedded (384 wide)", "DistilBERT-base (random)")
 Samples = dict[str, dict[str, list[float]]]
 
 
-@dataclass(frozen=True)
-class Built:
-    """One model in the formats that the contenders load."""
-
-    checkpoint: Path
-    artifact: Path
-    onnx: Path
-
-
-def build(name: str, folder: Path) -> Built:
-    """Create the checkpoint, artifact and plain ONNX export of one of MODELS."""
-    import torch
-    from optimum.exporters.onnx import onnx_export_from_model
-    from transformers import DistilBertConfig, DistilBertForSequenceClassification
-
-    from training.data.rows import Rows
-    from training.export.export import Gate, build_artifact
-    from training.finetune.model import load_classifier
-
-    labels = ["negative", "positive"]
-    torch.manual_seed(0)
-    model, tokenizer = load_classifier("embedded", labels)
-    if name == MODELS[1]:
-        model = DistilBertForSequenceClassification(DistilBertConfig())
-    checkpoint = folder / "checkpoint"
-    model.eval().save_pretrained(checkpoint)
-    tokenizer.save_pretrained(checkpoint)
-    artifact = build_artifact(
-        checkpoint,
-        rows := Rows(["good", "bad"], [1, 0]),
-        rows,
-        max_length=512,
-        truncation="head",
-        labels=labels,
-        artifacts=folder,
-        card_fields={"base_model": name},
-        gate=Gate(max_accuracy_loss=1, max_flipped=1),
-    )
-    onnx = folder / "onnx"
-    onnx_export_from_model(model, onnx, opset=18, task="text-classification", do_validation=False)
-    tokenizer.save_pretrained(onnx)
-    return Built(checkpoint, artifact.folder, onnx)
-
-
 def measure_latency(built: Built, queue_url: str, rounds: int) -> Samples:
-    """Run `benchmarks.latency` in its own process; returns milliseconds by contender and tokens."""
+    """Run `benchmarks.serving.latency` in its own process; returns milliseconds by contender and tokens."""
     arguments = ["--checkpoint", built.checkpoint, "--artifact", built.artifact]
     arguments += ["--queue-url", queue_url, "--rounds", rounds]
-    samples: Samples = _run("benchmarks.latency", arguments)
+    samples: Samples = _run("benchmarks.serving.latency", arguments)
     return samples
 
 
@@ -95,7 +50,7 @@ def measure_cold_starts(built: Built, queue_url: str, rounds: int) -> dict[str, 
     starts: dict[str, dict[str, list[float]]] = {}
     for turn in range(rounds + 1):
         for name, path in paths.items():
-            seconds_by_clock = _run("benchmarks.cold_start", [name, path], BENCH_QUEUE_URL=queue_url)
+            seconds_by_clock = _run("benchmarks.serving.cold_start", [name, path], BENCH_QUEUE_URL=queue_url)
             if turn:  # the first only fills the disk cache
                 for clock, seconds in seconds_by_clock.items():
                     starts.setdefault(name, {}).setdefault(clock, []).append(seconds)

@@ -1,9 +1,10 @@
 """Replay a week of reviews through the drift monitor, then each shift; or time one run over 100,000 rows.
 
-`python -m benchmarks.drift` stores predictions of artifacts/model for unseen reviews, hour by hour, and calls
-the handler after each hour. It counts windows, alarms and messages without a shift, and then with each shift
-of `local.drift_lab.shifts`. With `--rows 100000` it stores that many predictions in one hour, runs the
-handler once in a separate process, and reports its time and memory. Results are written to artifacts/bench/.
+`python -m benchmarks.monitoring.drift` stores predictions of artifacts/model for unseen reviews, hour by
+hour, and calls the handler after each hour. It counts windows, alarms and messages without a shift, and then
+with each shift of `local.drift_lab.shifts`. With `--rows 100000` it stores that many predictions in one hour,
+runs the handler once in a separate process, and reports its time and memory. Results are written to
+artifacts/bench/.
 """
 
 import argparse
@@ -25,7 +26,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks.monitored_system import MonitoredSystem, hours_before, monitored_system
+from benchmarks.monitoring.monitored_system import MonitoredSystem, hours_before, monitored_system
 from functions.drift_monitor.detection.features import Feature
 from functions.drift_monitor.detection.thresholds import calibrate
 from functions.drift_monitor.handler import handler

@@ -1,9 +1,9 @@
 """How well novelty separates out-of-distribution texts from familiar ones.
 
-Run as `python -m benchmarks.novelty [ARTIFACT]`. Texts of each shift of `local.drift_lab.shifts` go through
-the served graph, and several distances from the validation rows rank them against held-out rows: the area
-under the ROC curve is the probability that a shifted text is further away than a familiar one. The artifact
-must be that of `sentiment train --quick`, whose rows are read again here. Prints a table and writes
+Run as `python -m benchmarks.monitoring.novelty [ARTIFACT]`. Texts of each shift of `local.drift_lab.shifts`
+go through the served graph, and several distances from the validation rows rank them against held-out rows:
+the area under the ROC curve is the probability that a shifted text is further away than a familiar one. The
+artifact must be that of `sentiment train --quick`, whose rows are read again here. Prints a table and writes
 artifacts/bench/novelty.json.
 """
 
@@ -31,7 +31,7 @@ from training.export.novelty import DIRECTIONS, fit_novelty
 from training.export.scorer import Scorer
 from training.text import encode_batch
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 TARGET = ROOT / "artifacts" / "bench" / "novelty.json"
 ROWS = 500  # of each shift
 Floats = NDArray[np.floating[Any]]

@@ -1,6 +1,6 @@
 """The speed of fine-tuning in reviews per second, by option.
 
-Run as `python -m benchmarks.training_speed`. Every contender has the embedded model and its own optimizer.
+Run as `python -m benchmarks.training.speed`. Every contender has the embedded model and its own optimizer.
 They take turns of a few steps each, so that noise affects all of them equally. A step goes from a batch of
 token ids to updated weights; evaluation, checkpoints and export are not included.
 """

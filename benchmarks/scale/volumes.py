@@ -18,10 +18,10 @@ from sentiment.limits import MAX_CHARACTERS
 from sentiment.messages import PredictionMade
 from sqlalchemy import text as sql
 
-from benchmarks.log_writer import as_event, as_rows, make_predictions, through_the_handler
-from benchmarks.our_handler import load_handler
-from benchmarks.queue_stub import start_queue_stub
-from benchmarks.serving import MODELS, build
+from benchmarks.database.log_writer import as_event, as_rows, make_predictions, through_the_handler
+from benchmarks.serving.models import MODELS, build
+from benchmarks.serving.our_handler import load_handler
+from benchmarks.serving.queue_stub import start_queue_stub
 from cdk.costs.usage import BYTES_PER_LOG_EVENT
 from functions.log_writer import handler as log_writer
 from functions.migrations import handler as migrations

@@ -1,9 +1,9 @@
 """Accuracy and speed of distilled students, against their teacher on the same rows.
 
-Run as `python -m benchmarks.students [TEACHER]`, where TEACHER is the folder of a fine-tuned checkpoint;
-without it, the quick model is fine-tuned first. All are tested at 256 tokens; truncation, temperature and
-quantization are chosen on validation rows, and results are for test rows. Latency is of the int8 graph alone,
-one text on one thread, all taking turns.
+Run as `python -m benchmarks.training.students [TEACHER]`, where TEACHER is the folder of a fine-tuned
+checkpoint; without it, the quick model is fine-tuned first. All are tested at 256 tokens; truncation,
+temperature and quantization are chosen on validation rows, and results are for test rows. Latency is of the
+int8 graph alone, one text on one thread, all taking turns.
 """
 
 import argparse
@@ -47,7 +47,7 @@ class Measured:
 
 def main() -> None:
     """Distill, measure, print and write the table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.students", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.training.students", description=__doc__)
     parser.add_argument("teacher", nargs="?", type=Path)
     parser.add_argument("--train-rows", type=int, default=4_000)
     parser.add_argument("--epochs", type=int, default=2, help="of each student")

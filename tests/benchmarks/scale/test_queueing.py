@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from benchmarks.queueing import erlang_b, erlang_c, mean_wait, seconds_to_catch_up, simulate
+from benchmarks.scale.queueing import erlang_b, erlang_c, mean_wait, seconds_to_catch_up, simulate
 
 
 def exponential(mean: float):  # type: ignore[no-untyped-def]

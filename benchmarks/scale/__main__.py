@@ -1,7 +1,8 @@
 """Which component reaches its limit first at 10, 1,000 and 100,000 predictions per second, and the cost.
 
-`python -m benchmarks.scale` prints two tables of `benchmarks.capacity`, writes artifacts/bench/scale.json and
-plots docs/images/scale.png. `--measure` first measures the size of a prediction (benchmarks/volumes.py).
+`python -m benchmarks.scale` prints two tables of `benchmarks.scale.capacity`, writes
+artifacts/bench/scale.json and plots docs/images/scale.png. `--measure` first measures the size of a
+prediction (benchmarks/scale/volumes.py).
 """
 
 import argparse
@@ -12,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.capacity import describe, limits
+from benchmarks.scale.capacity import describe, limits
 from cdk.environments import ENVIRONMENTS, Environment
 
 RATES = (10, 1_000, 100_000)
@@ -94,7 +95,7 @@ def main() -> None:
     environment, console = ENVIRONMENTS[options.env], Console(width=max(110, Console().width))
     RESULT.parent.mkdir(parents=True, exist_ok=True)
     if options.measure:
-        from benchmarks.volumes import measure_volumes
+        from benchmarks.scale.volumes import measure_volumes
 
         volumes = measure_volumes()
         VOLUMES.write_text(json.dumps(volumes, indent=2) + "\n")

@@ -1,4 +1,4 @@
-"""One cold start: a new process to its first prediction. `python -m benchmarks.cold_start NAME PATH`.
+"""One cold start: a new process to its first prediction. `python -m benchmarks.serving.cold_start NAME PATH`.
 
 Prints the wall and CPU seconds since the start of the process as JSON; `benchmarks.serving` runs it.
 """
@@ -15,7 +15,7 @@ TEXT = "A quiet, clever film that stays with you long after the lights have come
 def classify_once(name: str, path: Path) -> None:
     """Load one contender and classify one text."""
     if name == "handler":
-        from benchmarks.our_handler import load_handler
+        from benchmarks.serving.our_handler import load_handler
 
         load_handler(path, os.environ["BENCH_QUEUE_URL"])(TEXT)
     elif name == "transformers + torch":

@@ -1,4 +1,4 @@
-"""The drift monitor with Postgres, SNS, S3 and an inbox, for `benchmarks.drift`."""
+"""The drift monitor with Postgres, SNS, S3 and an inbox, for `benchmarks.monitoring.drift`."""
 
 import json
 import logging

@@ -1,7 +1,7 @@
 """The API's Lambda handler for `benchmarks.serving`: API Gateway event in, response out.
 
-Its queue is `benchmarks.queue_stub`, so the whole handler including botocore's request is measured, but not
-the speed of a queue.
+Its queue is `benchmarks.serving.queue_stub`, so the whole handler including botocore's request is measured,
+but not the speed of a queue.
 """
 
 import json
@@ -22,7 +22,7 @@ CONTEXT = {
     "aws_request_id": "00000000-0000-0000-0000-000000000000",
     "get_remaining_time_in_millis": lambda: 30_000,
 }
-EVENT = Path(__file__).parent.parent / "events" / "api_predict.json"
+EVENT = Path(__file__).parents[2] / "events" / "api_predict.json"
 
 
 def environment(artifact: Path, queue_url: str) -> dict[str, str]:

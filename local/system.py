@@ -84,7 +84,6 @@ def running_system(
     *,
     model_dir: Path,
     ports: Ports = Ports(),
-    visibility_seconds: int = 10,
     external: DatabaseSettings | None = None,
     slack_webhook_url: str | None = None,
     monitor_settings: Mapping[str, str] = MappingProxyType({}),
@@ -114,7 +113,6 @@ def running_system(
                 running_aws(
                     state,
                     port=ports.aws,
-                    visibility_seconds=visibility_seconds,
                     slack_webhook_url=slack_webhook_url,
                     with_state_machine={**function_settings(), **monitor_settings}.get("ON_DRIFT")
                     == "retrain",

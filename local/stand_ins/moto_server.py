@@ -25,6 +25,8 @@ from local.state import StateFolder
 REGION = "eu-central-1"
 START_SECONDS = 20.0
 BATCH_ENTRIES = 10  # SQS's limit for a batch
+# In AWS 185 seconds: a laptop stores soon after Postgres is back, and dead-letters after 50 s without.
+VISIBILITY_SECONDS = 10
 ALERT_ATTEMPTS = 3  # as often as Lambda tries an asynchronous event
 ACCOUNT = "123456789012"  # moto's
 UNSENT_BUCKET, REPORT_BUCKET = "predictions-unsent", "monitoring-reports"
@@ -100,7 +102,6 @@ def running_aws(
     state: StateFolder,
     *,
     port: int | None = None,
-    visibility_seconds: int = 10,
     slack_webhook_url: str | None = None,
     with_state_machine: bool = False,
 ) -> Iterator[LocalAws]:
@@ -123,7 +124,6 @@ def running_aws(
             raise ConfigurationError(f"the AWS stand-in did not start on port {port}; see {log}")
         yield make_resources(
             f"http://{HOST}:{port}",
-            visibility_seconds,
             slack_webhook_url=slack_webhook_url,
             with_state_machine=with_state_machine,
         )
@@ -140,7 +140,6 @@ def count_messages(sqs: Any, queue_url: str) -> int:
 
 def make_resources(
     endpoint_url: str,
-    visibility_seconds: int,
     *,
     slack_webhook_url: str | None = None,
     with_state_machine: bool = False,
@@ -154,7 +153,7 @@ def make_resources(
     redrive = {"deadLetterTargetArn": _queue_arn(sqs, dead_letter_url), "maxReceiveCount": MAX_RECEIVES}
     queue_url = sqs.create_queue(
         QueueName="predictions",
-        Attributes={"VisibilityTimeout": str(visibility_seconds), "RedrivePolicy": json.dumps(redrive)},
+        Attributes={"VisibilityTimeout": str(VISIBILITY_SECONDS), "RedrivePolicy": json.dumps(redrive)},
     )["QueueUrl"]
     for bucket in (UNSENT_BUCKET, REPORT_BUCKET):
         s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
@@ -163,7 +162,7 @@ def make_resources(
     redrive = {"deadLetterTargetArn": _queue_arn(sqs, undelivered_url), "maxReceiveCount": ALERT_ATTEMPTS}
     alert_queue_url = sqs.create_queue(
         QueueName="alerts",
-        Attributes={"VisibilityTimeout": str(visibility_seconds), "RedrivePolicy": json.dumps(redrive)},
+        Attributes={"VisibilityTimeout": str(VISIBILITY_SECONDS), "RedrivePolicy": json.dumps(redrive)},
     )["QueueUrl"]
     sns.subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=_queue_arn(sqs, alert_queue_url))
     training_queue_url = sqs.create_queue(QueueName="trainings")["QueueUrl"]

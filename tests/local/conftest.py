@@ -27,9 +27,8 @@ def moto_url(state: StateFolder) -> Iterator[str]:
 
 @pytest.fixture
 def aws(moto_url: str) -> LocalAws:
-    """New resources; unhandled messages become visible again after a second."""
     httpx.post(f"{moto_url}/moto-api/reset").raise_for_status()
-    return make_resources(moto_url, visibility_seconds=1)
+    return make_resources(moto_url)
 
 
 @pytest.fixture(scope="module")

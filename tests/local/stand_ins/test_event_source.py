@@ -8,7 +8,6 @@ import httpx
 import pytest
 
 from cdk.function_config import MAX_RECEIVES
-from local.processes import wait_until
 from local.stand_ins.event_source import EventSource
 from local.stand_ins.lambda_runtime import FunctionError
 from local.stand_ins.moto_server import LocalAws, count_messages, make_resources
@@ -62,13 +61,15 @@ def test_valid_messages_are_handled_once_and_a_poison_message_becomes_a_dead_let
 ) -> None:
     good = [f"good-{number}" for number in range(30)]
     send(queue, aws, *good[:15], "poison", *good[15:])
-    source = EventSource(queue, aws.queue_url, start("reject_poison", HANDLED=str(tmp_path)))
-    source.start()
-    try:
-        assert wait_until(lambda: count_messages(queue, aws.dead_letter_url) == 1, seconds=15)
-        assert source.drain(5) == 0
-    finally:
-        source.stop()
+    function = start("reject_poison", HANDLED=str(tmp_path))
+    for receives in range(1, MAX_RECEIVES + 1):
+        assert count_messages(queue, aws.dead_letter_url) == 0
+        source = EventSource(queue, aws.queue_url, function)
+        while source.deliver_batch():
+            pass
+        source.stop()  # makes the poison message visible at once
+        assert count_messages(queue, aws.queue_url) == 1, f"after {receives} receives"
+    assert EventSource(queue, aws.queue_url, function).deliver_batch() == 0
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == dict.fromkeys(good, "handled\n")
     assert bodies(queue, aws.dead_letter_url) == ["poison"]
 
@@ -109,10 +110,11 @@ def fail(records: list[dict[str, Any]]) -> Any:
 
 def test_a_failed_batch_is_received_again(aws: LocalAws, queue: Any) -> None:
     send(queue, aws, "a", "b")
-    EventSource(queue, aws.queue_url, Recorder(fail)).deliver_batch()
+    first = EventSource(queue, aws.queue_url, Recorder(fail))
+    first.deliver_batch()
+    first.stop()  # makes the messages visible at once
     second_time = Recorder()
-    source = EventSource(queue, aws.queue_url, second_time)
-    assert wait_until(lambda: source.deliver_batch() == 2, seconds=5)
+    assert EventSource(queue, aws.queue_url, second_time).deliver_batch() == 2
     assert [record["attributes"]["ApproximateReceiveCount"] for record in second_time.batches[0]] == [
         "2",
         "2",
@@ -152,7 +154,7 @@ def test_messages_can_be_saved_and_restored(aws: LocalAws, queue: Any, tmp_path:
     saved = tmp_path / "saved.jsonl"
     assert aws.save_messages(saved) == 13
     httpx.post(f"{aws.endpoint_url}/moto-api/reset").raise_for_status()
-    restarted = make_resources(aws.endpoint_url, visibility_seconds=1)
+    restarted = make_resources(aws.endpoint_url)
     assert restarted.restore_messages(saved) == 13
     assert count_messages(queue, aws.queue_url) == 12
     assert bodies(queue, aws.dead_letter_url) == ["dead"]

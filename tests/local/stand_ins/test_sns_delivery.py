@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from local.processes import wait_until
 from local.stand_ins.event_source import EventSource
 from local.stand_ins.lambda_runtime import FunctionError
-from local.stand_ins.moto_server import LocalAws, count_messages
+from local.stand_ins.moto_server import ALERT_ATTEMPTS, LocalAws, count_messages
 from local.stand_ins.sns_delivery import SnsDelivery
 from tests.local.stand_ins.test_gateway import paths
 
@@ -86,9 +85,10 @@ def test_the_notifier_is_invoked_with_the_event_of_sns(aws: LocalAws, tmp_path: 
 def test_a_failed_message_is_delivered_again_with_a_single_email(aws: LocalAws, tmp_path: Path) -> None:
     notifier = SlackNotifier(failures=1)
     publish(aws)
-    deliveries = source(aws, SnsDelivery(tmp_path, notifier))
-    deliveries.deliver_batch()
-    assert wait_until(lambda: deliveries.deliver_batch() == 1, seconds=10)
+    for _ in range(2):
+        deliveries = source(aws, SnsDelivery(tmp_path, notifier))
+        assert deliveries.deliver_batch() == 1
+        deliveries.stop()  # makes a failed message visible at once
     assert len(notifier.events) == 2
     assert len(list(tmp_path.iterdir())) == 1
     assert count_messages(aws.client("sqs"), aws.alert_queue_url) == 0
@@ -97,12 +97,12 @@ def test_a_failed_message_is_delivered_again_with_a_single_email(aws: LocalAws, 
 def test_a_message_that_slack_never_accepts_becomes_a_dead_letter(aws: LocalAws, tmp_path: Path) -> None:
     notifier, sqs = SlackNotifier(failures=99), aws.client("sqs")
     publish(aws)
-    deliveries = source(aws, SnsDelivery(tmp_path, notifier))
     dead_letters = sqs.get_queue_url(QueueName="alerts-dead-letters")["QueueUrl"]
-    assert wait_until(
-        lambda: deliveries.deliver_batch() + 1 and count_messages(sqs, dead_letters) == 1, seconds=20
-    )
-    assert len(notifier.events) == 3
+    while (deliveries := source(aws, SnsDelivery(tmp_path, notifier))).deliver_batch():
+        assert count_messages(sqs, dead_letters) == 0
+        deliveries.stop()  # makes the message visible at once
+    assert count_messages(sqs, dead_letters) == 1
+    assert len(notifier.events) == ALERT_ATTEMPTS
 
 
 @pytest.mark.parametrize("subject", ["Umlauts / and ..\\ slashes", "x" * 99])

@@ -9,7 +9,8 @@ import pytest
 from functions.api.model.artifact import load_artifact
 from functions.api.model.classifier import Classifier
 from training.data.rows import Rows
-from training.export.export import Gate, build_artifact
+from training.export.candidates import Gate
+from training.export.export import build_artifact
 
 FAMILIAR = [
     f"A {word} {subject}. {remark}"
@@ -28,7 +29,10 @@ STRANGE = [
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::torch.jit.TracerWarning")
-def test_the_reference_has_the_same_predictions_as_the_api(tiny_model: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("wide_rows", [None, Rows(FAMILIAR, [0, 1] * 6)], ids=["deep", "wide and deep"])
+def test_the_reference_has_the_same_predictions_as_the_api(
+    tiny_model: Path, tmp_path: Path, wide_rows: Rows | None
+) -> None:
     validation = Rows(FAMILIAR, [0, 1] * 6)
     test = Rows(STRANGE, [0, 1] * 3)
     artifact = build_artifact(
@@ -40,9 +44,11 @@ def test_the_reference_has_the_same_predictions_as_the_api(tiny_model: Path, tmp
         labels=["negative", "positive"],
         artifacts=tmp_path,
         card_fields={},
+        wide_rows=wide_rows,
         gate=Gate(max_accuracy_loss=1, max_flipped=1),
     )
     classifier = Classifier(load_artifact(artifact.folder), threads=1, cache_entries=0)
+    assert classifier.has_wide_part == (wide_rows is not None)
     rows = pq.read_table(artifact.folder / "reference.parquet").to_pylist()
     assert [row["unknown_tokens"] for row in rows] == [0, 5, 0, 0, 1, 0]
     assert len({row["novelty"] for row in rows}) == len(rows)

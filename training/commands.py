@@ -45,10 +45,22 @@ def published(artifact: "Artifact", artifacts: "Path") -> list[str]:
         f"{artifact.folder}",
         f"accuracy on {metrics['rows']:,} held-out rows: int8 {metrics['int8']['accuracy']:.1%}, "
         f"fp32 {metrics['fp32']['accuracy']:.1%}; decisions flipped: {metrics['flipped']:.1%}",
+        *baselines(artifact.card),
     ]
     if (champion := champion_of(artifacts)) != version:
         lines.append(f"candidate: {champion} keeps serving until `sentiment promote` has compared the two")
     return lines
+
+
+def baselines(card: Mapping[str, Any]) -> list[str]:
+    """Describe in a line what cheaper models reach on the same rows; none for cards of older exports."""
+    found = card["metrics"].get("baselines", {})
+    parts = [
+        f"{name} {one['accuracy']:.1%} (the model gains {100 * one['gain']:.1f} points, 95% "
+        f"{100 * one['gain_ci95'][0]:.1f} to {100 * one['gain_ci95'][1]:.1f})"
+        for name, one in found.items()
+    ]
+    return [f"alone on the same rows: {'; '.join(parts)}"] if parts else []
 
 
 def search(options: Mapping[str, Any], progress: Progress) -> list[str]:
@@ -95,4 +107,4 @@ def evaluate(options: Mapping[str, Any], progress: Progress) -> list[str]:
     robustness = [
         f"{one.name}: accuracy {one.accuracy:.1%}, changed {one.changed:.1%}" for one in found.robustness
     ]
-    return [f"{page}", *metrics, *robustness]
+    return [f"{page}", *metrics, *baselines(found.card), *robustness]

@@ -62,6 +62,7 @@ class TrainingConfig(BaseModel):
     truncation: Literal["auto", "head", "head_tail"] = (
         "auto"  # auto: the more accurate on the validation rows
     )
+    wide: bool = True  # add a linear part that reads the whole text
 
     # Recipe
     epochs: Count = 3

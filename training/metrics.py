@@ -10,6 +10,7 @@ from sklearn.metrics import f1_score, log_loss, roc_auc_score
 from training.calibration import calibration_error
 
 _BOOTSTRAP_SAMPLES = 2_000
+_PAIRED_SAMPLES = 10_000
 
 Metrics = dict[str, Any]
 
@@ -64,6 +65,19 @@ def bootstrap_interval(correct: NDArray[np.bool_], seed: int = 0) -> tuple[float
     # The mean of a resample of 0/1 values is a binomial draw: no need to resample the rows themselves.
     draws = np.random.default_rng(seed).binomial(len(correct), correct.mean(), _BOOTSTRAP_SAMPLES)
     low, high = np.percentile(draws / len(correct), [2.5, 97.5])
+    return float(low), float(high)
+
+
+def paired_interval(
+    before: NDArray[np.bool_], after: NDArray[np.bool_], seed: int = 0
+) -> tuple[float, float]:
+    """Return the 95% percentile bootstrap interval of the gain in accuracy on the same rows."""
+    rows = len(before)
+    better, worse = int((after & ~before).sum()), int((before & ~after).sum())
+    # Resampling the rows is equivalent to drawing how many are better, worse and equal.
+    shares = np.array([better, worse, rows - better - worse]) / rows
+    draws = np.random.default_rng(seed).multinomial(rows, shares, _PAIRED_SAMPLES)
+    low, high = np.percentile((draws[:, 0] - draws[:, 1]) / rows, [2.5, 97.5])
     return float(low), float(high)
 
 

@@ -93,6 +93,13 @@ RUN = (
     Option("max_length", int, "Tokens in evaluation and serving, 8 to 512.", MODEL),
     Option("train_max_length", int, "Tokens in training, if fewer.", MODEL),
     Option("truncation", str, "auto (measured), head or head_tail.", MODEL),
+    Option(
+        "wide",
+        bool,
+        "Add a linear part over words and pairs of words of the whole text.",
+        MODEL,
+        kind="switch",
+    ),
     Option("student_layers", int, "Distill the model into this many of its layers.", MODEL),
     Option(
         "teacher", str, "Folder of a fine-tuned classifier to distill; otherwise one is trained first.", MODEL

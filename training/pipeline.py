@@ -173,6 +173,7 @@ def publish(
         labels=data.labels,
         artifacts=artifacts,
         card_fields=record.card_fields(data) | {"truncation_metrics": measured},
+        wide_rows=data.wide_rows() if config.wide else None,
         progress=progress,
     )
 

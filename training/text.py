@@ -34,8 +34,12 @@ def encode_batch(
     tokenizer: Tokenizer, texts: Sequence[str], max_length: int, truncation: Truncation
 ) -> list[list[int]]:
     """Encode texts as `encode` does, on all cores."""
-    encodings = tokenizer.encode_batch([clean(text) for text in texts])
-    return [truncate(encoding.ids, max_length, truncation) for encoding in encodings]
+    return [truncate(ids, max_length, truncation) for ids in encode_whole(tokenizer, texts)]
+
+
+def encode_whole(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
+    """Encode texts with their special tokens, without truncation, on all cores."""
+    return [encoding.ids for encoding in tokenizer.encode_batch([clean(text) for text in texts])]
 
 
 def unknown_id(tokenizer: Tokenizer) -> int | None:

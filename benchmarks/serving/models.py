@@ -22,7 +22,8 @@ def build(name: str, folder: Path) -> Built:
     from transformers import DistilBertConfig, DistilBertForSequenceClassification
 
     from training.data.rows import Rows
-    from training.export.export import Gate, build_artifact
+    from training.export.candidates import Gate
+    from training.export.export import build_artifact
     from training.finetune.model import load_classifier
 
     labels = ["negative", "positive"]

@@ -45,14 +45,20 @@ def test_an_explanation_is_neither_stored_nor_counted(api: Api) -> None:
     assert 'sentiment_predictions_total{sentiment="positive"} 0.0' in api.get("/metrics").text
 
 
-def test_truncated_words_have_weight_0(api: Api) -> None:
+def test_words_that_the_deep_part_does_not_read_have_the_weight_of_the_wide_part(api: Api) -> None:
     text = "wonderful film " * 100
     answer = api.post("/explain", {"text": text}).json
     weights = [word["weight"] for word in answer["words"]]
     assert answer["truncated"] is True
     assert len(weights) == 200
-    assert sum(weight == 0 for weight in weights) == 200 - 62
-    assert all(weights[:15]) and not any(weights[15:153]) and all(weights[153:])
+    unread = np.array(weights[16:152]).reshape(-1, 2)
+    assert np.allclose(unread, unread[0])
+    alone = api.dependencies.classifier.wide_logits(api.dependencies.classifier.tokenize(text).text_ids)
+    label = api.dependencies.classifier.card.labels.index(answer["sentiment"])
+    odds = alone[:, label] - alone[:, 1 - label]
+    wonderful, film, pair, other_pair = odds[[21, 22, 202 + 21, 202 + 22]]
+    pairs = (pair + other_pair) / 2
+    assert unread[0] == pytest.approx([wonderful + pairs, film + pairs], abs=1e-6)
 
 
 def test_the_same_text_gets_the_same_explanation(classifier: Classifier) -> None:

@@ -43,10 +43,12 @@ def prepare(config: TrainingConfig) -> Dataset:
     labels = label_names(table, config.labels)
     rows = _deduplicated(valid_rows(table, labels, dropped, drop_bad_rows=config.drop_bad_rows), dropped)
     check_labels(table.name, labels.names, Counter(labels.names[row.label] for row in rows))
-    train, validation, test = _split(rows, labels.names, sizes)
+    train, validation, test, left_out = _split(rows, labels.names, sizes)
     validation = drop_near_duplicates(validation, HeldOutTexts([row.text for row in test]), dropped)
     held_out = HeldOutTexts([row.text for row in (*validation, *test)])
     train = drop_near_duplicates(train, held_out, dropped)
+    if config.wide:
+        left_out = drop_near_duplicates(left_out, held_out, Counter())
     _check_parts(labels.names, train, validation)
     extra = read_extra_rows(
         config.extra_data,
@@ -65,6 +67,7 @@ def prepare(config: TrainingConfig) -> Dataset:
         test=to_columns(test),
         dropped=dict(sorted((+dropped).items())),  # + drops zeros
         fingerprint=_fingerprint(labels.names, rows, extra),
+        left_out=to_columns(left_out if config.wide else []),
         sources=dict(Counter(source_of)),
     )
 
@@ -94,7 +97,8 @@ def _check_parts(labels: list[str], train: list[Row], validation: list[Row]) -> 
         raise DataError("every validation row nearly equals a test row; add rows that differ")
 
 
-def _split(rows: list[Row], labels: list[str], sizes: SplitSizes) -> tuple[list[Row], list[Row], list[Row]]:
+def _split(rows: list[Row], labels: list[str], sizes: SplitSizes) -> tuple[list[Row], ...]:
+    """Draw the rows of training, validation and test, and those that are left out of training."""
     rng = random.Random(sizes.seed)  # noqa: S311  (a split, not a secret)
     pools: list[list[Row]] = [[] for _ in labels]
     held_out: list[list[Row]] = [[] for _ in labels]
@@ -108,7 +112,7 @@ def _split(rows: list[Row], labels: list[str], sizes: SplitSizes) -> tuple[list[
     train = _draw(pools, min(sizes.train or left, left))
     for part in (train, validation, test):
         rng.shuffle(part)
-    return train, validation, test
+    return train, validation, test, [row for pool in pools for row in pool]
 
 
 def _draw(pools: list[list[Row]], size: int) -> list[Row]:

@@ -6,6 +6,7 @@ It quotes texts of the data set, so it is kept with the run and is not part of t
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,11 @@ from training.calibration import BINS, Bin
 from training.evaluation.evaluate import Evaluation, Interval
 
 PAGE = "evaluation.html"
+BASELINES = {
+    "majority": "most frequent label",
+    "wide": "wide part alone",
+    "deep": "deep part alone, fp32",
+}
 _MAX_CHARACTERS = 1_200
 _PLOT_SIDE = 320
 
@@ -40,7 +46,7 @@ def write_page(evaluation: Evaluation, path: Path) -> Path:
         "Most confident mistakes": _mistakes(evaluation),
         "Model": _facts(evaluation),
     }
-    parts = [f"<h1>{escape(card['model_version'])}</h1>"]
+    parts = [f"<h1>{escape(card['model_version'])}</h1>", _verdict(card)]
     parts += [(f"<h2>{title}</h2>" if title else "") + content for title, content in sections.items()]
     page = (
         '<!doctype html>\n<html lang="en"><meta charset="utf-8">'
@@ -68,7 +74,34 @@ def _metrics(evaluation: Evaluation) -> str:
             ],
         )
         + f"<p>Accuracy in fp32 {fp32:.1%}, in int8 {int8:.1%}; int8 flips "
-        f"{card['metrics']['flipped']:.1%} of the decisions.</p>"
+        f"{card['metrics']['flipped']:.1%} of the decisions.</p>" + _baselines(card)
+    )
+
+
+def _baselines(card: dict[str, Any]) -> str:
+    """Compare with what is cheaper; cards of older exports have no baselines."""
+    baselines = card["metrics"].get("baselines", {})
+    rows = [
+        (
+            BASELINES[name],
+            f"{one['accuracy']:.1%}",
+            f"{100 * one['gain']:+.1f} points",
+            f"{100 * one['gain_ci95'][0]:+.1f} to {100 * one['gain_ci95'][1]:+.1f}",
+        )
+        for name, one in baselines.items()
+    ]
+    head = ("on the same rows", "accuracy", "gain of this model", "95%, paired")
+    return _table(head, rows) if rows else ""
+
+
+def _verdict(card: dict[str, Any]) -> str:
+    """Warn if the transformer is not worth its cost on these rows."""
+    alone = card["metrics"].get("baselines", {}).get("wide")
+    if alone is None or alone["gain_ci95"][0] > 0:
+        return ""
+    return (
+        f"<p><strong>The transformer adds nothing that {card['metrics']['rows']:,} rows can show: the wide "
+        f"part alone reaches {alone['accuracy']:.1%}.</strong></p>"
     )
 
 

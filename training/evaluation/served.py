@@ -16,7 +16,7 @@ from training.errors import ModelError
 from training.export.artifact import Artifact
 from training.export.scorer import Scorer
 from training.progress import Progress, silent
-from training.text import encode_batch
+from training.text import encode_whole, truncate
 
 _BATCH = 50
 
@@ -42,10 +42,13 @@ class ServedModel:
     def predict(self, texts: Sequence[str]) -> list[str]:
         """Return the predicted label of each text; results are cached."""
         new = [text for text in dict.fromkeys(texts) if text not in self._predictions]
-        encoded = encode_batch(self._tokenizer, new, self.card["max_length"], self.card["truncation"])
+        whole = encode_whole(self._tokenizer, new)
+        encoded = [truncate(ids, self.card["max_length"], self.card["truncation"]) for ids in whole]
         for start in range(0, len(new), _BATCH):
             self._progress(f"Scoring with {self.version}", start, len(new))
-            logits = self._scorer.scores(encoded[start : start + _BATCH]).logits
+            logits = self._scorer.scores(
+                encoded[start : start + _BATCH], whole[start : start + _BATCH]
+            ).logits
             names = [self.card["labels"][best] for best in logits.argmax(axis=1)]
             self._predictions.update(zip(new[start : start + _BATCH], names, strict=True))
         return [self._predictions[text] for text in texts]

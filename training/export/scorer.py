@@ -11,10 +11,20 @@ from typing import Any, NamedTuple
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
 
 from training.export.graph import POOLED
+from training.export.wide import TEXT_IDS
+from training.text import Truncation, encode_whole, truncate
 
 _TIMED_ROUNDS = 15
+
+
+class TokenizedRows(NamedTuple):
+    """The token ids of texts, as the inputs of a graph."""
+
+    read: Sequence[Sequence[int]]  # what the deep part reads: at most max_length tokens each
+    whole: Sequence[Sequence[int]]  # what the wide part reads: every token
 
 
 class Scores(NamedTuple):
@@ -36,26 +46,43 @@ class Scorer:
         self.outputs = [name for name in ("logits", POOLED) if name in available]
 
     def logits(self, ids: Sequence[int]) -> NDArray[np.float32]:
-        """Score one text; returns (labels,)."""
-        row: NDArray[np.float32] = self._run(["logits"], ids)[0][0]
+        """Score one text that the model reads whole; returns (labels,)."""
+        row: NDArray[np.float32] = self._run(["logits"], ids, ids)[0][0]
         return row
 
-    def scores(self, encoded: Sequence[Sequence[int]]) -> Scores:
-        """Score texts; the result includes the input of the classification head."""
+    def scores(
+        self, encoded: Sequence[Sequence[int]], whole: Sequence[Sequence[int]] | None = None
+    ) -> Scores:
+        """Score texts; the result includes the input of the classification head.
+
+        `whole` are the ids of the texts before truncation, which only a graph with a wide part reads; None:
+        no text is truncated.
+        """
         with ThreadPoolExecutor(os.cpu_count()) as threads:
-            rows = list(threads.map(lambda ids: self._run(self.outputs, ids), encoded))
+            rows = list(
+                threads.map(lambda ids, text: self._run(self.outputs, ids, text), encoded, whole or encoded)
+            )
         logits, *pooled = (np.concatenate(column) for column in zip(*rows, strict=True))
         return Scores(logits, pooled[0] if pooled else None)
 
-    def _run(self, outputs: list[str], ids: Sequence[int]) -> list[NDArray[Any]]:
+    def _run(self, outputs: list[str], ids: Sequence[int], text: Sequence[int]) -> list[NDArray[Any]]:
         tokens = np.array([ids], dtype=np.int64)
         feed = {
             "input_ids": tokens,
             "attention_mask": np.ones_like(tokens),
             "token_type_ids": np.zeros_like(tokens),
+            TEXT_IDS: np.array([text], dtype=np.int64),
         }
         results: list[NDArray[Any]] = self.session.run(outputs, {name: feed[name] for name in self.inputs})
         return results
+
+
+def tokenize_rows(
+    tokenizer: Tokenizer, texts: Sequence[str], max_length: int, truncation: Truncation
+) -> TokenizedRows:
+    """Encode texts on all cores; the tokenizer must neither pad nor truncate."""
+    whole = encode_whole(tokenizer, texts)
+    return TokenizedRows([truncate(ids, max_length, truncation) for ids in whole], whole)
 
 
 def time_tokens(graphs: Sequence[Path], tokens: int) -> list[float]:

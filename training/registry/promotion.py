@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from training.data.near_duplicates import HeldOutTexts, normalized
 from training.errors import DataError, GateError, ModelError
 from training.evaluation.served import ServedModel
-from training.export.export import Gate
+from training.export.candidates import Gate
+from training.metrics import paired_interval
 
 MARGIN = 0.02  # two points: what 1,000 rows can show for models that differ on a tenth of them
-_DRAWS = 10_000
 
 Labeled = tuple[str, str]  # a text and its label
 
@@ -117,19 +117,15 @@ def paired(
 ) -> Comparison:
     """Compare which rows are correct, with a percentile bootstrap of the paired difference (95%)."""
     rows = len(champion)
-    better, worse = int((candidate & ~champion).sum()), int((champion & ~candidate).sum())
-    # Resampling the rows is equivalent to drawing how many are better, worse and equal.
-    shares = np.array([better, worse, rows - better - worse]) / rows
-    draws = np.random.default_rng(seed).multinomial(rows, shares, _DRAWS)
-    low, high = np.percentile((draws[:, 0] - draws[:, 1]) / rows, [2.5, 97.5])
+    low, high = paired_interval(champion, candidate, seed)
     return Comparison(
         held_out=held_out,
         feedback=rows - held_out,
         champion_accuracy=float(champion.mean()),
         candidate_accuracy=float(candidate.mean()),
-        difference=(better - worse) / rows,
-        low=float(low),
-        high=float(high),
+        difference=(int(candidate.sum()) - int(champion.sum())) / rows,
+        low=low,
+        high=high,
         decided_differently=float(np.mean([a != b for a, b in zip(*predictions, strict=True)])),
     )
 

@@ -39,6 +39,14 @@ class ReliabilityBin(Informative):
     accuracy: float
 
 
+class Baseline(Informative):
+    """A cheaper model on the same rows."""
+
+    accuracy: float
+    gain: float = Field(description="Accuracy of the served model minus this one's")
+    gain_ci95: list[float] = Field(description="Lower and upper bound: paired bootstrap over the rows")
+
+
 class Evaluation(Informative):
     """Metrics on the test rows, which no choice was based on."""
 
@@ -48,6 +56,9 @@ class Evaluation(Informative):
     int8: Metrics | None = None
     flipped: float | None = Field(
         None, description="Share of rows on which int8 and fp32 predict different labels"
+    )
+    baselines: dict[str, Baseline] | None = Field(
+        None, description="The most frequent label, and the wide and the deep part alone"
     )
     confusion: list[list[int]] | None = Field(
         None, description="Rows by true and predicted label, both in the order of `labels`"
@@ -90,6 +101,16 @@ class Calibration(Informative):
     ece: CalibrationError | None = None
 
 
+class WidePart(Informative):
+    """A linear model of hashed unigrams and bigrams over the whole text, added to the encoder's logits."""
+
+    buckets: int
+    rows: int = Field(description="Training rows that it was fitted on")
+    deep_weight: float
+    wide_weight: float
+    bias: list[float] = Field(description="By label")
+
+
 class Data(Informative):
     """The data that the model was trained and evaluated on."""
 
@@ -122,6 +143,7 @@ class ModelResponse(Informative):
     data: Data | None = None
     metrics: Evaluation | None = None
     export: Export | None = None
+    wide: WidePart | None = Field(None, description="Absent in models without one")
     calibration: Calibration | None = None
     git_commit: str | None = None
     mlflow_run_id: str | None = None

@@ -25,6 +25,10 @@ INPUTS: dict[str, Callable[[NDArray[np.int64]], NDArray[np.int64]]] = {
     "attention_mask": np.ones_like,
     "token_type_ids": np.zeros_like,
 }
+TEXT_IDS = "text_ids"  # the input of a wide part: the ids of the whole text, also those that truncation cuts
+WIDE = "wide"  # its output: what each feature adds to the logits, the tokens first, then neighboring pairs
+
+Ids = Sequence[Sequence[int]]
 
 
 class Prediction(NamedTuple):
@@ -59,12 +63,14 @@ class Classifier:
         outputs = {node.name for node in self._session.get_outputs()}
         self._novelty = NoveltyMeasure(record) if record is not None and record.output in outputs else None
         self._outputs = ["logits", "pooled"] if self._novelty else ["logits"]
+        self.has_wide_part = TEXT_IDS in self._inputs and WIDE in outputs
         self._classify_cached = lru_cache(maxsize=cache_entries)(self._classify)
         self.check()
 
     def check(self) -> None:
         """Run the shortest possible forward pass; raises ModelError if the model fails."""
-        logits, *pooled = self.run(self._outputs, [self.tokenize("").ids])
+        nothing = self.tokenize("")
+        logits, *pooled = self.run(self._outputs, [nothing.ids], [nothing.text_ids])
         width = logits.shape[-1]
         if width != len(self.card.labels):
             raise ModelError(
@@ -88,15 +94,29 @@ class Classifier:
             unknown=self._unknown_id,
         )
 
-    def logits(self, ids: Sequence[Sequence[int]]) -> NDArray[np.float32]:
-        """Run token ids of shape (texts, tokens) and return calibrated logits of shape (texts, labels)."""
-        return self.run(["logits"], ids)[0] / self._temperature
+    def deep_logits(self, ids: Ids) -> NDArray[np.float32]:
+        """Return the calibrated logits (texts, labels) of ids (texts, tokens) without the wide part."""
+        return self.run(["logits"], ids, [[] for _ in ids])[0] / self._temperature
 
-    def run(self, outputs: list[str], ids: Sequence[Sequence[int]]) -> list[NDArray[np.float32]]:
-        """Run token ids of shape (texts, tokens) and return the named outputs, each (texts, its width)."""
+    def wide_logits(self, text_ids: Sequence[int]) -> NDArray[np.float32]:
+        """Return what each feature of a text's n tokens adds to the calibrated logits; (2n - 1, labels).
+
+        The n tokens come first, then the n - 1 pairs of neighbors. Needs a wide part.
+        """
+        nothing = self.tokenize("").ids  # the shortest input of the deep part, whose output is not used
+        logits: NDArray[np.float32] = self.run([WIDE], [nothing], [text_ids])[0][0] / self._temperature
+        return logits
+
+    def run(self, outputs: list[str], ids: Ids, text_ids: Ids) -> list[NDArray[np.float32]]:
+        """Run ids (texts, tokens) and return the named outputs, each (texts, …).
+
+        `ids` is what the deep part reads, `text_ids` what the wide part reads, if there is one.
+        """
         input_ids = np.array(ids, dtype=np.int64)
         try:
             feeds = {name: fill(input_ids) for name, fill in INPUTS.items() if name in self._inputs}
+            if TEXT_IDS in self._inputs:
+                feeds[TEXT_IDS] = np.array(text_ids, dtype=np.int64)
             results: list[NDArray[np.float32]] = self._session.run(outputs, feeds)
         except Exception as error:  # onnxruntime's own exceptions share no public base class
             raise ModelError(
@@ -118,7 +138,7 @@ class Classifier:
 
     def _classify(self, text: str) -> Prediction:
         encoded = self.tokenize(text)
-        logits, *pooled = self.run(self._outputs, [encoded.ids])
+        logits, *pooled = self.run(self._outputs, [encoded.ids], [encoded.text_ids])
         probabilities = softmax(logits[0].astype(np.float64) / self._temperature)
         best = int(probabilities.argmax())
         return Prediction(
@@ -160,9 +180,10 @@ def _open_session(model: bytes, threads: int) -> ort.InferenceSession:
         raise ModelError(f"model.onnx cannot be loaded ({error}): {FIX}") from None
     inputs = {node.name for node in session.get_inputs()}
     outputs = {node.name for node in session.get_outputs()}
-    if "input_ids" not in inputs or not inputs <= INPUTS.keys() or "logits" not in outputs:
+    known = [*INPUTS, TEXT_IDS]
+    if "input_ids" not in inputs or not inputs <= set(known) or "logits" not in outputs:
         raise ModelError(
             f"model.onnx has inputs {sorted(inputs)} and outputs {sorted(outputs)}; expected input_ids, "
-            f"optionally {' and '.join(list(INPUTS)[1:])}, and the output logits: {FIX}"
+            f"optionally {', '.join(known[1:])}, and the output logits: {FIX}"
         )
     return session

@@ -6,6 +6,9 @@ contribution beyond those of its parts is shared equally by its words. Runs are 
 less than ten predictions, while leaving out each of 64 words costs 64. For texts short enough for runs of all
 lengths, the weights sum to the log-odds. docs/decisions compares it with exact occlusion.
 
+That is for the deep part. The wide part of a model is a sum over tokens and pairs of neighbors, so the share
+of each word is known exactly, including that of words that the deep part does not read.
+
 Runs of equal length share a forward pass, unpadded. Dynamic int8 uses one scale for such a batch, so weights
 have a little noise that predictions, which run alone, do not have. Nothing is stored.
 """
@@ -40,37 +43,38 @@ class WordWeight(NamedTuple):
 def explain(classifier: Classifier, text: str) -> tuple[Prediction, list[WordWeight]]:
     """Classify a text and weight its words; positive weights support the predicted label.
 
-    Offsets count code points of `text`. Truncated words have weight 0.
+    Offsets count code points of `text`. Words that the model does not read have weight 0.
     """
     prediction = classifier.predict(text.strip())
     encoded = classifier.tokenize(text)
     cleaned = clean(text, classifier.card.text_cleaning)
     spans = [match.span() for match in WORD.finditer(cleaned)] or [(0, len(text))]
-    places = locate_words(encoded, spans)
+    places = locate_words([encoded.offsets[position] for position in encoded.kept], spans)
     visible = [index for index, place in enumerate(places) if place]
     weights = np.zeros(len(spans))
+    label = classifier.card.labels.index(prediction.sentiment)
     if visible:
-        label = classifier.card.labels.index(prediction.sentiment)
         weights[visible] = weigh_words(classifier, encoded.ids, [places[index] for index in visible], label)
+    if classifier.has_wide_part:
+        probabilities = np.array(list(prediction.probabilities.values()))
+        weights += share_wide_part(
+            classifier, encoded, locate_words(encoded.offsets, spans), label, probabilities
+        )
     return prediction, [
         WordWeight(text[start:end], start, end, float(weight))
         for (start, end), weight in zip(spans, weights, strict=True)
     ]
 
 
-def locate_words(encoded: TokenizedText, spans: Sequence[tuple[int, int]]) -> list[range]:
-    """Return, for each word's character span, the positions of its tokens; none if truncated."""
+def locate_words(tokens: Sequence[tuple[int, int]], spans: Sequence[tuple[int, int]]) -> list[range]:
+    """Return the positions of each word's tokens, from the character spans of tokens and words."""
     places = []
-    position, end_of_ids = 0, len(encoded.ids)
+    position = 0
     for start, end in spans:
-        while position < end_of_ids and encoded.offsets[position][1] <= start:
+        while position < len(tokens) and tokens[position][1] <= start:
             position += 1
         first = position
-        while (
-            position < end_of_ids
-            and start < encoded.offsets[position][1]
-            and encoded.offsets[position][0] < end
-        ):
+        while position < len(tokens) and start < tokens[position][1] and tokens[position][0] < end:
             position += 1
         places.append(range(first, position))
     return places
@@ -92,6 +96,39 @@ def weigh_words(
             weights[place : place + len(values)] += beyond_parts / length
         shorter, shortest = values, shorter
     return weights
+
+
+def share_wide_part(
+    classifier: Classifier,
+    encoded: TokenizedText,
+    words: Sequence[range],
+    label: int,
+    probabilities: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Return what each word adds to the log-odds of the label through the wide part.
+
+    `words` are the positions of each word's tokens in the whole text. A pair of tokens counts half for the
+    word of each. Tokens outside words count for the word before them, or for the first. What the special
+    tokens add to an empty text is left out. Exact for two labels; with more, the other labels count by their
+    probabilities, as in the derivative.
+    """
+    others = np.maximum(np.delete(probabilities, label), np.finfo(np.float64).tiny)
+    direction = np.insert(-others / others.sum(), label, 1.0)
+    features = classifier.wide_logits(encoded.text_ids).astype(np.float64) @ direction
+    ends = [encoded.text_ids[0], encoded.text_ids[-1]]
+    empty = classifier.wide_logits(ends).astype(np.float64) @ direction
+    tokens = len(encoded.text_ids)
+    owner = np.full(tokens, -1)
+    for word, place in enumerate(words):
+        owner[place.start : place.stop] = word
+    owner = np.maximum(np.maximum.accumulate(owner), 0)
+    shares = np.zeros(len(words))
+    np.add.at(shares, owner[1:-1], features[1 : tokens - 1])
+    pairs = features[tokens:] / 2
+    np.add.at(shares, owner[:-1], pairs)
+    np.add.at(shares, owner[1:], pairs)
+    np.add.at(shares, owner[[0, -1]], -empty[-1] / 2)
+    return shares
 
 
 def read_runs(ids: Sequence[int], words: Sequence[range]) -> list[list[tuple[int, ...]]]:
@@ -120,7 +157,7 @@ def score_runs(
         size = max(1, TOKENS_PER_CALL // tokens)
         for start in range(0, len(same_length), size):
             batch = same_length[start : start + size]
-            logits = classifier.logits(batch).astype(np.float64)
+            logits = classifier.deep_logits(batch).astype(np.float64)
             others = np.logaddexp.reduce(np.delete(logits, label, axis=1), axis=1)
             scores.update(zip(batch, (logits[:, label] - others).tolist(), strict=True))
     return scores

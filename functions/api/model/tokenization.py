@@ -19,9 +19,15 @@ class TokenizedText(NamedTuple):
     """The input of one forward pass, and the position of each token in the text."""
 
     ids: list[int]  # special tokens included, at most max_length
-    offsets: list[tuple[int, int]]  # half-open character ranges, one per id; (0, 0) for special tokens
-    tokens: int  # before truncation, special tokens included
+    text_ids: list[int]  # those of the whole text
+    offsets: list[tuple[int, int]]  # half-open character ranges, one per text id; (0, 0) for special tokens
+    kept: list[int]  # the position in `text_ids` of each of `ids`
     unknown: int | None  # of those, how many are unknown; None if the vocabulary covers every text
+
+    @property
+    def tokens(self) -> int:
+        """Return the number of tokens before truncation, special tokens included."""
+        return len(self.text_ids)
 
     @property
     def truncated(self) -> bool:
@@ -67,8 +73,7 @@ def tokenize(
 ) -> TokenizedText:
     """Tokenize a text and count the tokens with the id `unknown`."""
     encoding = tokenizer.encode(clean(text, steps))
-    tokens = len(encoding.ids)
-    ids, offsets = encoding.ids, encoding.offsets  # each property copies: read it once
-    kept = kept_positions(tokens, max_length, truncation)
+    ids = encoding.ids  # a property that copies: read it once
+    kept = kept_positions(len(ids), max_length, truncation)
     counted = None if unknown is None else ids.count(unknown)
-    return TokenizedText([ids[i] for i in kept], [offsets[i] for i in kept], tokens, counted)
+    return TokenizedText([ids[i] for i in kept], ids, encoding.offsets, kept, counted)

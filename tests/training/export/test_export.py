@@ -26,7 +26,8 @@ from transformers import (
 from training.data.rows import Rows
 from training.errors import GateError
 from training.export.artifact import Artifact, link_champion
-from training.export.export import Candidate, Gate, build_artifact, choose
+from training.export.candidates import Candidate, Gate, choose
+from training.export.export import build_artifact
 from training.export.graph import QUANTIZATIONS, Quantization, export_graph, expose_pooled, quantize
 from training.export.scorer import Scorer
 from training.finetune.model import load_classifier
@@ -227,7 +228,8 @@ import os, signal, sys, warnings
 warnings.simplefilter("ignore")
 from pathlib import Path
 from training.data.rows import Rows
-from training.export.export import Gate, build_artifact
+from training.export.candidates import Gate
+from training.export.export import build_artifact
 rows = Rows(["good", "bad"], [1, 0])
 build_artifact(
     Path(sys.argv[1]), rows, rows, max_length=8, truncation="head", labels=["n", "p"],

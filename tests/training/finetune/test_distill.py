@@ -22,7 +22,8 @@ from tests.training.finetune.test_tune import recipe, tune
 from training.config import configure
 from training.data.prepare import prepare
 from training.errors import ConfigError, Interrupted, ModelError
-from training.export.export import Gate, build_artifact
+from training.export.candidates import Gate
+from training.export.export import build_artifact
 from training.finetune.distill import (
     HARD_SHARE,
     STATES_WEIGHT,

@@ -17,6 +17,15 @@ import "./models.css";
 const Reliability = lazy(async () => ({ default: (await import("./EvaluationCharts")).Reliability }));
 const VariantLatency = lazy(async () => ({ default: (await import("./EvaluationCharts")).VariantLatency }));
 
+const BASELINES: Record<string, string> = {
+  majority: "Most frequent label",
+  wide: "Wide part alone",
+  deep: "Deep part alone (fp32)",
+};
+
+/** Percentage points with their sign. */
+const points = (share: number) => `${share < 0 ? "−" : "+"}${Math.abs(100 * share).toFixed(1)}`;
+
 export default function ModelPage() {
   const card = useQuery({ queryKey: ["card"], queryFn: readCard, staleTime: 60_000 });
   const deployments = useQuery({ queryKey: ["deployments"], queryFn: readDeployments });
@@ -67,6 +76,18 @@ function ModelCard({ card }: { card: Card }) {
             <MetricsRow name="fp32" metrics={metrics.fp32} />
           </DataTable>
           <p>Quantization changed {percent(metrics.flipped)} of the predictions.</p>
+          {metrics.baselines && (
+            <DataTable name="Baselines" columns={["On the same texts", "Accuracy", "Gain of the model", "95% interval"]} fit>
+              {Object.entries(metrics.baselines).map(([name, { accuracy, gain, gain_ci95: [low, high] }]) => (
+                <Table.Tr key={name}>
+                  <Table.Th scope="row">{BASELINES[name] ?? name}</Table.Th>
+                  <Table.Td className="number">{percent(accuracy)}</Table.Td>
+                  <Table.Td className="number">{points(gain)}</Table.Td>
+                  <Table.Td className="number">{low !== undefined && high !== undefined ? `${points(low)} to ${points(high)}` : "–"}</Table.Td>
+                </Table.Tr>
+              ))}
+            </DataTable>
+          )}
           <div className="charts">
             {metrics.confusion && <ConfusionMatrix labels={card.labels} counts={metrics.confusion} />}
             <Suspense fallback={<Loading what="the charts" />}>

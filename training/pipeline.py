@@ -157,25 +157,22 @@ def publish(
     """
     record.check_data(data)
     from training.export.export import build_artifact
-    from training.finetune.model import load_classifier
-    from training.finetune.truncation import compare_truncations, more_accurate
 
     config = record.config
-    classifier = load_classifier(str(checkpoint), data.labels)
-    measured = compare_truncations(classifier, data.validation, config.max_length, progress=progress)
-    log({"validation": measured}, record.steps)
-    return build_artifact(
+    artifact = build_artifact(
         checkpoint,
         data.validation,
         data.test,
         max_length=config.max_length,
-        truncation=more_accurate(measured) if config.truncation == "auto" else config.truncation,
+        truncation=None if config.truncation == "auto" else config.truncation,
         labels=data.labels,
         artifacts=artifacts,
-        card_fields=record.card_fields(data) | {"truncation_metrics": measured},
+        card_fields=record.card_fields(data),
         wide_rows=data.wide_rows() if config.wide else None,
         progress=progress,
     )
+    log({"validation": artifact.card["truncation_metrics"]}, record.steps)
+    return artifact
 
 
 def evaluate_artifact(artifact: "Artifact", folder: Path, log: "Log", progress: Progress = silent) -> Path:

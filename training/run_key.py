@@ -16,7 +16,6 @@ _LIBRARIES = ("tokenizers", "torch", "transformers", "onnxruntime")
 _CODE = (
     "training.data.prepare",
     "training.finetune.tune",
-    "training.finetune.truncation",
     "training.export.export",
     "training.record",
 )

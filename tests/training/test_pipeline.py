@@ -77,6 +77,9 @@ def test_a_run_publishes_records_and_registers(
     assert card["training"]["steps"] == 18
     assert set(card["truncation_metrics"]) == {"head", "head_tail"}
     assert card["truncation"] in card["truncation_metrics"]
+    data = prepare(config)
+    assert card["wide"]["rows"] == len(data.train) + len(data.left_out) > 96, "the wide part reads all rows"
+    assert set(card["metrics"]["baselines"]) == {"majority", "wide", "deep"}
     assert pq.read_table(artifact.folder / "reference.parquet").num_rows == 32
     assert json.loads((artifact.folder / "golden.json").read_text())["reviews"]
     assert "golden.json" in card["files"]

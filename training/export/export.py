@@ -24,6 +24,7 @@ from training.export.golden import GOLDEN_FILE, choose_golden, write_golden
 from training.export.graph import OPSET, export_graph
 from training.export.novelty import fit_novelty
 from training.export.scorer import Scorer, tokenize_rows
+from training.export.truncation import more_accurate, score_truncations, truncation_metrics
 from training.export.wide import WideModel
 from training.metrics import classification_metrics, confusion, paired_interval
 from training.progress import Progress, silent
@@ -40,7 +41,7 @@ def build_artifact(
     test: Rows,
     *,
     max_length: int,
-    truncation: Truncation,
+    truncation: Truncation | None,
     labels: list[str],
     artifacts: Path,
     card_fields: dict[str, Any],
@@ -50,23 +51,32 @@ def build_artifact(
 ) -> Artifact:
     """Export, quantize, choose and publish as `artifacts/models/<version>`.
 
-    `wide_rows` are the rows to fit the wide part on; None: the model has no wide part. `card_fields` are
-    added to the card (data, training, run id). Raises GateError, without changing anything, when no candidate
-    passes the gate on the validation rows.
+    `truncation` None: the more accurate one on the validation rows. `wide_rows` are the rows to fit the wide
+    part on; None: the model has no wide part. `card_fields` are added to the card (data, training, run id).
+    Raises GateError, without changing anything, when no candidate passes the gate on the validation rows.
     """
     gate = gate or Gate()
     tokenizer = Tokenizer.from_file(str(checkpoint / "tokenizer.json"))
     tokenizer.no_padding()
     tokenizer.no_truncation()
-    validation_ids = tokenize_rows(tokenizer, validation.texts, max_length, truncation)
-    test_ids = tokenize_rows(tokenizer, test.texts, max_length, truncation)
     known, truth = np.array(validation.labels), np.array(test.labels)
     with tempfile.TemporaryDirectory(prefix="export-") as scratch:
         progress("Exporting the graph")
         fused = export_graph(checkpoint, Path(scratch))
-        progress(f"Scoring fp32 on {len(validation) + len(test):,} rows")
         fp32 = Scorer(fused)
-        validation_fp32: NDArray[np.floating[Any]] = fp32.scores(*validation_ids).logits
+        by_truncation = score_truncations(
+            lambda ids, report: fp32.scores(ids, report=report).logits,
+            tokenizer,
+            validation,
+            max_length,
+            progress=progress,
+        )
+        measured = truncation_metrics(by_truncation, validation.labels)
+        truncation = truncation or more_accurate(measured)
+        validation_ids = tokenize_rows(tokenizer, validation.texts, max_length, truncation)
+        test_ids = tokenize_rows(tokenizer, test.texts, max_length, truncation)
+        progress(f"Scoring fp32 on {len(test):,} test rows")
+        validation_fp32 = by_truncation[truncation]
         test_fp32: NDArray[np.floating[Any]] = fp32.scores(*test_ids).logits
         wide, alone = None, {"deep": test_fp32}
         if wide_rows is not None:
@@ -94,6 +104,7 @@ def build_artifact(
             "labels": labels,
             "max_length": max_length,
             "truncation": truncation,
+            "truncation_metrics": measured,
             "text_cleaning": list(CLEANING),
             "architecture": _architecture(checkpoint),
             "metrics": {

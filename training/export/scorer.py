@@ -2,8 +2,9 @@
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -51,17 +52,22 @@ class Scorer:
         return row
 
     def scores(
-        self, encoded: Sequence[Sequence[int]], whole: Sequence[Sequence[int]] | None = None
+        self,
+        encoded: Sequence[Sequence[int]],
+        whole: Sequence[Sequence[int]] | None = None,
+        report: Callable[[int], None] = lambda _: None,
     ) -> Scores:
         """Score texts; the result includes the input of the classification head.
 
         `whole` are the ids of the texts before truncation, which only a graph with a wide part reads; None:
-        no text is truncated.
+        no text is truncated. `report` gets the number of scored texts.
         """
+        rows = []
         with ThreadPoolExecutor(os.cpu_count()) as threads:
-            rows = list(
-                threads.map(lambda ids, text: self._run(self.outputs, ids, text), encoded, whole or encoded)
-            )
+            scored = threads.map(partial(self._run, self.outputs), encoded, whole or encoded)
+            for done, row in enumerate(scored, start=1):
+                rows.append(row)
+                report(done)
         logits, *pooled = (np.concatenate(column) for column in zip(*rows, strict=True))
         return Scores(logits, pooled[0] if pooled else None)
 

@@ -9,6 +9,7 @@ import statistics
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,9 @@ from training.data.rows import Dataset
 from training.errors import ConfigError
 from training.export.graph import QUANTIZATIONS, export_graph, quantize
 from training.export.scorer import time_tokens
+from training.export.truncation import more_accurate, score_truncations, truncation_metrics
 from training.finetune.model import backend_tokenizer, load_classifier
-from training.finetune.truncation import compare_truncations, more_accurate
+from training.finetune.scoring import score_padded
 from training.finetune.tune import fine_tune
 from training.progress import Progress
 from training.search.space import Space, fingerprint
@@ -91,14 +93,15 @@ class Objective:
 
     def _measure(self, checkpoint: Path, config: TrainingConfig, run: Run, step: int) -> list[float]:
         classifier = load_classifier(str(checkpoint), self.data.labels)
-        measured = compare_truncations(classifier, self.data.validation, config.max_length)
+        tokenizer, rows = backend_tokenizer(classifier.tokenizer), self.data.validation
+        scored = score_truncations(partial(score_padded, classifier), tokenizer, rows, config.max_length)
+        measured = truncation_metrics(scored, rows.labels)
         truncation = more_accurate(measured) if config.truncation == "auto" else config.truncation
         run.log_metrics({"validation": measured}, step)
         accuracy = float(measured[truncation]["accuracy"])
         if not self.plan.pareto:
             return [accuracy]
-        tokenizer = backend_tokenizer(classifier.tokenizer)
-        read = encode_batch(tokenizer, self.data.validation.texts, config.max_length, truncation)
+        read = encode_batch(tokenizer, rows.texts, config.max_length, truncation)
         tokens = int(statistics.median(map(len, read)))
         with tempfile.TemporaryDirectory(prefix="trial-") as scratch:
             fused = export_graph(checkpoint, Path(scratch))

@@ -1,14 +1,18 @@
 """Both truncations are measured as if scored separately, and the more accurate one wins."""
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from training.data.rows import Rows
+from training.export.truncation import more_accurate, score_truncations, truncation_metrics
 from training.finetune.model import backend_tokenizer, load_classifier
-from training.finetune.truncation import compare_truncations, more_accurate
+from training.finetune.scoring import score_padded
 from training.metrics import classification_metrics
 from training.text import TRUNCATIONS, encode
 
@@ -21,9 +25,14 @@ def test_padding_and_sharing_change_no_metric(tiny_model: Path) -> None:
     texts = [f"{'good ' * (n % 23)} {'bad ' * (n % 31)} {n}" for n in range(50)]
     rows = Rows(texts, [n % 2 for n in range(50)])
     reported: list[tuple[int, int | None]] = []
-    measured = compare_truncations(
-        classifier, rows, 24, progress=lambda message, done=0, total=None: reported.append((done, total))
+    scored = score_truncations(
+        partial(score_padded, classifier),
+        backend_tokenizer(classifier.tokenizer),
+        rows,
+        24,
+        progress=lambda message, done=0, total=None: reported.append((done, total)),
     )
+    measured = truncation_metrics(scored, rows.labels)
     for way in TRUNCATIONS:
         alone = []
         for text in texts:
@@ -38,9 +47,16 @@ def test_padding_and_sharing_change_no_metric(tiny_model: Path) -> None:
 
 
 def test_texts_that_all_fit_are_scored_once_for_both(tiny_model: Path) -> None:
-    classifier = load_classifier(str(tiny_model), ["negative", "positive"])
-    measured = compare_truncations(classifier, Rows(["good", "bad"], [1, 0]), 64)
-    assert measured["head"] == measured["head_tail"]
+    tokenizer = backend_tokenizer(load_classifier(str(tiny_model), ["negative", "positive"]).tokenizer)
+    calls: list[int] = []
+
+    def score(encoded: Sequence[Sequence[int]], report: Callable[[int], None]) -> NDArray[np.float64]:
+        calls.append(len(encoded))
+        return np.array([[len(ids), 0.5] for ids in encoded])
+
+    scored = score_truncations(score, tokenizer, Rows(["good", "bad and worse"], [1, 0]), 64)
+    assert calls == [2]
+    assert np.array_equal(scored["head"], scored["head_tail"])
 
 
 def test_the_more_accurate_truncation_wins_and_log_loss_breaks_ties() -> None:

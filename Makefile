@@ -136,7 +136,8 @@ deploy-emulated: setup $(CDK) ## Deploy dev to an AWS emulator, use it and destr
 
 cloud: lint-images $(CDK) ## Check the AWS side without an account: lints, images, an emulated deployment (Linux, root)
 	@$(MAKE) --no-print-directory lint-cloud
-	@$(BIN)/pytest $(PARALLEL) tests/deploy tests/images -m 'deploy or image' --durations=15
+	@$(BIN)/pytest tests/images -m image
+	@$(BIN)/pytest tests/deploy -m deploy
 
 # What images (api, drift_monitor, local, training) and layers (the others) install, with hashes.
 LOCKED := api drift_monitor local training database migrations

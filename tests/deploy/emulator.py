@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from botocore.config import Config
 
 from local.processes import HOST, accepts, free_port, stop, wait_until
 from tests.fixtures.base_images import python_3_12
@@ -30,6 +31,8 @@ NODE_SDK = "@aws-sdk/client-s3@3.1175.0"
 PROXY = "MINISTACK_LAMBDA_PROXY_URL"
 TOOLS = Path(sys.prefix, "tools")
 START_SECONDS = 30.0
+# As long as the longest function may run: boto3 sends a call that it gave up on again, so it would run twice.
+READ_TIMEOUT_SECONDS = 300
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ class Emulator:
             region_name=REGION,
             aws_access_key_id=ACCOUNT,
             aws_secret_access_key="emulated",
+            config=Config(read_timeout=READ_TIMEOUT_SECONDS),
         )
 
 

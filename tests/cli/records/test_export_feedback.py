@@ -139,7 +139,7 @@ def test_rows_of_the_test_split_and_their_near_duplicates_are_left_out(
     database: Engine, run: Any, artifact: Path, tmp_path: Path
 ) -> None:
     label(database, HELD_OUT.upper(), "negative")
-    label(database, HELD_OUT.replace("cinema", "theatre"), "negative")
+    label(database, HELD_OUT.replace("cinema", "theater"), "negative")
     label(database, HELD_OUT + " Nor would you, I should think.", "negative")
     label(database, "It was a long evening.", "negative")
 

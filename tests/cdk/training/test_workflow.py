@@ -143,7 +143,7 @@ def test_a_failed_gate_notifies_of_the_step_the_reason_and_where_to_look(
         reason,
         f"#/jobs/{job}",
         "execution:training:run-1",
-        "docs/operations.md#",
+        "\n\nRunbook: docs/operations.md#training-failed",
     ):
         assert part in message["Message"]
     assert message["MessageAttributes"]["kind"]["Value"] == "training_failed"

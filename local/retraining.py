@@ -1,6 +1,6 @@
 """Run the training of a Step Functions execution that the drift monitor started.
 
-One training at a time, with the options in the served model's card and with the labelled feedback added. The
+One training at a time, with the options in the served model's card and with the labeled feedback added. The
 result is a candidate, which `sentiment promote` compares with the champion. The training itself is a separate
 process: `python -m local.retraining OPTIONS_FILE`.
 """

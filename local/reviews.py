@@ -1,4 +1,4 @@
-"""A labelled text, as the demo, the drift lab and the benchmarks use it."""
+"""A labeled text, as the demo, the drift lab and the benchmarks use it."""
 
 from dataclasses import dataclass
 

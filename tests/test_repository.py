@@ -1,4 +1,4 @@
-"""What a public repository carries fits what the project is: version, changelog, licence, hooks."""
+"""What a public repository carries fits what the project is: version, changelog, license, hooks."""
 
 import re
 import subprocess
@@ -75,10 +75,10 @@ def test_a_version_without_a_dated_and_filled_section_is_not_released(
         script.release_notes("v1.1.0", '[project]\nversion = "1.1.0"\n', changelog)
 
 
-def test_the_licence_is_the_one_that_is_declared() -> None:
+def test_the_license_is_the_one_that_is_declared() -> None:
     assert PROJECT["project"]["license"] == "Apache-2.0"
-    licence = (ROOT / "LICENSE").read_text()
-    assert "Apache License\n" in licence and "Version 2.0, January 2004" in licence
+    terms = (ROOT / "LICENSE").read_text()
+    assert "Apache License\n" in terms and "Version 2.0, January 2004" in terms
     assert all((ROOT / name).is_file() for name in PROJECT["project"]["license-files"])
 
 

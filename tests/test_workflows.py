@@ -131,7 +131,7 @@ def test_workflows_that_one_push_can_start_twice_say_which_of_the_two_waits() ->
     assert load(ROOT / ".github/workflows/ci.yml")["concurrency"]["group"]
     for name in ("deploy", "release"):
         concurrency = load(ROOT / f".github/workflows/{name}.yml")["concurrency"]
-        assert concurrency["cancel-in-progress"] is False, "a release must not be cut off half-way"
+        assert concurrency["cancel-in-progress"] is False, "a release must not be cut off halfway"
 
 
 def test_environments_are_deployed_in_order_and_only_what_passed_the_checks() -> None:

@@ -1,7 +1,7 @@
 """Time and memory of `GET /reports/review` on 100,000 stored predictions.
 
 Run as `python -m benchmarks.database.review_queue`. The texts are the embedded reviews, repeated with
-exchanged words, in a real Postgres. Every fiftieth is labelled, half of those against the prediction. The
+exchanged words, in a real Postgres. Every fiftieth is labeled, half of those against the prediction. The
 function runs in a separate process, whose peak memory is reported. Storing the rows is not measured.
 """
 

@@ -1,7 +1,7 @@
 """A stub of SQS that accepts every message immediately, in its own process.
 
 It implements the HTTP that botocore's SendMessageBatch needs, and responds in one write: a server that sends
-headers and body separately would add the 40 ms of a delayed acknowledgement to some requests.
+headers and body separately would add the 40 ms of a delayed acknowledgment to some requests.
 """
 
 import asyncio

@@ -88,7 +88,7 @@ class Dashboard(Construct):
         namespace = self.environment_settings.namespace
         by_sentiment = cloudwatch.MathExpression(
             expression=f"SEARCH('{{{namespace},sentiment,service}} MetricName=\"Predictions\"', 'Sum', 300)",
-            label="",  # each line is labelled with its sentiment
+            label="",  # each line is labeled with its sentiment
             period=FIVE_MINUTES,
             using_metrics={},
         )

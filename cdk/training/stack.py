@@ -128,7 +128,7 @@ class TrainingStack(cdk.Stack):
                         f"Training in {self.environment_settings.name} ended with status"
                         f" {events.EventField.from_path('$.detail.status')}.\n\n"
                         f"Execution: {events.EventField.from_path('$.detail.executionArn')}\n\n"
-                        f"What to do: {self.runbook}"
+                        f"Runbook: {self.runbook}"
                     ),
                     authorize_using_role=True,
                 )

@@ -145,7 +145,7 @@ def _notify() -> dict[str, Any]:
         f" & ($outcome.name ? '\n\nJob: {console}/sagemaker/home?region=${{Region}}#/jobs/' & $outcome.name"
         " : '')"
         f" & '\n\nExecution: {console}/states/home?region=${{Region}}#/v2/executions/details/'"
-        " & $states.context.Execution.Id & '\n\nWhat to do: ${Runbook}'"
+        " & $states.context.Execution.Id & '\n\nRunbook: ${Runbook}'"
     )
     return {
         "Type": "Task",

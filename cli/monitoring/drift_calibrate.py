@@ -36,7 +36,7 @@ def calibrate(
     model: Annotated[Path, typer.Option(help="Folder of the artifact.")] = Path("artifacts/model"),
     data: Annotated[
         Path | None,
-        typer.Option(help="Labelled texts like the traffic. Default: embedded ones not used in training."),
+        typer.Option(help="Labeled texts like the traffic. Default: embedded ones not used in training."),
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer windows; takes minutes.")] = False,
     to: Annotated[Path, typer.Option(help="Folder for results and plots.")] = Path("artifacts/drift"),

@@ -53,7 +53,7 @@ class Snapshot:
             "truncated_share": self.summary["truncated_share"],
             "requests": self.summary["requests"],
             "queue": self.queue,
-            "accuracy": {"labelled": self.performance["labelled"], "estimate": self.estimate},
+            "accuracy": {"labeled": self.performance["labeled"], "estimate": self.estimate},
             "drift": self.drift,
             "alerts": self.alerts,
         }

@@ -90,10 +90,10 @@ def _texts(summary: Mapping[str, Any]) -> str:
 
 
 def _accuracy(snapshot: Snapshot) -> str:
-    labelled, estimate = snapshot.performance["labelled"], snapshot.estimate
+    labeled, estimate = snapshot.performance["labeled"], snapshot.estimate
     measured = (
-        f"{labelled['accuracy']:.1%} on {labelled['labels']:,} labels ({_interval(labelled)})"
-        if labelled["accuracy"] is not None
+        f"{labeled['accuracy']:.1%} on {labeled['labels']:,} labels ({_interval(labeled)})"
+        if labeled["accuracy"] is not None
         else "no labels"
     )
     estimated = f"{estimate['accuracy']:.1%} estimated ({_interval(estimate)})" if estimate else "no estimate"

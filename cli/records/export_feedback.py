@@ -20,7 +20,7 @@ from sentiment.exceptions import ConfigurationError, InvalidInputError, ModelErr
 from cli.env_vars import required
 
 if TYPE_CHECKING:
-    from sentiment.database.feedback import LabelledText
+    from sentiment.database.feedback import LabeledText
 
 COLUMNS = ("text", "label", "prediction_id", "given_at")
 
@@ -58,8 +58,8 @@ def export_feedback(
         "artifacts/model"
     ),
 ) -> None:
-    """Write labelled predictions as a training set, without rows of the model's test split."""
-    from sentiment.database.feedback import count_unreadable_labels, labelled_texts
+    """Write labeled predictions as a training set, without rows of the model's test split."""
+    from sentiment.database.feedback import count_unreadable_labels, labeled_texts
     from sentiment.database.session import DatabaseSettings, make_engine, transaction
     from sentiment.settings import read_settings
 
@@ -73,16 +73,16 @@ def export_feedback(
     engine = make_engine(read_settings(DatabaseSettings))
     try:
         with transaction(engine) as session:
-            labelled = list(labelled_texts(session, **filters))
+            labeled = list(labeled_texts(session, **filters))
             unreadable = count_unreadable_labels(session, **filters)
     finally:
         engine.dispose()
-    rows, counts = training_set(labelled, held_out)
+    rows, counts = training_set(labeled, held_out)
     if unreadable:
         counts["without a stored text"] = unreadable
     left_out = ", ".join(f"{count:,} {reason}" for reason, count in counts.items())
     if not rows:
-        raise InvalidInputError(_explain_empty(left_out, unreadable=unreadable, readable=len(labelled)))
+        raise InvalidInputError(_explain_empty(left_out, unreadable=unreadable, readable=len(labeled)))
     _write(to, rows)
     console = Console()
     console.print(f"{len(rows):,} rows written to {to}", highlight=False, soft_wrap=True)
@@ -90,14 +90,14 @@ def export_feedback(
 
 
 def training_set(
-    labelled: Iterable["LabelledText"], held_out: HeldOut
-) -> tuple[list["LabelledText"], Counter[str]]:
+    labeled: Iterable["LabeledText"], held_out: HeldOut
+) -> tuple[list["LabeledText"], Counter[str]]:
     """Return each text once with its last label, oldest label first, and the number left out by reason."""
     from training.data.near_duplicates import HeldOutTexts, normalized
 
     counts: Counter[str] = Counter()
-    latest: dict[str, LabelledText] = {}
-    for row in sorted(labelled, key=lambda row: (row.given_at, row.id)):
+    latest: dict[str, LabeledText] = {}
+    for row in sorted(labeled, key=lambda row: (row.given_at, row.id)):
         text = normalized(row.text)
         before = latest.pop(text, None)
         if before is not None:
@@ -150,13 +150,13 @@ def _explain_empty(left_out: str, *, unreadable: int, readable: int) -> str:
         return f"no rows to write; left out: {left_out}"
     if unreadable:
         return (
-            f"all {unreadable:,} labelled predictions are stored without their text, so there is nothing to "
+            f"all {unreadable:,} labeled predictions are stored without their text, so there is nothing to "
             "train on: PRIVACY_MODE=hashed stores no texts, full and redacted do"
         )
-    return "no matching prediction is labelled; labels are given with POST …/feedback"
+    return "no matching prediction is labeled; labels are given with POST …/feedback"
 
 
-def _write(to: Path, rows: Sequence["LabelledText"]) -> None:
+def _write(to: Path, rows: Sequence["LabeledText"]) -> None:
     """Write the rows atomically."""
     partial = to.with_name(f".{to.name}.partial")
     records = [

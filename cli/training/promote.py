@@ -138,22 +138,22 @@ def restore_previous(artifacts: Path, why: str) -> None:
 
 
 def _feedback() -> tuple[list["Feedback"], str | None]:
-    """Return the labelled predictions, and a note if there is no database."""
-    from sentiment.database.feedback import labelled_texts
+    """Return the labeled predictions, and a note if there is no database."""
+    from sentiment.database.feedback import labeled_texts
     from sentiment.database.session import make_engine, transaction
 
     from training.registry.promotion import Feedback
 
     with _database() as settings:
         if settings is None:
-            return [], "there is no database yet, so no labelled predictions were compared"
+            return [], "there is no database yet, so no labeled predictions were compared"
         engine = make_engine(settings)
         try:
             with transaction(engine) as session:
-                labelled = list(labelled_texts(session))
+                labeled = list(labeled_texts(session))
         finally:
             engine.dispose()
-    return [Feedback(row.text, row.label, row.given_at) for row in labelled], None
+    return [Feedback(row.text, row.label, row.given_at) for row in labeled], None
 
 
 @contextmanager
@@ -189,7 +189,7 @@ def _show(
     console.print(
         f"difference {100 * comparison.difference:+.1f} points (95% interval {100 * comparison.low:+.1f} to "
         f"{100 * comparison.high:+.1f}); different decisions: {comparison.decided_differently:.1%}; "
-        f"{comparison.held_out:,} rows held out of both, {comparison.feedback:,} labelled predictions",
+        f"{comparison.held_out:,} rows held out of both, {comparison.feedback:,} labeled predictions",
         highlight=False,
         soft_wrap=True,
     )

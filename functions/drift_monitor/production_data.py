@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from sentiment.database.deployments import active_deployment
-from sentiment.database.feedback import labelled_outcomes
+from sentiment.database.feedback import labeled_outcomes
 from sentiment.database.windows import Window, choose_window, count_by_version, sample_predictions
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
@@ -25,7 +25,7 @@ class ProductionData:
     window: Window
     counts: Mapping[str, int]  # rows in the window, by model version
     rows: Sequence[Row[Any]]  # of this version; a sample if there are many
-    labelled: tuple[Floats, Bools]  # confidence of labelled predictions, and whether they were correct
+    labeled: tuple[Floats, Bools]  # confidence of labeled predictions, and whether they were correct
     deployment_id: str | None  # of the active deployment, if it is of this version
     function_version: str | None
     past_runs: Sequence[Mapping[str, Any]]  # what previous runs recorded, newest first
@@ -43,7 +43,7 @@ def read_production_data(
         sufficient_rows=settings.sufficient_rows,
         longest_hours=settings.window_hours,
     )
-    labels = labelled_outcomes(
+    labels = labeled_outcomes(
         session,
         Window.ending(until, hours=settings.performance_hours),
         model_version=model_version,
@@ -57,7 +57,7 @@ def read_production_data(
         window=window,
         counts=count_by_version(session, window),
         rows=sample_predictions(session, window, model_version=model_version, limit=settings.maximum_rows),
-        labelled=(np.array(confidence, dtype=np.float64), np.array(correct, dtype=np.bool_)),
+        labeled=(np.array(confidence, dtype=np.float64), np.array(correct, dtype=np.bool_)),
         deployment_id=str(deployment.id) if deployment and matches else None,
         function_version=deployment.function_version if deployment and matches else None,
         past_runs=read_verdict_history(

@@ -1,6 +1,6 @@
 """Starts the training state machine: if there are enough new labels, and not again within the cool-down.
 
-Labelled texts are passed along as a CSV file. Training itself checks it (repeated texts, rows of the test
+Labeled texts are passed along as a CSV file. Training itself checks it (repeated texts, rows of the test
 split).
 """
 
@@ -14,7 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import boto3
-from sentiment.database.feedback import count_unreadable_labels, labelled_texts
+from sentiment.database.feedback import count_unreadable_labels, labeled_texts
 from sqlalchemy.orm import Session
 
 from functions.drift_monitor.report_storage import s3
@@ -63,7 +63,7 @@ def start_retraining(
     reason: str,
     model_created_at: datetime | None,
 ) -> str:
-    """Start a training with all labelled texts if enough are new; return what was done, or why nothing was.
+    """Start a training with all labeled texts if enough are new; return what was done, or why nothing was.
 
     Labels are new if they are newer than the last training, whoever started it, or else than the model.
     Repeating a run starts no second training, because the execution is named after the run's time.
@@ -86,14 +86,14 @@ def start_retraining(
             f"the cause, the next attempt is after {RETRY_AFTER / timedelta(hours=1):g} h"
         )
     since = model_created_at if last is None else last["startDate"]
-    rows = list(labelled_texts(session))
+    rows = list(labeled_texts(session))
     new = sum(since is None or row.given_at > since for row in rows)
     if new < policy.minimum_labels:
         unreadable = count_unreadable_labels(session)
         without_text = (
             f"; {unreadable:,} more labels have no stored text (privacy mode)" if unreadable else ""
         )
-        return f"not started: {new:,} of {policy.minimum_labels:,} required new labelled texts{without_text}"
+        return f"not started: {new:,} of {policy.minimum_labels:,} required new labeled texts{without_text}"
     key = f"{PREFIX}/{at:%Y%m%dT%H%M%SZ}.csv"
     file = io.StringIO()
     writer = csv.writer(file)
@@ -114,7 +114,7 @@ def _start(policy: RetrainingPolicy, uri: str, *, rows: int, at: datetime, reaso
         )
     except client.exceptions.ExecutionAlreadyExists:
         return f"already started as {name}"
-    return f"started as {name} with {rows:,} labelled texts"
+    return f"started as {name} with {rows:,} labeled texts"
 
 
 def _executions(state_machine_arn: str) -> "Iterator[ExecutionListItemTypeDef]":

@@ -75,7 +75,7 @@ def evaluate_window(
     performance = evaluate_performance(
         (reference.table["confidence"].to_numpy(), reference.correct),
         current["confidence"].to_numpy(),
-        data.labelled,
+        data.labeled,
         minimum_labels=settings.minimum_labels,
         margin=settings.performance_margin,
     )

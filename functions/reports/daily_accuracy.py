@@ -31,7 +31,7 @@ def summarize_accuracy(session: Session, window: Window, *, model_version: str |
         sum(agreement.labels for agreement in by_day.values()),
         sum(agreement.agreed for agreement in by_day.values()),
     )
-    return {"labelled": accuracy(total), "days": days, "monitor": verdicts[0] if verdicts else None}
+    return {"labeled": accuracy(total), "days": days, "monitor": verdicts[0] if verdicts else None}
 
 
 def accuracy(agreement: Agreement | None) -> dict[str, Any]:

@@ -143,7 +143,7 @@ class PerformanceQuery(DaysQuery):
 
 
 class ReviewQuery(Query):
-    """How many predictions to list for labelling."""
+    """How many predictions to list for labeling."""
 
     limit: Limit = 20
     model_version: Name | None = None

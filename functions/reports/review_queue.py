@@ -13,10 +13,10 @@ from typing import Any
 
 from sentiment.database.feedback import (
     Candidate,
-    LabelledText,
+    LabeledText,
     find_candidates,
     look_back_id,
-    newest_labelled,
+    newest_labeled,
 )
 from sentiment.database.windows import Window
 from sentiment.messages import uuid7_time
@@ -28,7 +28,7 @@ LOOK_BACK_DAYS = 30
 UNCERTAIN_MARGIN = 0.2  # between the two most probable labels; with two labels, 60% confidence
 NOVEL = 1.5  # one familiar text in a hundred is above this (docs/decisions/0014-novelty.md)
 NEAR_DUPLICATE = 0.7  # Jaccard similarity
-LABELLED_TEXTS = 300  # to compare candidates with
+LABELED_TEXTS = 300  # to compare candidates with
 SPARE_CANDIDATES = 100  # per reason, besides twice the limit: many are near-duplicates
 
 Reason = dict[str, Any]
@@ -50,28 +50,28 @@ def find_review_queue(
     oldest = look_back_id(session, window)
     if oldest is not None:
         window = Window(uuid7_time(oldest), window.until)
-    labelled = newest_labelled(session, window, limit=LABELLED_TEXTS)
+    labeled = newest_labeled(session, window, limit=LABELED_TEXTS)
     candidates = find_candidates(
         session,
         window,
         model_version=model_version,
         minimum_novelty=NOVEL,
-        labelled=[labelled_text.text for labelled_text in labelled],
+        labeled=[labeled_text.text for labeled_text in labeled],
         each=SPARE_CANDIDATES + 2 * limit,
     )
-    items = select_items(find_reasons(candidates, labelled), limit)
+    items = select_items(find_reasons(candidates, labeled), limit)
     return {"since": window.since, "until": window.until, "items": [_as_dict(item) for item in items]}
 
 
-def find_reasons(candidates: Sequence[Candidate], labelled: Sequence[LabelledText]) -> list[QueueItem]:
-    """Return the candidates that have a reason to be labelled."""
+def find_reasons(candidates: Sequence[Candidate], labeled: Sequence[LabeledText]) -> list[QueueItem]:
+    """Return the candidates that have a reason to be labeled."""
     index = ShingleIndex()
-    for labelled_text in labelled:
-        index.add(shingles_of(labelled_text.text))
+    for labeled_text in labeled:
+        index.add(shingles_of(labeled_text.text))
     items = []
     for candidate in candidates:
         shingles = shingles_of(candidate.row.text or "")
-        reasons = _reasons(candidate, shingles, index, labelled)
+        reasons = _reasons(candidate, shingles, index, labeled)
         if reasons:
             items.append(QueueItem(candidate, shingles, reasons))
     return items
@@ -99,7 +99,7 @@ def uncertainty(probabilities: dict[str, float]) -> tuple[float, float]:
 
 
 def _reasons(
-    candidate: Candidate, shingles: Shingles, index: ShingleIndex, labelled: Sequence[LabelledText]
+    candidate: Candidate, shingles: Shingles, index: ShingleIndex, labeled: Sequence[LabeledText]
 ) -> dict[str, Reason]:
     row, reasons = candidate.row, dict[str, Reason]()
     if candidate.labels:
@@ -107,9 +107,9 @@ def _reasons(
             reasons["disagrees"] = {"label": candidate.label, "similarity": 1.0, "with": None}
         return reasons
     others = [
-        (similarity, labelled[number])
+        (similarity, labeled[number])
         for number, similarity in index.similar(shingles, NEAR_DUPLICATE)
-        if labelled[number].label != row.sentiment
+        if labeled[number].label != row.sentiment
     ]
     if others:
         similarity, other = max(others, key=lambda found: (found[0], found[1].id))

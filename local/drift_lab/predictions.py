@@ -82,7 +82,7 @@ class PredictionCache:
 
 
 def unseen_reviews(model_dir: Path, data: Path | None = None) -> list[Review]:
-    """Return labelled texts that the model was neither trained nor evaluated on, in random order.
+    """Return labeled texts that the model was neither trained nor evaluated on, in random order.
 
     They are the embedded reviews that training did not use, or the rows of `data` that are not in the
     reference. Raises ConfigurationError when the model was trained on other data and `data` is None.

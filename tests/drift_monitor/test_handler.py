@@ -170,7 +170,7 @@ def test_persistent_drift_starts_a_training_if_that_is_the_policy(
 
     assert aws.executions() == [f"drift-{later:%Y%m%dT%H%M%S}"]
     body = " ".join(str(aws.received()[0]["body"]).split())
-    assert f"Retraining started as drift-{later:%Y%m%dT%H%M%S} with 40 labelled texts" in body
+    assert f"Retraining started as drift-{later:%Y%m%dT%H%M%S} with 40 labeled texts" in body
 
 
 def test_drift_starts_nothing_by_default(monitored: Engine, aws: Aws, traffic: list[Row]) -> None:
@@ -190,8 +190,8 @@ def test_contradicting_labels_are_lower_performance_and_disagreement(
 
     performance = result["performance"]
     assert (performance["drifted"], performance["decided_by"]) == (True, "labels")
-    assert performance["labelled"]["rows"] == 120 and performance["labelled"]["accuracy"] == 0.5
-    assert performance["estimate"]["low"] > performance["labelled"]["high"], "confidence cannot show this"
+    assert performance["labeled"]["rows"] == 120 and performance["labeled"]["accuracy"] == 0.5
+    assert performance["estimate"]["low"] > performance["labeled"]["high"], "confidence cannot show this"
     assert result["prediction_drift"]["features"][0]["feature"] == "disagreement"
     assert result["prediction_drift"]["drifted"] is True
     assert result["data_drift"]["drifted"] is False
@@ -208,7 +208,7 @@ def test_too_few_labels_decide_nothing(monitored: Engine, aws: Aws, traffic: lis
     serve(monitored, traffic[:400])
     label(monitored, 49, correct=0.0)
     result = handler(AT, None)
-    assert (result["performance"]["labelled"], result["performance"]["labels"]) == (None, 49)
+    assert (result["performance"]["labeled"], result["performance"]["labels"]) == (None, 49)
     assert "disagreement" not in {f["feature"] for f in result["prediction_drift"]["features"]}
     assert aws.received() == []
 

@@ -25,7 +25,7 @@ def policy(aws: Aws) -> RetrainingPolicy:
 
 
 def label(database: Engine, count: int, *, text: str | None = "A film", at: datetime = NOW) -> None:
-    """Store predictions that were labelled at `at`."""
+    """Store predictions that were labeled at `at`."""
     made = [
         prediction(at - timedelta(hours=1), text=text and f"{text}, part {number}\nof many")
         for number in range(count)
@@ -41,13 +41,13 @@ def start(database: Engine, policy: RetrainingPolicy, *, at: datetime = NOW) -> 
         return start_retraining(session, policy, at=at, reason="data_drift of v1", model_created_at=TRAINED)
 
 
-def test_the_training_gets_every_labelled_text_and_the_reason(
+def test_the_training_gets_every_labeled_text_and_the_reason(
     database: Engine, aws: Aws, policy: RetrainingPolicy
 ) -> None:
     label(database, 5, text="An older film", at=TRAINED - timedelta(days=1))
     label(database, 20)
 
-    assert start(database, policy) == f"started as drift-{NOW:%Y%m%dT%H%M%S} with 25 labelled texts"
+    assert start(database, policy) == f"started as drift-{NOW:%Y%m%dT%H%M%S} with 25 labeled texts"
 
     (execution,) = aws.step_functions.list_executions(stateMachineArn=aws.state_machine)["executions"]
     described = aws.step_functions.describe_execution(executionArn=execution["executionArn"])
@@ -65,7 +65,7 @@ def test_labels_older_than_the_last_training_are_not_new(
 ) -> None:
     label(database, 19)
     label(database, 50, at=TRAINED - timedelta(days=1))
-    assert start(database, policy) == "not started: 19 of 20 required new labelled texts"
+    assert start(database, policy) == "not started: 19 of 20 required new labeled texts"
     assert aws.executions() == []
 
 
@@ -74,7 +74,7 @@ def test_labels_without_a_stored_text_do_not_count_and_the_message_says_so(
 ) -> None:
     label(database, 30, text=None)
     assert start(database, policy) == (
-        "not started: 0 of 20 required new labelled texts; 30 more labels have no stored text (privacy mode)"
+        "not started: 0 of 20 required new labeled texts; 30 more labels have no stored text (privacy mode)"
     )
 
 
@@ -95,7 +95,7 @@ def test_a_training_started_by_hand_counts(database: Engine, aws: Aws, policy: R
     label(database, 20, at=NOW - timedelta(hours=2))
     aws.step_functions.start_execution(stateMachineArn=aws.state_machine, name="by-hand")
     result = start(database, policy, at=NOW + timedelta(hours=200))
-    assert result == "not started: 0 of 20 required new labelled texts"
+    assert result == "not started: 0 of 20 required new labeled texts"
 
 
 def test_a_failed_training_does_not_count_and_is_not_repeated_every_hour(

@@ -61,7 +61,7 @@ def test_labels_of_shifted_traffic_become_a_new_model(
     card = json.loads((artifacts / "models" / newest_candidate(artifacts) / "model.json").read_text())
     assert card["data"]["rows"]["train"] == before["data"]["rows"]["train"] + LABELS
     assert card["data"]["rows"]["test"] == before["data"]["rows"]["test"], (
-        "no labelled text is in the test split"
+        "no labeled text is in the test split"
     )
     assert card["training"]["learning_rate"] == before["training"]["learning_rate"]
 

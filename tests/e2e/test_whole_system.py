@@ -48,7 +48,7 @@ def test_a_prediction_over_http_becomes_a_complete_row(system: System, client: h
     )
     answer = response.json()
     assert response.status_code == 200
-    assert answer["sentiment"] == "positive", "the pipeline should have learnt this"
+    assert answer["sentiment"] == "positive", "the pipeline should have learned this"
     assert wait_until(lambda: stored(system, answer["prediction_id"]) is not None, seconds=10)
     row = stored(system, answer["prediction_id"])
     assert row is not None

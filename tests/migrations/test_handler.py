@@ -23,7 +23,7 @@ TABLES = {
     "dataset_metrics",
     "monitoring_alerts",
 }
-NEWEST = "0006"
+NEWEST = "0007"
 
 
 def tables(database: Engine) -> set[str]:
@@ -74,6 +74,34 @@ def test_a_downgrade_keeps_every_deployment_that_the_older_schema_allows(databas
     with database.connect() as connection:
         kept = connection.execute(text("SELECT model_version, function_version FROM model_deployments")).all()
     assert kept == [("v1", None)]
+
+
+def test_recorded_verdicts_keep_their_accuracy_by_labels_when_its_name_changes(database: Engine) -> None:
+    handler({"action": "downgrade", "revision": "0006"}, None)
+    performance = {"drifted": True, "labelled": {"accuracy": 0.8}, "labels": 60}
+    with database.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO dataset_metrics (dataset, fingerprint, split, rows, metrics) "
+                "VALUES ('t', 'f', 'window', 1, CAST(:metrics AS jsonb)), ('r', 'g', 'test', 1, '{}')"
+            ),
+            {"metrics": json.dumps({"performance": performance})},
+        )
+        connection.execute(
+            text(
+                "INSERT INTO monitoring_alerts (kind, cause, severity, message, details) "
+                "VALUES ('performance', 'v1', 'warning', 'm', CAST(:details AS jsonb))"
+            ),
+            {"details": json.dumps(performance)},
+        )
+
+    handler({"action": "upgrade"}, None)
+
+    renamed = {"drifted": True, "labeled": {"accuracy": 0.8}, "labels": 60}
+    with database.connect() as connection:
+        metrics = connection.scalars(text("SELECT metrics FROM dataset_metrics ORDER BY fingerprint")).all()
+        assert metrics == [{"performance": renamed}, {}]
+        assert connection.scalars(text("SELECT details FROM monitoring_alerts")).all() == [renamed]
 
 
 def test_models_and_migrations_agree(database: Engine) -> None:

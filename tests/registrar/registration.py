@@ -1,6 +1,7 @@
 """One registration as the state machine requests it, and its results."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from functions.registrar.handler import handler
 from tests.registrar.conftest import Cloud
 
 EVENT = json.loads((Path(__file__).parents[2] / "events" / "registrar_register_run.json").read_text())
+
+Upload = Callable[[], None]
 
 
 def register(**changes: Any) -> dict[str, Any]:
@@ -29,3 +32,12 @@ def rows(database: Engine) -> dict[str, int]:
 
 def nothing_happened(cloud: Cloud, database: Engine) -> bool:
     return not cloud.objects() and not any(rows(database).values()) and not cloud.published()
+
+
+def card_of(folder: Path) -> dict[str, Any]:
+    card: dict[str, Any] = json.loads((folder / "model.json").read_text())
+    return card
+
+
+def edit_card(folder: Path, **changes: Any) -> None:
+    (folder / "model.json").write_text(json.dumps(card_of(folder) | changes))

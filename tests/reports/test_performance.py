@@ -41,7 +41,7 @@ def record_run(
         "decided_by": "estimate",
         "reference": REFERENCE,
         "estimate": estimate,
-        "labelled": None,
+        "labeled": None,
         "labels": 0,
     }
     span = {"since": (until - timedelta(hours=1)).isoformat(), "until": until.isoformat()}
@@ -72,7 +72,7 @@ def test_each_day_has_its_accuracy_by_labels_and_its_interval(database: Engine) 
     )
     assert (before["labels"], before["accuracy"], before["low"]) == (1, 0.0, 0.0)
     assert before["high"] == pytest.approx(0.7935, abs=1e-4)
-    assert (found["labelled"]["labels"], found["labelled"]["agreed"]) == (11, 8)
+    assert (found["labeled"]["labels"], found["labeled"]["agreed"]) == (11, 8)
     assert found["monitor"] is None
 
 
@@ -88,7 +88,7 @@ def test_each_day_has_its_last_estimate_with_or_without_labels(database: Engine)
     assert found["days"][1]["accuracy"] is None
     monitor = found["monitor"]
     assert (monitor["reference"], monitor["estimate"]["accuracy"]) == (REFERENCE, 0.85)
-    assert (monitor["model_version"], monitor["drifted"], monitor["labelled"]) == ("v1", False, None)
+    assert (monitor["model_version"], monitor["drifted"], monitor["labeled"]) == ("v1", False, None)
     assert datetime.fromisoformat(monitor["until"]) == YESTERDAY + timedelta(hours=1)
 
 
@@ -100,7 +100,7 @@ def test_performance_is_filtered_by_model_version(database: Engine) -> None:
 
     found = get("/reports/performance", model_version="v1")
 
-    assert (found["labelled"]["labels"], found["labelled"]["accuracy"]) == (2, 1.0)
+    assert (found["labeled"]["labels"], found["labeled"]["accuracy"]) == (2, 1.0)
     assert found["monitor"]["estimate"]["accuracy"] == 0.8
     assert found["model_version"] == "v1"
 
@@ -119,7 +119,7 @@ def test_runs_without_an_estimate_are_ignored(database: Engine) -> None:
         "since": "",
         "until": "",
         "model_version": None,
-        "labelled": {"labels": 0, "agreed": 0, "accuracy": None, "low": None, "high": None},
+        "labeled": {"labels": 0, "agreed": 0, "accuracy": None, "low": None, "high": None},
         "days": [],
         "monitor": None,
     }

@@ -80,8 +80,8 @@ def test_a_novel_text_has_its_novelty(database: Engine) -> None:
 
 
 def test_a_prediction_contradicted_by_a_near_duplicate_s_label_names_it(database: Engine) -> None:
-    labelled, _ = store(database, made(LINE, 9), made(NEAR, 8))
-    label(database, labelled, "negative")
+    labeled, _ = store(database, made(LINE, 9), made(NEAR, 8))
+    label(database, labeled, "negative")
     (item,) = queue()
     assert (item["text"], item["sentiment"]) == (NEAR, "positive")
     assert item["reasons"] == [
@@ -89,7 +89,7 @@ def test_a_prediction_contradicted_by_a_near_duplicate_s_label_names_it(database
             "reason": "disagrees",
             "label": "negative",
             "similarity": pytest.approx(15 / 17, abs=1e-4),
-            "with": labelled,
+            "with": labeled,
         }
     ]
 

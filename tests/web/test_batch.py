@@ -1,4 +1,4 @@
-"""Batch classification: files, results, errors and cancelling."""
+"""Batch classification: files, results, errors and canceling."""
 
 import csv
 from pathlib import Path
@@ -88,7 +88,7 @@ def test_a_file_is_read_from_the_chosen_column_or_rejected_with_a_reason(page: P
     expect(page.get_by_role("button", name="Classify 0 texts")).to_be_disabled()
 
 
-def test_a_batch_can_be_cancelled_and_resumed(page: Page) -> None:
+def test_a_batch_can_be_canceled_and_resumed(page: Page) -> None:
     page.goto("/batch")
     page.get_by_label("Reviews, one per line").fill(
         "\n".join(f"Line {number}, a fine film" for number in range(96))
@@ -106,6 +106,6 @@ def test_a_batch_can_be_cancelled_and_resumed(page: Page) -> None:
 
     page.route("**/api/predict/batch", cancel_at_second)
     page.get_by_role("button", name="Classify 96 texts").click()
-    expect(page.get_by_test_id("progress")).to_have_text("32 of 96 classified, cancelled")
+    expect(page.get_by_test_id("progress")).to_have_text("32 of 96 classified, canceled")
     page.get_by_role("button", name="Resume (64 left)").click()
     expect(page.get_by_test_id("progress")).to_have_text("96 of 96 classified")

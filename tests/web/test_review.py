@@ -11,7 +11,7 @@ from tests.web.conftest import screenshot
 pytestmark = pytest.mark.slow
 
 
-def test_predictions_are_labelled_by_key_and_undone(page: Page, system: System) -> None:
+def test_predictions_are_labeled_by_key_and_undone(page: Page, system: System) -> None:
     for text in ("zxqv blorp fnord", "Nicht schlecht, aber auch nicht gut.", "meh 12345 ???"):
         classify(page, text)
     assert system.event_source.drain(30) == 0
@@ -21,12 +21,12 @@ def test_predictions_are_labelled_by_key_and_undone(page: Page, system: System) 
     first = item.locator("blockquote").inner_text()
     screenshot(page, "review")
     page.keyboard.press("1")
-    expect(page.get_by_test_id("review-progress")).to_contain_text("1 labelled")
+    expect(page.get_by_test_id("review-progress")).to_contain_text("1 labeled")
     page.keyboard.press("u")
     expect(item.locator("blockquote")).to_have_text(first)
-    expect(page.get_by_test_id("review-progress")).to_contain_text("0 labelled")
+    expect(page.get_by_test_id("review-progress")).to_contain_text("0 labeled")
     page.keyboard.press("2")
-    expect(page.get_by_test_id("review-progress")).to_contain_text("1 labelled")
+    expect(page.get_by_test_id("review-progress")).to_contain_text("1 labeled")
     page.get_by_role("link", name="Try", exact=True).click()  # leaving the page sends held labels
     assert wait_until(lambda: system.card["labels"][1] in labels_of(system, first), seconds=20)
 
@@ -56,6 +56,6 @@ def test_a_label_given_just_before_a_reload_is_stored(page: Page, system: System
     page.goto("/review")
     text = page.get_by_test_id("review-item").locator("blockquote").inner_text()
     page.keyboard.press("2")
-    expect(page.get_by_test_id("review-progress")).to_contain_text("1 labelled")
+    expect(page.get_by_test_id("review-progress")).to_contain_text("1 labeled")
     page.reload()
     assert wait_until(lambda: system.card["labels"][1] in labels_of(system, text), seconds=20)

@@ -126,7 +126,7 @@ def drift_finding(verdict: Verdict, context: AlertContext, *, persistent: bool) 
     )
     others = ", ".join(drift.feature.name for drift in drifted[MAX_DETAILED:])
     stable = ", ".join(drift.feature.name for drift in verdict.features if not drift.drifted)
-    by_labels = context.performance.labelled is not None and context.performance.drifted
+    by_labels = context.performance.labeled is not None and context.performance.drifted
     critical = verdict.features[0].strength >= CRITICAL_FACTOR or by_labels
     body = [
         "Largest shifts, from the reference to this window:",
@@ -142,10 +142,10 @@ def drift_finding(verdict: Verdict, context: AlertContext, *, persistent: bool) 
 def performance_finding(context: AlertContext, *, persistent: bool) -> Finding:
     """Describe how far accuracy fell, what that is based on, and how reliable it is."""
     performance = context.performance
-    labelled, accuracy = performance.labelled, performance.deciding
+    labeled, accuracy = performance.labeled, performance.deciding
     measured = (
         f"estimated accuracy {accuracy.accuracy:.1%}"
-        if labelled is None
+        if labeled is None
         else f"accuracy {accuracy.accuracy:.1%} by {accuracy.rows:,} labels"
     )
     message = f"Performance: {measured}, reference {performance.reference:.1%}"
@@ -154,12 +154,12 @@ def performance_finding(context: AlertContext, *, persistent: bool) -> Finding:
         f"{100 * performance.margin:g} points below the reference."
     )
     body = [
-        *paragraph(f"{interval} {ESTIMATE_NOTE if labelled is None else LABELS_NOTE}"),
+        *paragraph(f"{interval} {ESTIMATE_NOTE if labeled is None else LABELS_NOTE}"),
         "",
         *context.lines("performance"),
     ]
     return _finding(
-        "performance", message, body, context, performance.as_dict(), persistent, labelled is not None
+        "performance", message, body, context, performance.as_dict(), persistent, labeled is not None
     )
 
 
@@ -182,11 +182,11 @@ def _accuracies(performance: Performance) -> str:
     def text(accuracy: Accuracy) -> str:
         return f"{accuracy.accuracy:.1%} ({accuracy.low:.1%} to {accuracy.high:.1%})"
 
-    labelled = performance.labelled
+    labeled = performance.labeled
     by_labels = (
         f"{performance.labels} labels (too few)"
-        if labelled is None
-        else f"{text(labelled)} by {labelled.rows:,} labels"
+        if labeled is None
+        else f"{text(labeled)} by {labeled.rows:,} labels"
     )
     return f"{text(performance.estimate)} estimated; {by_labels}; reference {performance.reference:.1%}"
 

@@ -48,7 +48,7 @@ class Accuracy:
 
 
 @dataclass(frozen=True)
-class LabelledAccuracy(Accuracy):
+class LabeledAccuracy(Accuracy):
     """Accuracy by labels, and the accuracy that calibrated confidence expects on the same rows."""
 
     expected: float
@@ -61,14 +61,14 @@ class Performance:
     reference: float
     reference_rows: int
     estimate: Accuracy
-    labelled: LabelledAccuracy | None  # None if there are too few labels
+    labeled: LabeledAccuracy | None  # None if there are too few labels
     labels: int  # given, enough or not
     margin: float
 
     @property
     def deciding(self) -> Accuracy:
         """Return the accuracy that decides: by labels if there are enough, else the estimate."""
-        return self.labelled or self.estimate
+        return self.labeled or self.estimate
 
     @property
     def drifted(self) -> bool:
@@ -79,10 +79,10 @@ class Performance:
         """Return the fields stored in dataset_metrics."""
         return {
             "drifted": self.drifted,
-            "decided_by": "estimate" if self.labelled is None else "labels",
+            "decided_by": "estimate" if self.labeled is None else "labels",
             "reference": {"accuracy": round(self.reference, 4), "rows": self.reference_rows},
             "estimate": _rounded(self.estimate),
-            "labelled": None if self.labelled is None else _rounded(self.labelled),
+            "labeled": None if self.labeled is None else _rounded(self.labeled),
             "labels": self.labels,
         }
 
@@ -102,7 +102,7 @@ class Calibration:
 def evaluate_performance(
     reference: tuple[Floats, Bools],
     window: Floats,
-    labelled: tuple[Floats, Bools],
+    labeled: tuple[Floats, Bools],
     *,
     minimum_labels: int,
     margin: float,
@@ -112,13 +112,13 @@ def evaluate_performance(
     `window` holds the confidences of predictions without labels. The same rows give the same result.
     """
     _, reference_correct = reference
-    confidence, correct = labelled
+    confidence, correct = labeled
     enough = len(correct) >= max(1, minimum_labels)
     return Performance(
         reference=float(reference_correct.mean()),
         reference_rows=len(reference_correct),
         estimate=estimate_accuracy(*reference, window),
-        labelled=_by_labels(Calibration(*reference), confidence, correct) if enough else None,
+        labeled=_by_labels(Calibration(*reference), confidence, correct) if enough else None,
         labels=len(correct),
         margin=margin,
     )
@@ -149,24 +149,24 @@ def disagreement(performance: Performance, *, false_alarm_rate: float) -> Featur
     Chance exceeds the threshold at that rate (binomial), unless the margin is larger. Where confidence is
     low, errors are expected; more errors than that mean concept drift.
     """
-    labelled = performance.labelled
-    if labelled is None:
+    labeled = performance.labeled
+    if labeled is None:
         return None
-    least = binom.ppf(false_alarm_rate, labelled.rows, labelled.expected) / labelled.rows
+    least = binom.ppf(false_alarm_rate, labeled.rows, labeled.expected) / labeled.rows
     return FeatureDrift(
         DISAGREEMENT,
-        effect=max(0.0, labelled.expected - labelled.accuracy),
+        effect=max(0.0, labeled.expected - labeled.accuracy),
         # At least one label, so that a model that is always correct has a threshold even without a margin.
-        threshold=max(performance.margin, labelled.expected - float(least), 1 / labelled.rows),
-        reference=round(labelled.expected, 4),
-        current=round(labelled.accuracy, 4),
+        threshold=max(performance.margin, labeled.expected - float(least), 1 / labeled.rows),
+        reference=round(labeled.expected, 4),
+        current=round(labeled.accuracy, 4),
     )
 
 
-def _by_labels(calibration: Calibration, confidence: Floats, correct: Bools) -> LabelledAccuracy:
+def _by_labels(calibration: Calibration, confidence: Floats, correct: Bools) -> LabeledAccuracy:
     low, high = wilson(int(correct.sum()), len(correct))
     expected = float(calibration(confidence).mean())
-    return LabelledAccuracy(float(correct.mean()), low, high, len(correct), expected)
+    return LabeledAccuracy(float(correct.mean()), low, high, len(correct), expected)
 
 
 def _fit(log_odds: Floats, correct: Bools) -> tuple[float, float]:

@@ -7,7 +7,7 @@ from uuid import UUID
 from typing_extensions import TypedDict  # typing's own tells Pydantic too little before Python 3.12
 
 
-class LabelledAccuracy(TypedDict):
+class LabeledAccuracy(TypedDict):
     labels: int
     agreed: int
     accuracy: float | None
@@ -22,7 +22,7 @@ class Estimate(TypedDict):
     rows: int
 
 
-class LabelledEstimate(Estimate):
+class LabeledEstimate(Estimate):
     expected: float
 
 
@@ -36,7 +36,7 @@ class PerformanceVerdict(TypedDict):
     decided_by: Literal["labels", "estimate"]
     reference: ReferenceAccuracy
     estimate: Estimate
-    labelled: LabelledEstimate | None
+    labeled: LabeledEstimate | None
     labels: int
 
 
@@ -47,7 +47,7 @@ class RecordedPerformance(PerformanceVerdict):
     until: datetime
 
 
-class PerformanceDay(LabelledAccuracy):
+class PerformanceDay(LabeledAccuracy):
     day: date
     estimate: Estimate | None
 
@@ -56,7 +56,7 @@ class Performance(TypedDict):
     since: datetime
     until: datetime
     model_version: str | None
-    labelled: LabelledAccuracy
+    labeled: LabeledAccuracy
     days: list[PerformanceDay]
     monitor: RecordedPerformance | None
 

@@ -19,16 +19,6 @@ from tests.fixtures.templates import (
 )
 
 
-@pytest.fixture(scope="module")
-def template() -> Template:
-    return synthesize(PLAIN)["Monitoring"]
-
-
-@pytest.fixture(scope="module")
-def rich() -> Template:
-    return synthesize(RICH)["Monitoring"]
-
-
 def test_every_alarm_notifies_the_topic_and_names_a_heading_of_the_runbook(rich: Template) -> None:
     stacks = synthesize(RICH)
     assert alarms(rich)

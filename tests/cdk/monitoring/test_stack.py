@@ -26,16 +26,6 @@ from tests.fixtures.templates import (
 )
 
 
-@pytest.fixture(scope="module")
-def template() -> Template:
-    return synthesize(PLAIN)["Monitoring"]
-
-
-@pytest.fixture(scope="module")
-def rich() -> Template:
-    return synthesize(RICH)["Monitoring"]
-
-
 def drift_monitor(template: Template) -> dict[str, Any]:
     (found,) = resources(template, "AWS::Lambda::Function", PackageType="Image")
     return found

@@ -100,6 +100,8 @@ def test_failures_that_the_state_machine_cannot_report_notify_the_alert_topic(te
     (target,) = rule["Targets"]
     [topic] = referenced(synthesize(PLAIN), "Training", target["Arn"])
     assert topic.type == "AWS::SNS::Topic"
+    message = json.loads(target["InputTransformer"]["InputTemplate"])
+    assert message.endswith("\n\nRunbook: docs/operations.md#training-failed")
 
 
 def test_the_command_line_finds_the_state_machine_by_its_output(template: Template) -> None:

@@ -166,7 +166,7 @@ def test_json_has_the_same_keys_with_and_without_traffic(database: Engine, run: 
     assert figures["predictions"] == sum(span["predictions"] for span in figures["over_time"]) == 4
     assert figures["mix"] == {"positive": 3, "negative": 1}
     assert figures["requests"]["error_rate"] == pytest.approx(0.05)
-    assert figures["accuracy"]["labelled"]["labels"] == 1
+    assert figures["accuracy"]["labeled"]["labels"] == 1
     assert figures["drift"]["data_drift"]["drifted"]
     assert [alert_["kind"] for alert_ in figures["alerts"]] == ["data_drift"]
 

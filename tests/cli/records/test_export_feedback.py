@@ -1,4 +1,4 @@
-"""`sentiment export-feedback` writes labelled texts as a training file, without the test split."""
+"""`sentiment export-feedback` writes labeled texts as a training file, without the test split."""
 
 import csv
 import hashlib
@@ -76,7 +76,7 @@ def export(run: Any, to: Path, *options: str) -> str:
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet", "jsonl"])
-def test_labelled_texts_are_written_oldest_label_first(
+def test_labeled_texts_are_written_oldest_label_first(
     database: Engine, run: Any, artifact: Path, tmp_path: Path, kind: str
 ) -> None:
     newer = label(database, 'Café ☂, "quoted"\nand two lines', "negative", hours_ago=1)
@@ -139,7 +139,7 @@ def test_rows_of_the_test_split_and_their_near_duplicates_are_left_out(
     database: Engine, run: Any, artifact: Path, tmp_path: Path
 ) -> None:
     label(database, HELD_OUT.upper(), "negative")
-    label(database, HELD_OUT.replace("cinema", "theatre"), "negative")
+    label(database, HELD_OUT.replace("cinema", "theater"), "negative")
     label(database, HELD_OUT + " Nor would you, I should think.", "negative")
     label(database, "It was a long evening.", "negative")
 
@@ -179,10 +179,10 @@ def test_without_texts_or_labels_it_gives_the_reason_and_keeps_the_file(
 ) -> None:
     file = tmp_path / "feedback.csv"
     file.write_text("as it was")
-    with pytest.raises(InvalidInputError, match="no matching prediction is labelled"):
+    with pytest.raises(InvalidInputError, match="no matching prediction is labeled"):
         export(run, file)
     label(database, None, "positive")
-    with pytest.raises(InvalidInputError, match=r"all 1 labelled predictions .* PRIVACY_MODE=hashed"):
+    with pytest.raises(InvalidInputError, match=r"all 1 labeled predictions .* PRIVACY_MODE=hashed"):
         export(run, file)
     label(database, HELD_OUT, "positive")
     with pytest.raises(InvalidInputError, match="no rows to write; left out: 1 that equal"):

@@ -52,12 +52,12 @@ def test_a_candidate_that_is_as_good_is_promoted(run: Any, artifacts: Path) -> N
     assert result.exit_code == 0, result.output
     assert champion_of(artifacts) == "new"
     assert "difference +0.0 points (95% interval +0.0 to +0.0)" in result.output
-    assert "there is no database yet, so no labelled predictions were compared" in result.output
+    assert "there is no database yet, so no labeled predictions were compared" in result.output
     [decision] = promotions(artifacts)
     assert (decision.action, decision.model_version, decision.replaced) == ("promoted", "new", "old")
 
 
-def test_labelled_predictions_are_compared_too(
+def test_labeled_predictions_are_compared_too(
     run: Any, artifacts: Path, database: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = [prediction(text=f"A film about rain and {thing}.") for thing in ("wind", "snow", "hail")]
@@ -66,7 +66,7 @@ def test_labelled_predictions_are_compared_too(
         store_feedback(session, [feedback(one.prediction_id, label="negative") for one in made])
     result = run("promote")
     assert result.exit_code == 0, result.output
-    assert "3 labelled predictions" in result.output
+    assert "3 labeled predictions" in result.output
 
 
 def test_labels_of_a_stopped_local_system_are_compared(run: Any, artifacts: Path, empty_folder: Path) -> None:
@@ -89,7 +89,7 @@ def test_labels_of_a_stopped_local_system_are_compared(run: Any, artifacts: Path
         engine.dispose()
     result = run("promote")
     assert result.exit_code == 0, result.output
-    assert "1 labelled predictions" in result.output
+    assert "1 labeled predictions" in result.output
 
 
 def test_a_missing_database_is_named(

@@ -30,8 +30,8 @@ NONE = (np.array([]), np.array([], dtype=bool))
 REFERENCE = predictions(1000, seed=1, overconfident=2.0)
 
 
-def evaluate(window: Floats, labelled: tuple[Floats, Bools] = NONE) -> Performance:
-    return evaluate_performance(REFERENCE, window, labelled, minimum_labels=50, margin=0.05)
+def evaluate(window: Floats, labeled: tuple[Floats, Bools] = NONE) -> Performance:
+    return evaluate_performance(REFERENCE, window, labeled, minimum_labels=50, margin=0.05)
 
 
 def test_calibration_undoes_overconfidence() -> None:
@@ -75,17 +75,17 @@ def test_traffic_like_the_reference_is_not_below_it() -> None:
     verdict = evaluate(predictions(500, seed=5, overconfident=2.0)[0])
     assert not verdict.drifted
     assert verdict.as_dict()["decided_by"] == "estimate"
-    assert verdict.as_dict()["labelled"] is None
+    assert verdict.as_dict()["labeled"] is None
 
 
 def test_enough_labels_decide_and_the_estimate_is_kept() -> None:
     confidence, correct = predictions(200, seed=6, overconfident=2.0)
-    mislabelled = correct & (np.arange(200) % 3 > 0)
-    verdict = evaluate(confidence, (confidence, mislabelled))
-    assert verdict.drifted and verdict.labelled is not None
-    assert verdict.deciding is verdict.labelled
-    assert verdict.labelled.low < verdict.labelled.accuracy < verdict.labelled.high < verdict.estimate.low
-    assert verdict.as_dict()["labelled"]["rows"] == 200
+    mislabeled = correct & (np.arange(200) % 3 > 0)
+    verdict = evaluate(confidence, (confidence, mislabeled))
+    assert verdict.drifted and verdict.labeled is not None
+    assert verdict.deciding is verdict.labeled
+    assert verdict.labeled.low < verdict.labeled.accuracy < verdict.labeled.high < verdict.estimate.low
+    assert verdict.as_dict()["labeled"]["rows"] == 200
 
 
 def test_good_labels_overrule_a_low_estimate() -> None:
@@ -98,18 +98,18 @@ def test_good_labels_overrule_a_low_estimate() -> None:
 def test_too_few_labels_decide_nothing() -> None:
     confidence, _ = predictions(500, seed=7, overconfident=2.0)
     verdict = evaluate(confidence, (confidence[:49], np.zeros(49, dtype=bool)))
-    assert (verdict.drifted, verdict.labelled, verdict.labels) == (False, None, 49)
+    assert (verdict.drifted, verdict.labeled, verdict.labels) == (False, None, 49)
     assert disagreement(verdict, false_alarm_rate=0.01) is None
 
 
 def test_labels_on_hard_texts_disagree_only_if_accuracy_is_below_expectation() -> None:
     confidence, correct = predictions(5000, seed=8, overconfident=2.0)
     hard = confidence < 0.8
-    labelled = confidence[hard][:300], correct[hard][:300]
-    as_expected = disagreement(evaluate(confidence, labelled), false_alarm_rate=0.01)
+    labeled = confidence[hard][:300], correct[hard][:300]
+    as_expected = disagreement(evaluate(confidence, labeled), false_alarm_rate=0.01)
     assert as_expected is not None and as_expected.strength < 1, "hard texts are not concept drift"
 
-    turned = disagreement(evaluate(confidence, (labelled[0], ~labelled[1])), false_alarm_rate=0.01)
+    turned = disagreement(evaluate(confidence, (labeled[0], ~labeled[1])), false_alarm_rate=0.01)
     assert turned is not None and turned.strength > 1
     assert turned.as_dict()["feature"] == "disagreement"
 
@@ -117,8 +117,8 @@ def test_labels_on_hard_texts_disagree_only_if_accuracy_is_below_expectation() -
 def test_a_model_that_is_always_correct_needs_no_margin() -> None:
     sure = (np.full(2000, 0.9999), np.ones(2000, dtype=bool))
     for correct in (50, 49):
-        labelled = (np.full(50, 0.9999), np.arange(50) < correct)
-        verdict = evaluate_performance(sure, sure[0], labelled, minimum_labels=50, margin=0.0)
+        labeled = (np.full(50, 0.9999), np.arange(50) < correct)
+        verdict = evaluate_performance(sure, sure[0], labeled, minimum_labels=50, margin=0.0)
         found = disagreement(verdict, false_alarm_rate=0.005)
         assert found is not None
         assert found.strength <= 1
@@ -129,8 +129,8 @@ def test_labels_rarely_disagree_by_chance(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(performance, "BOOTSTRAP_ROUNDS", 1)  # the estimate's interval is not used
     alarms = 0
     for seed in range(300):
-        labelled = predictions(60, seed=seed, overconfident=2.0)
-        found = disagreement(evaluate(labelled[0], labelled), false_alarm_rate=0.01)
+        labeled = predictions(60, seed=seed, overconfident=2.0)
+        found = disagreement(evaluate(labeled[0], labeled), false_alarm_rate=0.01)
         alarms += found is not None and found.strength > 1
     assert alarms <= 10
 

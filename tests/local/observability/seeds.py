@@ -40,7 +40,7 @@ def seed(session: Session, *, until: datetime) -> None:
             fingerprint=f"{VERSION} {end.isoformat()}",
             split=WINDOW_SPLIT,
             rows=PER_HOUR,
-            metrics=drift_run(end, labelled=hour < 2),
+            metrics=drift_run(end, labeled=hour < 2),
         )
     session.add(
         MonitoringAlert(
@@ -65,7 +65,7 @@ def seed(session: Session, *, until: datetime) -> None:
     )
 
 
-def drift_run(until: datetime, *, labelled: bool) -> dict[str, Any]:
+def drift_run(until: datetime, *, labeled: bool) -> dict[str, Any]:
     """Return one run's record as the drift monitor writes it."""
     tokens = {"feature": "tokens", "method": "wasserstein", "effect": 0.4, "threshold": 0.1, "drifted": True}
     mix = {"feature": "sentiment", "method": "psi", "effect": 0.01, "threshold": 0.05, "drifted": False}
@@ -86,7 +86,7 @@ def drift_run(until: datetime, *, labelled: bool) -> dict[str, Any]:
             "drifted": False,
             "reference": {"accuracy": 0.88, "rows": 1000},
             "estimate": interval,
-            "labelled": interval | {"expected": 0.9} if labelled else None,
+            "labeled": interval | {"expected": 0.9} if labeled else None,
         },
         "phrases": [],
     }

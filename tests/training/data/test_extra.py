@@ -1,6 +1,5 @@
 """Rows of another file join the training rows alone, unless a held-out text says nearly the same."""
 
-import csv
 import json
 import random
 from pathlib import Path
@@ -10,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.training.data.reviews import write_csv
 from training.__main__ import main
 from training.config import configure
 from training.data.prepare import prepare
@@ -23,12 +23,6 @@ REVIEWS = [
     (f"review {n} {' '.join(random.Random(n).choices(WORDS, k=20))}", ("bad", "good")[n % 2])
     for n in range(60)
 ]
-
-
-def write_csv(path: Path, rows: list[tuple[Any, ...]], header: tuple[str, ...] = ("text", "label")) -> str:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([header, *rows])
-    return str(path)
 
 
 def with_extra(tmp_path: Path, extra: list[tuple[Any, ...]], **options: Any) -> Dataset:

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from transformers import PreTrainedTokenizerFast
 
+from tests.training.data.reviews import write_csv
 from tests.training.finetune.test_tune import recipe, tune
 from training.config import configure
 from training.data.arrow import Column, open_table, write_table
@@ -27,12 +28,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:mt
 
 ROWS = [(f"review number {n}", ("bad", "good")[n % 2]) for n in range(200)]
 LONG = " ".join(f"word{place}" for place in range(30))
-
-
-def write_csv(path: Path, rows: list[tuple[Any, ...]]) -> str:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([("text", "label"), *rows])
-    return str(path)
 
 
 def streamed(tmp_path: Path, rows: list[tuple[Any, ...]], **options: Any) -> Dataset:

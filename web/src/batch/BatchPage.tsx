@@ -71,7 +71,7 @@ export default function BatchPage() {
             Cancel
           </Button>
         )}
-        {(job.state === "cancelled" || job.state === "failed") && job.rows.length < job.texts.length && (
+        {(job.state === "canceled" || job.state === "failed") && job.rows.length < job.texts.length && (
           <Button variant="default" onClick={() => void start(job, job.rows)}>
             Resume ({count(job.texts.length - job.rows.length)} left)
           </Button>
@@ -84,7 +84,7 @@ export default function BatchPage() {
             <Progress.Section value={(100 * job.rows.length) / Math.max(job.texts.length, 1)} aria-label="Texts classified" />
           </Progress.Root>
           <p role="status" data-testid="progress">
-            {count(job.rows.length)} of {count(job.texts.length)} classified{job.state === "cancelled" && ", cancelled"}
+            {count(job.rows.length)} of {count(job.texts.length)} classified{job.state === "canceled" && ", canceled"}
           </p>
           {job.state === "failed" && <Failed error={job.error} />}
           {job.rows.length > 0 && <Results rows={job.rows} rowNumbers={job.rowNumbers} />}

@@ -21,7 +21,7 @@ describe("the batch job", () => {
     expect(result.current.rows.map((row) => row.predictionId)).toEqual(texts.map((text) => `of ${text}`));
   });
 
-  it("keeps its results when cancelled or failed, and resumes", async () => {
+  it("keeps its results when canceled or failed, and resumes", async () => {
     const { result } = renderHook(useBatchJob);
     const failAt = (request: number, fail: () => void): Send => {
       let requests = 0;
@@ -33,7 +33,7 @@ describe("the batch job", () => {
       };
     };
     await act(() => start(input, [], failAt(2, cancel)));
-    expect([result.current.state, result.current.rows.length]).toEqual(["cancelled", 32]);
+    expect([result.current.state, result.current.rows.length]).toEqual(["canceled", 32]);
     const reject = () => {
       throw new ApiError(422, "invalid_input", "", null);
     };

@@ -7,7 +7,7 @@ import { type Send, sendAll } from "./send";
 
 export interface BatchJob extends Texts {
   rows: Row[];
-  state: "idle" | "running" | "done" | "cancelled" | "failed";
+  state: "idle" | "running" | "done" | "canceled" | "failed";
   error: unknown;
   saved: boolean; // all results were downloaded
 }
@@ -44,7 +44,7 @@ export async function start({ texts, rowNumbers }: Texts, finished: Row[] = [], 
     for await (const rows of sendAll(texts.slice(finished.length), signal, send)) update({ rows: [...job.rows, ...rows] });
     update({ state: "done" });
   } catch (error) {
-    update(signal.aborted ? { state: "cancelled" } : { state: "failed", error });
+    update(signal.aborted ? { state: "canceled" } : { state: "failed", error });
   }
 }
 

@@ -44,7 +44,7 @@ export default function ReviewPage() {
       if (!item) return;
       holdLabel({ id: item.id, label });
       setAlreadySent(false);
-      dispatch({ type: "labelled", label });
+      dispatch({ type: "labeled", label });
     },
     [item],
   );
@@ -73,7 +73,7 @@ export default function ReviewPage() {
     return () => window.removeEventListener("keydown", onKeyDown);
   }, [shortcuts, give, labels, skip, undo]);
 
-  const { labelled, agreed } = agreement(state.done);
+  const { labeled, agreed } = agreement(state.done);
   const problem = fetched.error ?? card.error;
   return (
     <>
@@ -98,8 +98,8 @@ export default function ReviewPage() {
       )}
       {fetched.data && (
         <p role="status" data-testid="review-progress">
-          {count(labelled)} labelled, {count(state.left.length)} left
-          {labelled > 0 && `; the model agreed on ${percent(agreed / labelled, 0)}`}
+          {count(labeled)} labeled, {count(state.left.length)} left
+          {labeled > 0 && `; the model agreed on ${percent(agreed / labeled, 0)}`}
           {alreadySent && "; this label was already sent and counts until you change it"}
         </p>
       )}
@@ -167,7 +167,7 @@ function describeReason(reason: Reason): string {
       return `Novel: ${reason.novelty.toFixed(2)} (1 in 100 familiar texts is above 1.5).`;
     case "disagrees":
       return reason.with === null
-        ? `The same text was labelled ${reason.label}.`
-        : `A text with ${percent(reason.similarity, 0)} similarity was labelled ${reason.label}.`;
+        ? `The same text was labeled ${reason.label}.`
+        : `A text with ${percent(reason.similarity, 0)} similarity was labeled ${reason.label}.`;
   }
 }

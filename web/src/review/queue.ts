@@ -13,7 +13,7 @@ export interface QueueState {
   finished: boolean; // everything fetched is done, so there may be more
 }
 
-export type QueueEvent = { type: "loaded"; items: ReviewItem[] } | { type: "labelled"; label: string } | { type: "skipped" } | { type: "undone" };
+export type QueueEvent = { type: "loaded"; items: ReviewItem[] } | { type: "labeled"; label: string } | { type: "skipped" } | { type: "undone" };
 
 export const EMPTY: QueueState = { left: [], done: [], finished: false };
 
@@ -24,7 +24,7 @@ export function queue(state: QueueState, event: QueueEvent): QueueState {
       const seen = new Set(state.done.map(({ item }) => item.id));
       return { ...state, left: event.items.filter((item) => !seen.has(item.id)), finished: false };
     }
-    case "labelled":
+    case "labeled":
       return first ? { left: others, done: [...state.done, { item: first, label: event.label }], finished: others.length === 0 } : state;
     case "skipped":
       return first ? { left: others, done: [...state.done, { item: first, label: null }], finished: others.length === 0 } : state;
@@ -36,7 +36,7 @@ export function queue(state: QueueState, event: QueueEvent): QueueState {
 }
 
 /** Return how many labels were given, and how many agree with the prediction. */
-export function agreement(done: readonly Done[]): { labelled: number; agreed: number } {
-  const labelled = done.filter(({ label }) => label !== null);
-  return { labelled: labelled.length, agreed: labelled.filter(({ item, label }) => item.sentiment === label).length };
+export function agreement(done: readonly Done[]): { labeled: number; agreed: number } {
+  const labeled = done.filter(({ label }) => label !== null);
+  return { labeled: labeled.length, agreed: labeled.filter(({ item, label }) => item.sentiment === label).length };
 }

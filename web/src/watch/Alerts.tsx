@@ -50,7 +50,7 @@ function Details({ alert }: { alert: Alert }) {
 }
 
 // Shown first, in this order. The report has a button, and `drifted` is the alert itself.
-const FIRST = ["features", "phrases", "estimate", "labelled", "reference", "since", "until", "rows", "model_version"];
+const FIRST = ["features", "phrases", "estimate", "labeled", "reference", "since", "until", "rows", "model_version"];
 const HIDDEN = new Set(["report_uri", "drifted"]);
 
 /** Return an alert's details as readable names and values, without empty ones. */

@@ -96,9 +96,9 @@ export default function WatchPage() {
           ) : (
             <>
               <p>
-                {performance.labelled.accuracy === null
+                {performance.labeled.accuracy === null
                   ? "No labels"
-                  : `By ${count(performance.labelled.labels)} labels ${percent(performance.labelled.accuracy)} (95% interval ${percent(performance.labelled.low)} to ${percent(performance.labelled.high)})`}
+                  : `By ${count(performance.labeled.labels)} labels ${percent(performance.labeled.accuracy)} (95% interval ${percent(performance.labeled.low)} to ${percent(performance.labeled.high)})`}
                 {performance.monitor &&
                   `; last estimate without labels ${percent(performance.monitor.estimate.accuracy)} (${percent(performance.monitor.estimate.low)} to ${percent(performance.monitor.estimate.high)}); reference ${percent(performance.monitor.reference.accuracy)}`}
                 . Labels from the review queue are for the hardest texts.

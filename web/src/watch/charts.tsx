@@ -132,7 +132,7 @@ export function ConfidenceChart({ summary }: { summary: Summary }) {
 export function AccuracyChart({ performance }: { performance: Performance }) {
   const data = [...performance.days].reverse().map((day) => ({
     day: day.day.slice(5),
-    labelled: day.accuracy,
+    labeled: day.accuracy,
     spread: day.accuracy === null || day.low === null || day.high === null ? undefined : [day.accuracy - day.low, day.high - day.accuracy],
     estimated: day.estimate?.accuracy ?? null,
     estimatedSpread: day.estimate ? [day.estimate.accuracy - day.estimate.low, day.estimate.high - day.estimate.accuracy] : undefined,
@@ -140,14 +140,14 @@ export function AccuracyChart({ performance }: { performance: Performance }) {
   const lows = performance.days.flatMap((day) => [day.low, day.estimate?.low]).filter((low) => typeof low === "number");
   const lowest = Math.floor(10 * Math.min(1, ...lows)) / 10;
   return (
-    <Chart title="Accuracy by day (UTC), with 95% intervals" head={["Day", "By labels", "Estimated"]} rows={data.map((day) => [day.day, percent(day.labelled), percent(day.estimated)])}>
+    <Chart title="Accuracy by day (UTC), with 95% intervals" head={["Day", "By labels", "Estimated"]} rows={data.map((day) => [day.day, percent(day.labeled), percent(day.estimated)])}>
       <LineChart data={data} margin={MARGIN} accessibilityLayer={false}>
         <CartesianGrid vertical={false} stroke="var(--grid)" />
         <XAxis dataKey="day" {...axis} padding={{ left: 16, right: 16 }} />
         <YAxis {...axis} width={44} {...share} domain={[lowest, 1]} />
         <Tooltip contentStyle={TOOLTIP} formatter={(value) => percent(Number(value))} />
         <Legend />
-        <Line name="by labels" dataKey="labelled" stroke={COLORS.first} strokeWidth={2} connectNulls {...noAnimation}>
+        <Line name="by labels" dataKey="labeled" stroke={COLORS.first} strokeWidth={2} connectNulls {...noAnimation}>
           <ErrorBar dataKey="spread" stroke={COLORS.first} width={4} />
         </Line>
         <Line name="estimated" dataKey="estimated" stroke={COLORS.second} strokeWidth={2} strokeDasharray={DASHED} connectNulls {...noAnimation}>

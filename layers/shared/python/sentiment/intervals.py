@@ -11,6 +11,6 @@ def wilson(successes: int, trials: int) -> tuple[float, float]:
         return 0.0, 1.0
     share = successes / trials
     scale = 1 + Z_95**2 / trials
-    centre = (share + Z_95**2 / (2 * trials)) / scale
+    center = (share + Z_95**2 / (2 * trials)) / scale
     half = Z_95 / scale * sqrt(share * (1 - share) / trials + Z_95**2 / (4 * trials**2))
-    return max(0.0, centre - half), min(1.0, centre + half)
+    return max(0.0, center - half), min(1.0, center + half)

@@ -33,7 +33,7 @@ class Agreement(NamedTuple):
     agreed: int
 
 
-class LabelledText(NamedTuple):
+class LabeledText(NamedTuple):
     """A stored text and the label a person gave it."""
 
     id: UUID
@@ -83,13 +83,13 @@ def agreement_by_day(
 ) -> Sequence[Agreement]:
     """Count labels and agreements by the day (UTC) of the prediction, newest first."""
     log = PredictionLog
-    labelled = select(
+    labeled = select(
         func.date(func.timezone("UTC", log.predicted_at)).label("day"),
         (log.feedback_label == log.sentiment).label("agreed"),
     ).where(window.contains(), log.feedback_at.is_not(None))
     if model_version is not None:
-        labelled = labelled.where(log.model_version == model_version)
-    rows = labelled.subquery()
+        labeled = labeled.where(log.model_version == model_version)
+    rows = labeled.subquery()
     query = (
         select(rows.c.day, func.count(), func.count().filter(rows.c.agreed))
         .group_by(rows.c.day)
@@ -98,10 +98,10 @@ def agreement_by_day(
     return [Agreement._make(row) for row in session.execute(query)]
 
 
-def labelled_outcomes(
+def labeled_outcomes(
     session: Session, window: Window, *, model_version: str, limit: int
 ) -> Sequence[tuple[float, bool]]:
-    """Return confidence and correctness of one version's newest labelled predictions."""
+    """Return confidence and correctness of one version's newest labeled predictions."""
     log = PredictionLog
     query = (
         select(log.confidence, log.feedback_label == log.sentiment)
@@ -112,7 +112,7 @@ def labelled_outcomes(
     return [(confidence, right) for confidence, right in session.execute(query)]
 
 
-def newest_labelled(session: Session, window: Window, *, limit: int) -> Sequence[LabelledText]:
+def newest_labeled(session: Session, window: Window, *, limit: int) -> Sequence[LabeledText]:
     """Return the newest predictions in the window that have both text and label."""
     log = PredictionLog
     query = (
@@ -121,17 +121,17 @@ def newest_labelled(session: Session, window: Window, *, limit: int) -> Sequence
         .order_by(log.id.desc())
         .limit(limit)
     )
-    return [LabelledText._make(row) for row in session.execute(query)]
+    return [LabeledText._make(row) for row in session.execute(query)]
 
 
-def labelled_texts(
+def labeled_texts(
     session: Session,
     *,
     since: datetime | None = None,
     model_version: str | None = None,
     page_rows: int = 1000,
-) -> Iterator[LabelledText]:
-    """Yield labelled predictions that have a text, oldest first; `since` filters by the time of the label."""
+) -> Iterator[LabeledText]:
+    """Yield labeled predictions that have a text, oldest first; `since` filters by the time of the label."""
     log = PredictionLog
     query = (
         select(log.id, log.text, log.feedback_label, log.feedback_at)
@@ -145,14 +145,14 @@ def labelled_texts(
         query = query.where(log.model_version == model_version)
     page = session.execute(query).all()
     while page:
-        yield from (LabelledText._make(row) for row in page)
+        yield from (LabeledText._make(row) for row in page)
         page = session.execute(query.where(log.id > page[-1].id)).all()
 
 
 def count_unreadable_labels(
     session: Session, *, since: datetime | None = None, model_version: str | None = None
 ) -> int:
-    """Count labelled predictions whose text was not stored because of the privacy mode."""
+    """Count labeled predictions whose text was not stored because of the privacy mode."""
     log = PredictionLog
     query = select(func.count()).where(log.feedback_at.is_not(None), log.text.is_(None))
     if since is not None:
@@ -175,34 +175,34 @@ def find_candidates(
     *,
     model_version: str | None,
     minimum_novelty: float,
-    labelled: Sequence[str],
+    labeled: Sequence[str],
     each: int,
 ) -> Sequence[Candidate]:
-    """Return texts of the window that are worth labelling, each text once.
+    """Return texts of the window that are worth labeling, each text once.
 
     Up to `each` of the least confident, the most novel (from `minimum_novelty`), those that begin like a
-    text in `labelled`, and the newest of the unlabelled texts, and of those labelled once (for a second
+    text in `labeled`, and the newest of the unlabeled texts, and of those labeled once (for a second
     opinion). Texts that were not stored are left out. A label on any prediction of a text, by any model
     version, counts as a label of the text.
     """
     log = PredictionLog
-    unlabelled_row = log.feedback_at.is_(None) & log.text.is_not(None)
+    unlabeled_row = log.feedback_at.is_(None) & log.text.is_not(None)
     if model_version is not None:
-        unlabelled_row &= log.model_version == model_version
+        unlabeled_row &= log.model_version == model_version
     # Postgres has no greatest UUID before version 18; as text in byte order they sort alike.
-    newest = func.max(cast(log.id, Text).collate("C")).filter(unlabelled_row)
-    prefixes = json.dumps(sorted({text[:BLOCK_CHARACTERS] for text in labelled}))
+    newest = func.max(cast(log.id, Text).collate("C")).filter(unlabeled_row)
+    prefixes = json.dumps(sorted({text[:BLOCK_CHARACTERS] for text in labeled}))
     known = func.json_array_elements_text(cast(literal(prefixes, Text), JSON)).column_valued("prefix")
     similar = func.left(log.text, BLOCK_CHARACTERS).in_(select(known))
     texts = (
         select(
             newest.label("newest"),
-            func.count().filter(unlabelled_row).label("copies"),
+            func.count().filter(unlabeled_row).label("copies"),
             func.count(log.feedback_at).label("labels"),
             func.max(log.feedback_label).label("label"),
-            func.min(log.confidence).filter(unlabelled_row).label("confidence"),
-            func.max(log.novelty).filter(unlabelled_row).label("novelty"),
-            func.bool_or(similar).filter(unlabelled_row).label("similar"),
+            func.min(log.confidence).filter(unlabeled_row).label("confidence"),
+            func.max(log.novelty).filter(unlabeled_row).label("novelty"),
+            func.bool_or(similar).filter(unlabeled_row).label("similar"),
         )
         .where(window.contains())
         .group_by(log.input_hash)
@@ -210,14 +210,14 @@ def find_candidates(
         .cte("texts")
         .prefix_with("MATERIALIZED", dialect="postgresql")
     )
-    newest_first, unlabelled = texts.c.newest.desc(), texts.c.labels == 0
+    newest_first, unlabeled = texts.c.newest.desc(), texts.c.labels == 0
     lists = (
-        select(texts).where(unlabelled).order_by(texts.c.confidence, newest_first),
+        select(texts).where(unlabeled).order_by(texts.c.confidence, newest_first),
         select(texts)
-        .where(unlabelled, texts.c.novelty >= minimum_novelty)
+        .where(unlabeled, texts.c.novelty >= minimum_novelty)
         .order_by(texts.c.novelty.desc(), newest_first),
-        select(texts).where(unlabelled, texts.c.similar).order_by(newest_first),
-        select(texts).where(unlabelled).order_by(newest_first),
+        select(texts).where(unlabeled, texts.c.similar).order_by(newest_first),
+        select(texts).where(unlabeled).order_by(newest_first),
         select(texts).where(texts.c.labels == 1).order_by(newest_first),
     )
     chosen = union_all(*(select(query.limit(each).subquery()) for query in lists)).subquery()

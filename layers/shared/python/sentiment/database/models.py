@@ -47,7 +47,7 @@ class PredictionLog(Record):
         CheckConstraint("inference_time_ms >= 0", name="inference_time_ms"),
         CheckConstraint("(feedback_label IS NULL) = (feedback_at IS NULL)", name="feedback"),
         Index("ix_prediction_logs_model_version_id", "model_version", "id"),
-        Index("ix_prediction_logs_labelled", "id", postgresql_where=text("feedback_at IS NOT NULL")),
+        Index("ix_prediction_logs_labeled", "id", postgresql_where=text("feedback_at IS NOT NULL")),
         {
             "comment": "Every prediction that was served; one partition per month, dropped past retention",
             "postgresql_partition_by": "RANGE (id)",

@@ -60,7 +60,7 @@ def add_extra_rows(
             dropped["known"] += 1
             continue
         if before is not None:
-            dropped["relabelled"] += 1
+            dropped["relabeled"] += 1
             del kept[text]
         added.append(one.row)
         sources.append(one.source)

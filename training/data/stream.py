@@ -173,7 +173,7 @@ def _training_rows(
         if assignment.part[number] != _TRAIN:
             continue
         if int(assignment.hashes[number]) in newer:
-            dropped["relabelled"] += 1
+            dropped["relabeled"] += 1
         elif held_out.has_near_duplicate(row.text):
             dropped["near_duplicate"] += 1
         else:

@@ -80,7 +80,7 @@ def test_an_extra_row_replaces_a_training_row_that_it_contradicts(tmp_path: Path
     assert (same.train, same.dropped) == (alone.train, {"known": 1})
 
     newer = with_extra(tmp_path, [(text.upper(), other)])
-    assert newer.dropped == {"relabelled": 1}
+    assert newer.dropped == {"relabeled": 1}
     assert text not in newer.train.texts
     assert newer.labels[newer.train.labels[-1]] == other
     assert newer.sources == {"reviews.csv": len(alone.train) - 1, "feedback.csv": 1}

@@ -89,7 +89,7 @@ def test_extra_rows_come_last_and_replace_what_they_contradict(tmp_path: Path) -
     assert data.train.texts[-2:] == [text, "something new"]
     assert list(data.train.texts).count(text) == 1
     assert data.sources == {"reviews.csv": 159, "more.csv": 2}
-    assert data.dropped["relabelled"] == 1
+    assert data.dropped["relabeled"] == 1
     weights = data.train.weights
     assert weights is not None and weights[-1] == pytest.approx(2 * weights[0])
 

@@ -84,7 +84,7 @@ def test_the_local_system_runs_in_its_container_with_an_external_postgres(
         assert podman.run("exec", container, "id", "-u") == "65534"
 
         podman.run("stop", "--time", SERVICE["stop_grace_period"].removesuffix("s"), container)
-        assert "store what is still queued" in podman.run("logs", container)
+        assert "drain the queues" in podman.run("logs", container)
     size = round(podman.inspect(local_image)["Size"] / 1e6)
     record("local", size_mb=size, ready_seconds=round(ready_seconds, 1))
 

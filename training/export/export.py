@@ -19,7 +19,7 @@ from transformers import AutoConfig
 from training.calibration import calibration_error, fit_temperature, reliability, softmax
 from training.data.rows import Rows
 from training.export.artifact import Artifact, publishing, write_reference
-from training.export.candidates import Candidate, Gate, card_entry, choose, flipped, measure_candidates
+from training.export.candidates import Gate, choose, flipped, quantize_candidates
 from training.export.golden import GOLDEN_FILE, choose_golden, write_golden
 from training.export.graph import OPSET, export_graph
 from training.export.novelty import fit_novelty
@@ -86,17 +86,17 @@ def build_artifact(
             alone["wide"] = wide.part.logits(test_ids.whole)
             validation_fp32 = wide.logits(validation_fp32, validation_ids.whole)
             test_fp32 = wide.logits(test_fp32, test_ids.whole)
-        candidates = measure_candidates(
-            fused, wide, validation_fp32, validation_ids, known, Path(scratch), progress
-        )
-        chosen = choose(candidates, gate)
+        progress("Quantizing")
+        candidates = quantize_candidates(fused, wide, Path(scratch))
+        choice = choose(candidates, gate, validation_fp32, validation_ids, known, progress)
+        chosen = choice.candidate
         progress(f"Scoring {chosen.quantization.name} on {len(test):,} test rows")
         test_int8, pooled_test = Scorer(chosen.path).scores(*test_ids)
-        calibration = _calibrate(chosen, known)
+        calibration = _calibrate(choice.scores.logits, known)
         fp32_test, int8_test = (
             softmax(logits, calibration["temperature"]) for logits in (test_fp32, test_int8)
         )
-        novelty = fit_novelty(chosen.pooled, known, labels)
+        novelty = fit_novelty(choice.scores.pooled, known, labels)
         novelties = None if novelty is None or pooled_test is None else novelty.of(pooled_test)
         card = {
             "schema_version": CARD_SCHEMA_VERSION,
@@ -124,7 +124,7 @@ def build_artifact(
                 "rows": len(validation),
                 "gate": asdict(gate),
                 "chosen": chosen.quantization.name,
-                "candidates": [card_entry(candidate, gate) for candidate in candidates],
+                "candidates": choice.card_entries,
             },
             "calibration": calibration,
             **({"wide": wide.card_field()} if wide else {}),
@@ -195,10 +195,10 @@ def _baselines(
     }
 
 
-def _calibrate(chosen: Candidate, truth: NDArray[np.int64]) -> dict[str, Any]:
+def _calibrate(logits: NDArray[np.float32], truth: NDArray[np.int64]) -> dict[str, Any]:
     """Fit the temperature of the served graph; return the field of the card."""
-    temperature = fit_temperature(chosen.logits, truth)
-    before, after = (calibration_error(softmax(chosen.logits, t), truth) for t in (1.0, temperature))
+    temperature = fit_temperature(logits, truth)
+    before, after = (calibration_error(softmax(logits, t), truth) for t in (1.0, temperature))
     return {
         "temperature": temperature,
         "split": "validation",

@@ -67,15 +67,15 @@ class Evaluation(Informative):
 
 
 class Candidate(Informative):
-    """A quantized graph, measured on the validation rows."""
+    """A quantized graph; scored on the validation rows until one passes the gate."""
 
     name: str
-    accuracy: float
-    accuracy_loss: float
-    flipped: float
+    accuracy: float | None = Field(None, description="Null if a preferred candidate passed before")
+    accuracy_loss: float | None = None
+    flipped: float | None = None
     latency_ms: float = Field(description="Median of one text of 128 tokens on one thread")
     size_mb: float
-    passed: bool
+    passed: bool | None = None
 
 
 class Export(Informative):

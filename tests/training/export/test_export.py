@@ -1,6 +1,5 @@
 """The served graph computes what the checkpoint computes, and only a model that passes is published."""
 
-import dataclasses
 import hashlib
 import json
 import signal
@@ -26,7 +25,7 @@ from transformers import (
 from training.data.rows import Rows
 from training.errors import GateError
 from training.export.artifact import Artifact, link_champion
-from training.export.candidates import Candidate, Gate, choose
+from training.export.candidates import Candidate, Gate, Scores, by_preference
 from training.export.export import build_artifact
 from training.export.graph import QUANTIZATIONS, Quantization, export_graph, expose_pooled, quantize
 from training.export.scorer import Scorer
@@ -234,7 +233,7 @@ rows = Rows(["good", "bad"], [1, 0])
 build_artifact(
     Path(sys.argv[1]), rows, rows, max_length=8, truncation="head", labels=["n", "p"],
     artifacts=Path(sys.argv[2]), card_fields={}, gate=Gate(1, 1),
-    progress=lambda step: os.kill(os.getpid(), signal.SIGKILL) if step.startswith("Writing") else None,
+    progress=lambda step, *_: os.kill(os.getpid(), signal.SIGKILL) if step.startswith("Writing") else None,
 )
 """
 
@@ -251,33 +250,35 @@ def test_an_export_killed_while_writing_leaves_the_served_artifact(
     assert visible == [served.folder.name]
 
 
-def candidate(position: int, **changes: float) -> Candidate:
-    same = Candidate(
-        quantization=QUANTIZATIONS[position],
-        path=Path("x"),
-        accuracy=0.9,
-        accuracy_loss=0.001,
-        flipped=0.01,
-        latency_ms=10,
-        size_mb=20,
-        logits=np.zeros((1, 2), np.float32),
-    )
-    return dataclasses.replace(same, **changes)  # type: ignore[arg-type]
+def candidate(position: int, *, latency_ms: float = 10, size_mb: float = 20) -> Candidate:
+    return Candidate(QUANTIZATIONS[position], Path("x"), latency_ms, size_mb)
 
 
 @pytest.mark.parametrize(
     ("candidates", "expected"),
     [
-        ([candidate(0), candidate(1, latency_ms=8)], 1),  # the fastest
-        ([candidate(1), candidate(0, latency_ms=10.4)], 0),  # equally fast: the one exact without VNNI
-        ([candidate(2, size_mb=60), candidate(0)], 0),  # equally fast and safe: the smaller
-        ([candidate(1, latency_ms=5, flipped=0.021), candidate(0)], 0),  # fast but flips too much
-        ([candidate(1, latency_ms=5, accuracy_loss=0.006), candidate(0)], 0),  # fast but loses too much
+        ([candidate(0), candidate(1, latency_ms=8)], [1, 0]),  # the fastest
+        ([candidate(1), candidate(0, latency_ms=10.4)], [0, 1]),  # equally fast: the one exact without VNNI
+        ([candidate(2, size_mb=60), candidate(0)], [0, 2]),  # equally fast and safe: the smaller
+        # Once the fastest has failed, the next ones are compared among themselves.
+        ([candidate(1, latency_ms=5), candidate(3, latency_ms=10), candidate(0, latency_ms=10.4)], [1, 0, 3]),
     ],
 )
-def test_the_fastest_that_passes_is_chosen(candidates: list[Candidate], expected: int) -> None:
-    assert choose(candidates, Gate()).quantization == QUANTIZATIONS[expected]
+def test_candidates_are_tried_from_the_fastest_on(candidates: list[Candidate], expected: list[int]) -> None:
+    assert [one.quantization for one in by_preference(candidates)] == [QUANTIZATIONS[one] for one in expected]
+
+
+def test_the_first_candidate_that_passes_is_published_and_the_others_are_not_scored(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    card = build(checkpoint, tmp_path).card
+    scored = [one["name"] for one in card["export"]["candidates"] if one["passed"] is not None]
+    assert scored == [card["export"]["chosen"]]
+    assert all(one["latency_ms"] > 0 and one["size_mb"] > 0 for one in card["export"]["candidates"])
 
 
 def test_loss_and_flips_exactly_at_the_limit_pass() -> None:
-    assert candidate(0, accuracy_loss=0.905 - 0.9, flipped=0.02).passes(Gate())
+    logits = np.zeros((1, 2), np.float32)
+    assert Scores(0.9, accuracy_loss=0.905 - 0.9, flipped=0.02, logits=logits).passes(Gate())
+    assert not Scores(0.9, accuracy_loss=0.006, flipped=0.0, logits=logits).passes(Gate())
+    assert not Scores(0.9, accuracy_loss=0.0, flipped=0.021, logits=logits).passes(Gate())

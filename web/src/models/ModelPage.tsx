@@ -23,6 +23,9 @@ const BASELINES: Record<string, string> = {
   deep: "Deep part alone (fp32)",
 };
 
+/** A candidate without a result was not needed, as a preferred one had passed. */
+const GATE: Record<string, string> = { true: "passed", false: "failed", null: "not needed" };
+
 /** Percentage points with their sign. */
 const points = (share: number) => `${share < 0 ? "−" : "+"}${Math.abs(100 * share).toFixed(1)}`;
 
@@ -113,7 +116,7 @@ function ModelCard({ card }: { card: Card }) {
                 <Table.Td className="number">{percent(candidate.flipped)}</Table.Td>
                 <Table.Td className="number">{milliseconds(candidate.latency_ms)}</Table.Td>
                 <Table.Td className="number">{candidate.size_mb.toFixed(1)} MB</Table.Td>
-                <Table.Td>{candidate.passed ? "passed" : "failed"}</Table.Td>
+                <Table.Td>{GATE[String(candidate.passed)]}</Table.Td>
               </Table.Tr>
             ))}
           </DataTable>

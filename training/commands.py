@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from training.config import configure
 from training.data.prepare import prepare
+from training.evaluation.labels import missed_labels, precision_and_recall
 from training.options import PLAN
 from training.pipeline import run, summary
 from training.progress import Progress
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from training.export.artifact import Artifact
+
+
+_SHOWN_LABELS = 8
 
 
 def train(options: Mapping[str, Any], progress: Progress) -> list[str]:
@@ -46,10 +50,32 @@ def published(artifact: "Artifact", artifacts: "Path") -> list[str]:
         f"accuracy on {metrics['rows']:,} held-out rows: int8 {metrics['int8']['accuracy']:.1%}, "
         f"fp32 {metrics['fp32']['accuracy']:.1%}; decisions flipped: {metrics['flipped']:.1%}",
         *baselines(artifact.card),
+        *by_label(artifact.card),
     ]
     if (champion := champion_of(artifacts)) != version:
         lines.append(f"candidate: {champion} keeps serving until `sentiment promote` has compared the two")
+    if missed := missed_labels(artifact.card["labels"], metrics["confusion"]):
+        lines.append(
+            f"warning: the model finds less than half of the rows labeled {', '.join(missed)}; add rows of "
+            f"{'this label' if len(missed) == 1 else 'these labels'}, or weight their source"
+        )
     return lines
+
+
+def by_label(card: Mapping[str, Any]) -> list[str]:
+    """Describe precision and recall by label; of many labels, those with the lowest recall."""
+    found = zip(card["labels"], precision_and_recall(card["metrics"]["confusion"]), strict=True)
+    rows = [(label, precision, recall) for label, (precision, recall) in found if recall is not None]
+    lowest = sorted(rows, key=lambda row: row[2])[:_SHOWN_LABELS]
+    kept = [row for row in rows if row in lowest]
+    return [
+        "precision and recall: "
+        + "; ".join(
+            f"{label} {'none predicted' if precision is None else f'{precision:.1%}'}, {recall:.1%}"
+            for label, precision, recall in kept
+        )
+        + (f"; {len(rows) - len(kept)} more labels with higher recall" if len(rows) > len(kept) else "")
+    ]
 
 
 def baselines(card: Mapping[str, Any]) -> list[str]:

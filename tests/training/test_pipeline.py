@@ -34,7 +34,6 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore::FutureWarning",
     "ignore::torch.jit.TracerWarning",
     "ignore:mtime may not be reliable",
-    "ignore:.*Any type hint is inferred:UserWarning",  # MLflow, about itself
 )
 
 MakeFolder = Callable[[str], Path]

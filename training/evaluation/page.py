@@ -12,6 +12,7 @@ import numpy as np
 
 from training.calibration import BINS, Bin
 from training.evaluation.evaluate import Evaluation, Interval
+from training.evaluation.labels import missed_labels, precision_and_recall
 
 PAGE = "evaluation.html"
 BASELINES = {
@@ -95,7 +96,19 @@ def _baselines(card: dict[str, Any]) -> str:
 
 
 def _verdict(card: dict[str, Any]) -> str:
-    """Warn if the transformer is not worth its cost on these rows."""
+    """Warn of labels that are mostly missed, and if the transformer is not worth its cost on these rows."""
+    return _missed_labels(card) + _transformer(card)
+
+
+def _missed_labels(card: dict[str, Any]) -> str:
+    missed = missed_labels(card["labels"], card["metrics"].get("confusion", []))
+    if not missed:
+        return ""
+    names = escape(", ".join(missed))
+    return f"<p><strong>The model finds less than half of the rows labeled {names}.</strong></p>"
+
+
+def _transformer(card: dict[str, Any]) -> str:
     alone = card["metrics"].get("baselines", {}).get("wide")
     if alone is None or alone["gain_ci95"][0] > 0:
         return ""
@@ -118,11 +131,12 @@ def _calibration(evaluation: Evaluation) -> str:
 
 def _confusion(evaluation: Evaluation) -> str:
     labels = evaluation.card["labels"]
+    by_label = precision_and_recall(evaluation.confusion.tolist())
     rows = [
-        (label, *(f"{count:,}" for count in row))
-        for label, row in zip(labels, evaluation.confusion, strict=True)
+        (label, *(f"{count:,}" for count in row), *("-" if one is None else f"{one:.1%}" for one in found))
+        for label, row, found in zip(labels, evaluation.confusion, by_label, strict=True)
     ]
-    return _table(("label", *(f"predicted {label}" for label in labels)), rows)
+    return _table(("label", *(f"predicted {label}" for label in labels), "precision", "recall"), rows)
 
 
 def _slices(evaluation: Evaluation) -> str:

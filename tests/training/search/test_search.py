@@ -24,7 +24,6 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore::FutureWarning",
     "ignore::torch.jit.TracerWarning",
     "ignore:mtime may not be reliable",
-    "ignore:.*Any type hint is inferred:UserWarning",  # MLflow, about itself
 )
 
 FIXED = frozenset({"epochs", "frozen_layers", "layer_decay", "truncation", "train_max_length"})

@@ -30,7 +30,6 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning",
     "ignore::FutureWarning",
     "ignore:mtime may not be reliable",
-    "ignore:.*Any type hint is inferred:UserWarning",  # MLflow, about itself
     "ignore::optuna.exceptions.ExperimentalWarning",
 )
 

@@ -30,7 +30,7 @@ def test_a_review_is_classified_explained_and_its_feedback_stored(page: Page, sy
 
 def test_text_beyond_the_model_s_input_is_marked(page: Page) -> None:
     classify(page, "A dull and endless story. " * 150)
-    expect(page.get_by_text("longer than the model's input")).to_be_visible()
+    expect(page.get_by_text("longer than the transformer's input")).to_be_visible()
     expect(page.locator(".unread").first).to_be_visible()
 
 

@@ -29,7 +29,7 @@ export function Decision({ prediction }: { prediction: Prediction }) {
         <code>{prediction.prediction_id}</code>
       </p>
       {prediction.truncated && (
-        <p className="note">The text is longer than the model's input: the words in gray below were not read.</p>
+        <p className="note">The text is longer than the transformer's input. Any words in gray below were not read at all.</p>
       )}
     </>
   );

@@ -54,7 +54,7 @@ def published(artifact: "Artifact", artifacts: "Path") -> list[str]:
     ]
     if (champion := champion_of(artifacts)) != version:
         lines.append(f"candidate: {champion} keeps serving until `sentiment promote` has compared the two")
-    if missed := missed_labels(artifact.card["labels"], metrics["confusion"]):
+    if missed := missed_labels(artifact.card["labels"], metrics.get("confusion", [])):
         lines.append(
             f"warning: the model finds less than half of the rows labeled {', '.join(missed)}; add rows of "
             f"{'this label' if len(missed) == 1 else 'these labels'}, or weight their source"
@@ -63,7 +63,12 @@ def published(artifact: "Artifact", artifacts: "Path") -> list[str]:
 
 
 def by_label(card: Mapping[str, Any]) -> list[str]:
-    """Describe precision and recall by label; of many labels, those with the lowest recall."""
+    """Describe precision and recall by label; of many labels, those with the lowest recall.
+
+    Cards of older exports have no confusion matrix.
+    """
+    if "confusion" not in card["metrics"]:
+        return []
     found = zip(card["labels"], precision_and_recall(card["metrics"]["confusion"]), strict=True)
     rows = [(label, precision, recall) for label, (precision, recall) in found if recall is not None]
     lowest = sorted(rows, key=lambda row: row[2])[:_SHOWN_LABELS]

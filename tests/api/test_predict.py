@@ -141,8 +141,8 @@ def test_novelty_that_is_not_finite_is_not_stored(
     make_api: Callable[..., Api], artifact: Artifact, broken: float
 ) -> None:
     class Overflowing(Classifier):
-        def run(self, outputs: list[str], ids: Any) -> Any:
-            logits, *pooled = super().run(outputs, ids)
+        def run(self, *inputs: Any) -> Any:
+            logits, *pooled = super().run(*inputs)
             return [logits, *(np.full_like(vector, broken) for vector in pooled)]
 
     api = make_api(classifier=Overflowing(artifact, threads=1, cache_entries=0))

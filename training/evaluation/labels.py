@@ -17,5 +17,5 @@ def precision_and_recall(table: Sequence[Sequence[int]]) -> list[tuple[float | N
 
 def missed_labels(labels: Sequence[str], table: Sequence[Sequence[int]]) -> list[str]:
     """Return the labels that the model finds in less than half of their rows."""
-    found = zip(labels, precision_and_recall(table), strict=True)
+    found = zip(labels, precision_and_recall(table), strict=bool(table))
     return [label for label, (_, recall) in found if recall is not None and recall < 0.5]

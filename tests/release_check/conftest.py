@@ -161,6 +161,6 @@ def deployed(release: Release) -> dict[str, Any]:
 class Inverted(Classifier):
     """Predicts the opposite label."""
 
-    def run(self, outputs: list[str], ids: Any) -> Any:
-        logits, *others = super().run(outputs, ids)
+    def run(self, *inputs: Any) -> Any:
+        logits, *others = super().run(*inputs)
         return [-logits, *others]

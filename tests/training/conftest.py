@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,3 +36,17 @@ def make_job(tmp_path: Path, reviews_csv: Path, tiny_model: Path, store: Path, w
         return Job(tmp_path / name, reviews_csv, tiny_model, store, python=python)
 
     return make
+
+
+@pytest.fixture
+def options(reviews_csv: Path, tiny_model: Path) -> dict[str, Any]:
+    return {
+        "data": str(reviews_csv),
+        "model": str(tiny_model),
+        "max_length": 32,
+        "epochs": 3,
+        "learning_rate": 3e-2,
+        "train_rows": 96,
+        "validation_rows": 32,
+        "test_rows": 32,
+    }

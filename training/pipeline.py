@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from training.config import TrainingConfig
 from training.data.prepare import prepare
 from training.data.rows import Dataset
+from training.data.wide_rows import wide_rows
 from training.errors import disk_full_guard
 from training.progress import Progress, silent
 from training.record import TrainingRecord, git_commit
@@ -168,7 +169,7 @@ def publish(
         labels=data.labels,
         artifacts=artifacts,
         card_fields=record.card_fields(data),
-        wide_rows=data.wide_rows() if config.wide else None,
+        wide_rows=wide_rows(data) if config.wide else None,
         progress=progress,
     )
     log({"validation": artifact.card["truncation_metrics"]}, record.steps)

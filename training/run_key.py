@@ -15,6 +15,7 @@ _LIBRARIES = ("tokenizers", "torch", "transformers", "onnxruntime")
 # Modules and packages that, with their imports and `training.pipeline`, determine the result of a run.
 _CODE = (
     "training.data.prepare",
+    "training.data.wide_rows",
     "training.finetune.tune",
     "training.export.export",
     "training.record",

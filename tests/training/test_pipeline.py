@@ -13,6 +13,7 @@ import pytest
 from tests.fixtures.artifacts import publish
 from training.config import MODEL_NAME, configure
 from training.data.prepare import prepare
+from training.data.wide_rows import wide_rows
 from training.export.artifact import Artifact, champion_of, link_champion
 from training.pipeline import run
 from training.run_key import run_key
@@ -50,8 +51,9 @@ def test_a_run_publishes_records_and_registers(
     assert card["training"]["steps"] == 18
     assert set(card["truncation_metrics"]) == {"head", "head_tail"}
     assert card["truncation"] in card["truncation_metrics"]
-    data = prepare(config)
-    assert card["wide"]["rows"] == len(data.train) + len(data.left_out) > 96, "the wide part reads all rows"
+    assert card["wide"]["rows"] == len(wide_rows(prepare(config))) > 96, (
+        "also rows that are not fine-tuned on"
+    )
     assert set(card["metrics"]["baselines"]) == {"majority", "wide", "deep"}
     assert pq.read_table(artifact.folder / "reference.parquet").num_rows == 32
     assert json.loads((artifact.folder / "golden.json").read_text())["reviews"]

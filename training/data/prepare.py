@@ -47,8 +47,6 @@ def prepare(config: TrainingConfig) -> Dataset:
     validation = drop_near_duplicates(validation, HeldOutTexts([row.text for row in test]), dropped)
     held_out = HeldOutTexts([row.text for row in (*validation, *test)])
     train = drop_near_duplicates(train, held_out, dropped)
-    if config.wide:
-        left_out = drop_near_duplicates(left_out, held_out, Counter())
     _check_parts(labels.names, train, validation)
     extra = read_extra_rows(
         config.extra_data,
@@ -67,7 +65,7 @@ def prepare(config: TrainingConfig) -> Dataset:
         test=to_columns(test),
         dropped=dict(sorted((+dropped).items())),  # + drops zeros
         fingerprint=_fingerprint(labels.names, rows, extra),
-        left_out=to_columns(left_out if config.wide else []),
+        left_out=to_columns(left_out),
         sources=dict(Counter(source_of)),
     )
 

@@ -8,8 +8,6 @@ from training.data.near_duplicates import HeldOutTexts
 from training.data.validation import Row
 from training.errors import ConfigError, DataError
 
-# The wide part gains little from more, and its features are held in memory.
-_WIDE_ROWS = 100_000
 _MIN_ROWS_PER_LABEL = 3  # one row each for training, validation and test
 HELD_OUT_AT_MOST = 5  # validation and test get at most one fifth of the rows each
 
@@ -37,7 +35,7 @@ class Dataset:
     test: Rows
     dropped: dict[str, int]
     fingerprint: str
-    # Training rows that `train_rows` leaves out, for the wide part; empty when streaming.
+    # Rows that `train_rows` leaves out, as they were drawn: see `wide_rows`. Empty when streaming.
     left_out: Rows = field(default_factory=lambda: Rows((), ()))
     sources: dict[str, int] = field(default_factory=dict)  # training rows by source
 
@@ -45,14 +43,6 @@ class Dataset:
     def sizes(self) -> dict[str, int]:
         """Return the number of rows of each part."""
         return {"train": len(self.train), "validation": len(self.validation), "test": len(self.test)}
-
-    def wide_rows(self) -> Rows:
-        """Return the rows for the wide part, evenly spaced over the training rows if there are too many."""
-        every = slice(None, None, -(-(len(self.train) + len(self.left_out)) // _WIDE_ROWS))
-        train, left_out = self.train, self.left_out
-        labels = [*train.labels[every], *left_out.labels[every]]
-        weights = train.weights and [*train.weights[every], *[1.0] * len(left_out.labels[every])]
-        return Rows([*train.texts[every], *left_out.texts[every]], labels, weights)
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Scores:
+class ValidationScores:
     """What a candidate loses against fp32 on the validation rows, and its outputs there."""
 
     accuracy: float
@@ -62,7 +62,7 @@ class Choice:
     """The first candidate that passes the gate, and what the model card says about all of them."""
 
     candidate: Candidate
-    scores: Scores
+    scores: ValidationScores
     card_entries: list[dict[str, Any]]
 
 
@@ -107,7 +107,7 @@ def choose(
     Those after it are not scored. Raises GateError with all losses if none passes.
     """
     fp32_accuracy = float((fp32_logits.argmax(axis=1) == truth).mean())
-    scored: dict[str, Scores] = {}
+    scored: dict[str, ValidationScores] = {}
     for candidate in by_preference(candidates):
         name = candidate.quantization.name
         report = partial(progress, f"Scoring {name} on validation rows", total=len(truth))
@@ -115,7 +115,7 @@ def choose(
         logits, pooled = Scorer(candidate.path).scores(*texts, report)
         accuracy = float((logits.argmax(axis=1) == truth).mean())
         loss, changed = fp32_accuracy - accuracy, flipped(fp32_logits, logits)
-        scored[name] = Scores(accuracy, loss, changed, logits, pooled)
+        scored[name] = ValidationScores(accuracy, loss, changed, logits, pooled)
         if scored[name].passes(gate):
             entries = [_card_entry(one, scored.get(one.quantization.name), gate) for one in candidates]
             return Choice(candidate, scored[name], entries)
@@ -135,7 +135,7 @@ def flipped(one: NDArray[np.floating[Any]], other: NDArray[np.floating[Any]]) ->
     return float((one.argmax(axis=1) != other.argmax(axis=1)).mean())
 
 
-def _card_entry(candidate: Candidate, scores: Scores | None, gate: Gate) -> dict[str, Any]:
+def _card_entry(candidate: Candidate, scores: ValidationScores | None, gate: Gate) -> dict[str, Any]:
     """Return the entry of a candidate in the model card; without scores if another one was chosen before."""
     return {
         "name": candidate.quantization.name,

@@ -78,12 +78,13 @@ def build_artifact(
         progress(f"Scoring fp32 on {len(test):,} test rows")
         validation_fp32 = by_truncation[truncation]
         test_fp32: NDArray[np.floating[Any]] = fp32.scores(*test_ids).logits
-        wide, alone = None, {"deep": test_fp32}
+        wide: WideModel | None = None
+        alone: dict[str, NDArray[np.floating[Any]]] = {}
         if wide_rows is not None:
             wide = _fit_wide(
                 wide_rows, tokenizer, labels, validation_fp32, validation_ids.whole, known, progress
             )
-            alone["wide"] = wide.part.logits(test_ids.whole)
+            alone = {"deep": test_fp32, "wide": wide.part.logits(test_ids.whole)}
             validation_fp32 = wide.logits(validation_fp32, validation_ids.whole)
             test_fp32 = wide.logits(test_fp32, test_ids.whole)
         progress("Quantizing")

@@ -25,7 +25,7 @@ from transformers import (
 from training.data.rows import Rows
 from training.errors import GateError
 from training.export.artifact import Artifact, link_champion
-from training.export.candidates import Candidate, Gate, Scores, by_preference
+from training.export.candidates import Gate
 from training.export.export import build_artifact
 from training.export.graph import QUANTIZATIONS, Quantization, export_graph, expose_pooled, quantize
 from training.export.scorer import Scorer
@@ -253,24 +253,6 @@ def test_an_export_killed_while_writing_leaves_the_served_artifact(
     assert visible == [served.folder.name]
 
 
-def candidate(position: int, *, latency_ms: float = 10, size_mb: float = 20) -> Candidate:
-    return Candidate(QUANTIZATIONS[position], Path("x"), latency_ms, size_mb)
-
-
-@pytest.mark.parametrize(
-    ("candidates", "expected"),
-    [
-        ([candidate(0), candidate(1, latency_ms=8)], [1, 0]),  # the fastest
-        ([candidate(1), candidate(0, latency_ms=10.4)], [0, 1]),  # equally fast: the one exact without VNNI
-        ([candidate(2, size_mb=60), candidate(0)], [0, 2]),  # equally fast and safe: the smaller
-        # Once the fastest has failed, the next ones are compared among themselves.
-        ([candidate(1, latency_ms=5), candidate(3, latency_ms=10), candidate(0, latency_ms=10.4)], [1, 0, 3]),
-    ],
-)
-def test_candidates_are_tried_from_the_fastest_on(candidates: list[Candidate], expected: list[int]) -> None:
-    assert [one.quantization for one in by_preference(candidates)] == [QUANTIZATIONS[one] for one in expected]
-
-
 def test_the_first_candidate_that_passes_is_published_and_the_others_are_not_scored(
     checkpoint: Path, tmp_path: Path
 ) -> None:
@@ -278,10 +260,3 @@ def test_the_first_candidate_that_passes_is_published_and_the_others_are_not_sco
     scored = [one["name"] for one in card["export"]["candidates"] if one["passed"] is not None]
     assert scored == [card["export"]["chosen"]]
     assert all(one["latency_ms"] > 0 and one["size_mb"] > 0 for one in card["export"]["candidates"])
-
-
-def test_loss_and_flips_exactly_at_the_limit_pass() -> None:
-    logits = np.zeros((1, 2), np.float32)
-    assert Scores(0.9, accuracy_loss=0.905 - 0.9, flipped=0.02, logits=logits).passes(Gate())
-    assert not Scores(0.9, accuracy_loss=0.006, flipped=0.0, logits=logits).passes(Gate())
-    assert not Scores(0.9, accuracy_loss=0.0, flipped=0.021, logits=logits).passes(Gate())

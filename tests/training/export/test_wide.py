@@ -6,8 +6,8 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from onnx import TensorProto, helper
 
+from tests.training.export.linear_graph import linear_graph
 from training.export.scorer import Scorer
 from training.export.wide import WideModel, add_wide
 from training.wide.features import buckets
@@ -16,28 +16,7 @@ from training.wide.stacking import Stacking
 
 
 def deep_graph(folder: Path, labels: int) -> Path:
-    """A graph whose logits are the sum of the ids times a constant per label, which is its pooled output."""
-    nodes = [
-        helper.make_node("Cast", ["input_ids"], ["cast"], to=TensorProto.FLOAT),
-        helper.make_node("ReduceSum", ["cast", "axis"], ["pooled"], keepdims=1),
-        helper.make_node("Mul", ["pooled", "factors"], ["logits"]),
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "deep",
-        [helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["batch", "tokens"])],
-        [
-            helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", labels]),
-            helper.make_tensor_value_info("pooled", TensorProto.FLOAT, ["batch", 1]),
-        ],
-        [
-            helper.make_tensor("factors", TensorProto.FLOAT, [1, labels], np.linspace(-1e-5, 1e-5, labels)),
-            helper.make_tensor("axis", TensorProto.INT64, [1], [1]),
-        ],
-    )
-    path = folder / "deep.onnx"
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), path)
-    return path
+    return linear_graph(folder / "deep.onnx", np.linspace(-1e-5, 1e-5, labels).tolist())
 
 
 def wide_model(labels: int) -> WideModel:
